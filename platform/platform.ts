@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What the kernel knows about how application code is made to run and about the host: interfaces only.
+ *
+ * Invariants: a platform has exactly one wait point, Platform.wait(). Nothing above this file knows whether a thread
+ *             stops through ptrace, SIGSYS or anything else. Every number returned is >= 0, or a negative errno.
+ */
+import type { Errno } from './abi/linux/errno.ts';
+import type { Registers } from './registers.ts';
+
+// ---------------------------------------------------------------------------------------------------------------
+// User memory
+
+/**
+ * Access to one address space's memory. Partial copies follow Linux: bytes moved so far win, EFAULT only when none
+ * moved. Addresses are untrusted Numbers (may be negative, fractional-free, huge).
+ */
+export interface UserMemory {
+  /** Copies up to `length` bytes from `addr` to dst[offset..]. Returns bytes copied, or EFAULT when none (length > 0). */
+  copyIn(addr: number, dst: Uint8Array, offset: number, length: number): number;
+  /** Copies src[offset..offset+length] to `addr`. Returns bytes copied, or EFAULT when none (length > 0). */
+  copyOut(addr: number, src: Uint8Array, offset: number, length: number): number;
+  /**
+   * Reads a NUL-terminated byte string (one char per byte, latin1), at most `maxBytes` including the NUL.
+   * Errors: EFAULT; ENAMETOOLONG when no NUL is found in maxBytes.
+   */
+  readCString(addr: number, maxBytes: number): string | Errno;
+  /** Reads a u32; negative errno on fault. */
+  readU32(addr: number): number;
+  /** Reads a u64 as a Number (exact below 2^53; never negative); negative errno on fault. */
+  readU64(addr: number): number;
+  /** Writes a u32. Returns 0 or EFAULT. */
+  writeU32(addr: number, value: number): number;
+  /** Writes a 64-bit value given as a Number (two's complement). Returns 0 or EFAULT. */
+  writeU64(addr: number, value: number): number;
+  /** Writes `length` zero bytes. Returns bytes written or EFAULT. */
+  zero(addr: number, length: number): number;
+  /**
+   * Atomically replaces the u32 at `addr` with `desired` if it equals `expected`. Returns the value found (unsigned),
+   * or EFAULT. Atomic against application threads running on other processors.
+   */
+  compareExchangeU32(addr: number, expected: number, desired: number): number;
+  /** Writes although the application itself may not (a debugger's POKE). Returns bytes written or EFAULT. */
+  forceCopyOut(addr: number, src: Uint8Array, offset: number, length: number): number;
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Address spaces
+
+export type MapSharing = 'private' | 'shared';
+
+/** One change to an address space, for AddressSpace.apply(). All addresses and lengths page aligned. */
+export type MapOp =
+  | { op: 'map'; addr: number; length: number; prot: number; sharing: MapSharing; fd: number; offset: number; flags: number }
+  | { op: 'unmap'; addr: number; length: number }
+  | { op: 'protect'; addr: number; length: number; prot: number }
+  | { op: 'remap'; addr: number; oldLength: number; newAddr: number; newLength: number; keepOld: boolean }
+  | { op: 'advise'; addr: number; length: number; advice: number };
+
+/** The half-open range of addresses an application may map, and where the platform left vvar/vdso. */
+export interface AddressLayout {
+  /** Lowest mappable address (mmap_min_addr). */
+  readonly minAddr: number;
+  /** One past the highest mappable address (TASK_SIZE). */
+  readonly maxAddr: number;
+  /** Ranges inside [minAddr, maxAddr) that the platform keeps (stub page); the application must not map them. */
+  readonly reserved: readonly { start: number; end: number }[];
+  readonly vdso: { start: number; end: number } | null;
+  readonly vvar: { start: number; end: number } | null;
+}
+
+/**
+ * One application address space: a host process holding nothing but application memory. It always has at least one
+ * thread; `leader` is the first one.
+ */
+export interface AddressSpace {
+  readonly memory: UserMemory;
+  readonly layout: AddressLayout;
+  /** Host process id, for logs and accounting only. */
+  readonly hostPid: number;
+  /** The thread the address space was born with (or forked with). */
+  readonly leader: PlatformThread;
+  /**
+   * Maps [addr, addr+length): fixed, replacing what was there. fd -1 is anonymous memory, otherwise one of the
+   * Sentry's own descriptors. `flags` may hold extra MAP_* (MAP_NORESERVE, MAP_GROWSDOWN...), never MAP_FIXED etc.
+   * Returns 0 or errno (ENOMEM, EACCES, ENODEV...).
+   */
+  map(addr: number, length: number, prot: number, sharing: MapSharing, fd: number, offset: number, flags: number): number;
+  unmap(addr: number, length: number): number;
+  protect(addr: number, length: number, prot: number): number;
+  /** mremap(MAYMOVE|FIXED) to newAddr (may equal addr to resize in place); keepOld = MREMAP_DONTUNMAP or old length 0. */
+  remap(addr: number, oldLength: number, newAddr: number, newLength: number, keepOld: boolean): number;
+  advise(addr: number, length: number, advice: number): number;
+  /** msync(2) on the mapping. */
+  sync(addr: number, length: number, flags: number): number;
+  /** Fills `out` with mincore(2) bytes. */
+  mincore(addr: number, length: number, out: Uint8Array): number;
+  /** Performs several changes in order with as few stops as possible; stops at the first failure and returns it. */
+  apply(ops: readonly MapOp[]): number;
+  /** Copies the address space with all its memory as fork(2) does; the copy's leader has `from`'s registers and FPU state, stopped. */
+  fork(from: PlatformThread): AddressSpace | Errno;
+  /** Adds a thread, stopped, with a copy of `like`'s registers and FPU state. */
+  newThread(like: PlatformThread): PlatformThread | Errno;
+  /** Resident/virtual sizes in bytes as the host accounts them: writes [rss, shared, anonymous] into out; 0 or errno. */
+  usage(out: Float64Array): number;
+  /** Kills and reaps the host process. Idempotent. */
+  release(): void;
+}
+
+/** One application thread: one host thread of its address space's process. */
+export interface PlatformThread {
+  readonly addressSpace: AddressSpace;
+  /** Valid while stopped. Writes (Registers.set) reach the thread when it resumes. */
+  readonly registers: Registers;
+  /** Set by the kernel: the Task this thread runs. */
+  owner: unknown;
+  readonly hostTid: number;
+  /** True between an event (or birth) and resume(). */
+  readonly isStopped: boolean;
+  /** Lets the thread run application code until its next event. Precondition: stopped. */
+  resume(): void;
+  /** Single-steps one instruction, then reports a fault event with SIGTRAP (guest ptrace). Precondition: stopped. */
+  step(): void;
+  /** Asks a running thread to stop: an `interrupted` (or another) event follows. No-op when stopped. Never blocks. */
+  interrupt(): void;
+  /** XSAVE image (standard format, FXSAVE area first; xstate_bv at 512). Precondition: stopped. The view is valid until the next call. */
+  getFpState(): Uint8Array;
+  /** Installs an XSAVE image (sanitised by the platform: a hostile image is EINVAL, never a host fault). */
+  setFpState(image: Uint8Array): number;
+  /** Resets FPU/vector state to what execve leaves. */
+  resetFpState(): void;
+  /** Host comm (15 bytes), for `ps` and `top` on the host. */
+  setName(comm: string): void;
+  /** CPU time this thread has used, in ns, user part and system part as the host accounts them: out[0], out[1]. */
+  cpuTimes(out: Float64Array): void;
+  /** Ends the host thread (or parks it for reuse). The address space's process stays while it has other threads or is not released. */
+  release(): void;
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Events
+
+/** Nothing happened before the deadline. */
+export const EVENT_TIMER = 0;
+/** `thread` stopped at a system call: registers hold number (orig_rax) and arguments; rax is to be set by the kernel. */
+export const EVENT_SYSCALL = 1;
+/** `thread` stopped on a synchronous fault: signo, code, addr are set. */
+export const EVENT_FAULT = 2;
+/** `thread` stopped because interrupt() was called. */
+export const EVENT_INTERRUPTED = 3;
+/** `thread`'s host thread died on its own (host OOM kill, seccomp kill): the kernel treats it as SIGKILL. `signo` = how. */
+export const EVENT_DIED = 4;
+/** One or more host descriptors became ready and their listeners ran. */
+export const EVENT_HOST = 5;
+
+/** Reused object: valid until the next wait(). */
+export interface PlatformEvent {
+  kind: number;
+  thread: PlatformThread | null;
+  /** EVENT_FAULT: SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGTRAP with si_code and si_addr as the host reported them. */
+  signo: number;
+  code: number;
+  addr: number;
+}
+
+/** Called inside Platform.wait() when a watched descriptor is ready. Must not block. */
+export interface HostListener {
+  /** `revents`: EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR, EPOLLRDHUP. */
+  onHostEvent(fd: number, revents: number): void;
+}
+
+export interface Platform {
+  readonly name: string;
+  /** A fresh address space: nothing mapped but what layout says; leader stopped, registers zero (segments valid), FPU reset. */
+  newAddressSpace(): AddressSpace | Errno;
+  /**
+   * Waits for the next event, until CLOCK_MONOTONIC `deadlineNs` (Infinity: for ever; 0 or past: just poll).
+   * Returns the one reused event object.
+   */
+  wait(deadlineNs: number): PlatformEvent;
+  /** Watches a host descriptor, level triggered unless mask has EPOLLET. One listener a descriptor. Returns 0 or errno (EPERM for files epoll cannot watch). */
+  watch(fd: number, mask: number, listener: HostListener): number;
+  /** Changes the mask of a watched descriptor (0: keep it registered but silent). */
+  rewatch(fd: number, mask: number): number;
+  unwatch(fd: number): number;
+  /** Kills and reaps everything the platform started. Idempotent. */
+  shutdown(): void;
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Host services: the few host calls that are not about application code. Implemented in platform/host over platform/ffi.
+
+/** struct stat of a host descriptor, as plain Numbers. */
+export interface HostStat {
+  dev: number;
+  ino: number;
+  mode: number;
+  nlink: number;
+  uid: number;
+  gid: number;
+  rdev: number;
+  size: number;
+  blksize: number;
+  blocks: number;
+  atimeSec: number;
+  atimeNsec: number;
+  mtimeSec: number;
+  mtimeNsec: number;
+  ctimeSec: number;
+  ctimeNsec: number;
+}
+
+/** Calls on descriptors the Sentry already holds. All return >= 0 or a negative errno; none blocks for long. */
+export interface HostFiles {
+  read(fd: number, buf: Uint8Array, offset: number, length: number): number;
+  write(fd: number, buf: Uint8Array, offset: number, length: number): number;
+  pread(fd: number, buf: Uint8Array, offset: number, length: number, position: number): number;
+  pwrite(fd: number, buf: Uint8Array, offset: number, length: number, position: number): number;
+  ftruncate(fd: number, length: number): number;
+  fallocate(fd: number, mode: number, offset: number, length: number): number;
+  lseek(fd: number, offset: number, whence: number): number;
+  fsync(fd: number, dataOnly: boolean): number;
+  fstat(fd: number, out: HostStat): number;
+  /** fcntl with an integer argument. */
+  fcntl(fd: number, cmd: number, arg: number): number;
+  /** ioctl with a buffer argument; the caller has checked that cmd is on its allow-list and buf is large enough. */
+  ioctl(fd: number, cmd: number, buf: Uint8Array): number;
+  /** Polls one descriptor without waiting: returns revents (POLL*), or errno. */
+  poll(fd: number, events: number): number;
+  close(fd: number): number;
+  dup(fd: number): number;
+  /** A new memfd (CLOEXEC). Returns the descriptor. */
+  memfdCreate(name: string): number;
+  /** [read end, write end] of a non-blocking CLOEXEC pipe into out; 0 or errno. */
+  pipe(out: Int32Array): number;
+  /** One SEQPACKET message. Returns its length, 0 at end of file; EAGAIN with MSG_DONTWAIT in flags. Received descriptors go to `fds` (CLOEXEC), their count to fds[0]. */
+  recvmsg(fd: number, buf: Uint8Array, fds: Int32Array, flags: number): number;
+  /** Sends one message with descriptors. Returns bytes sent or errno. */
+  sendmsg(fd: number, buf: Uint8Array, length: number, fds: readonly number[], flags: number): number;
+}
+
+export interface HostClock {
+  /** CLOCK_MONOTONIC in ns (a Number: exact for 104 days of uptime, to 2 ns for the next 104). */
+  monotonicNs(): number;
+  /** CLOCK_BOOTTIME in ns. */
+  boottimeNs(): number;
+  /** CLOCK_REALTIME: out[0] = seconds, out[1] = nanoseconds. */
+  realtime(out: Float64Array): void;
+  /** CPU time of the whole sandbox process in ns (the Sentry's own). */
+  processCpuNs(): number;
+}
+
+export interface HostInfo {
+  /** Number of processors the sandbox may use. */
+  readonly cpuCount: number;
+  /** Bytes of memory the sandbox may use (host total, or a configured or cgroup limit). */
+  readonly memoryTotal: number;
+  /** Bytes available now. */
+  memoryAvailable(): number;
+  /** Text of the host's /proc/cpuinfo taken at start. */
+  readonly cpuinfo: string;
+  /** AT_HWCAP, AT_HWCAP2 and AT_PLATFORM to pass on. */
+  readonly hwcap: number;
+  readonly hwcap2: number;
+  readonly platformName: string;
+  /** Size in bytes of an XSAVE image on this machine. */
+  readonly xsaveSize: number;
+  /** XCR0 feature bits (low 32). */
+  readonly xfeatures: number;
+}
+
+export interface HostServices {
+  readonly files: HostFiles;
+  readonly clock: HostClock;
+  readonly info: HostInfo;
+  /** Fills with bytes from the host's getrandom(2). */
+  random(buf: Uint8Array): void;
+  /** Writes a line to the sandbox's own debug log. */
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
+}

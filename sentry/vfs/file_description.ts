@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * FileDescription: an open file (open(2)'s "open file description"); descriptors and mappings refer to it.
+ *
+ * Linux:      include/linux/fs.h (struct file, file_operations); gVisor: vfs.FileDescription
+ * Invariants: no operation blocks: one that would returns WOULD_BLOCK (EAGAIN) whatever O_NONBLOCK says, and the
+ *             syscall handler waits on waitQueue. State changes that could end such a wait must wake waitQueue with the
+ *             EPOLL* bits that became true. Reference counted: release() runs when the last reference goes.
+ */
+import {
+  EBADF,
+  EINVAL,
+  ENODEV,
+  ENOTDIR,
+  ENOTTY,
+  EOPNOTSUPP,
+  ESPIPE,
+  type Errno,
+} from '../../platform/abi/linux/errno.ts';
+import type { Credentials } from '../auth/credentials.ts';
+import { WaitQueue } from '../wait/wait_queue.ts';
+import type { IoContext } from './context.ts';
+import type { ByteString, Inode } from './inode.ts';
+import type { IoSequence } from './io.ts';
+import type { Path } from './mount.ts';
+
+const O_ACCMODE = 3;
+const O_WRONLY = 1;
+const O_RDONLY = 0;
+const O_NONBLOCK = 0o4000;
+const O_PATH = 0o10000000;
+
+/** EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM: what a plain file always is. */
+const ALWAYS_READY = 0x145;
+
+/** What a mapping of a file is made of: a host descriptor of the Sentry's and where in it. fd -1: anonymous memory. */
+export interface HostMapping {
+  fd: number;
+  offset: number;
+}
+
+/** Receives directory entries: returns false to stop (buffer full; the entry is not consumed). */
+export type DirEmit = (name: ByteString, ino: number, dtype: number, nextOffset: number) => boolean;
+
+export abstract class FileDescription {
+  readonly path: Path;
+  readonly inode: Inode;
+  /** O_ACCMODE and status flags as F_GETFL shows them (without O_CLOEXEC, O_CREAT...). */
+  flags: number;
+  /** Credentials at open time. */
+  readonly creds: Credentials;
+  /** File position; unused by files without one. */
+  position = 0;
+  /** Woken with EPOLL* bits on changes. Files that are always ready never wake it. */
+  readonly waitQueue = new WaitQueue();
+  /** F_SETOWN/F_SETSIG state and the like, owned by fcntl. */
+  async: unknown = null;
+  /** Epoll items and other watchers that must be told when the last descriptor goes. */
+  readonly onLastClose = new Set<() => void>();
+  private refs = 1;
+
+  constructor(path: Path, inode: Inode, flags: number, creds: Credentials) {
+    this.path = path;
+    this.inode = inode;
+    this.flags = flags;
+    this.creds = creds;
+  }
+
+  get isReadable(): boolean {
+    return (this.flags & O_ACCMODE) !== O_WRONLY && (this.flags & O_PATH) === 0;
+  }
+  get isWritable(): boolean {
+    return (this.flags & O_ACCMODE) !== O_RDONLY && (this.flags & O_PATH) === 0;
+  }
+  get isNonblocking(): boolean {
+    return (this.flags & O_NONBLOCK) !== 0;
+  }
+  /** True when pread/pwrite/lseek make sense (regular files, directories, block devices). */
+  get isSeekable(): boolean {
+    return true;
+  }
+
+  incRef(): void {
+    this.refs++;
+  }
+  /** Drops a reference; at zero the file is released. */
+  decRef(): void {
+    if (--this.refs === 0) {
+      for (const callback of this.onLastClose) callback();
+      this.release();
+    }
+  }
+  get refCount(): number {
+    return this.refs;
+  }
+  /** Lets go of everything. Called once. */
+  protected release(): void {}
+
+  /** close(2) of one descriptor (not the last reference necessarily). Returns 0 or errno. */
+  flush(_ctx: IoContext): number {
+    return 0;
+  }
+
+  /** Reads at the file position and advances it. Returns bytes (0: end of file), WOULD_BLOCK or errno. */
+  read(_ctx: IoContext, _io: IoSequence): number {
+    return EINVAL;
+  }
+  /** Writes at the file position (end of file with O_APPEND) and advances it. */
+  write(_ctx: IoContext, _io: IoSequence): number {
+    return EINVAL;
+  }
+  /** Reads at `offset` without touching the position. */
+  pread(_ctx: IoContext, _io: IoSequence, _offset: number): number {
+    return ESPIPE;
+  }
+  pwrite(_ctx: IoContext, _io: IoSequence, _offset: number): number {
+    return ESPIPE;
+  }
+  /** lseek(2). Returns the new position or errno. */
+  seek(_ctx: IoContext, _offset: number, _whence: number): number {
+    return ESPIPE;
+  }
+  /** Emits directory entries from the position on, "." and ".." included, and advances it. Returns 0 or errno. */
+  readdir(_ctx: IoContext, _emit: DirEmit): number {
+    return ENOTDIR;
+  }
+  /** ioctl(2); `arg` as an unsigned 64-bit Number (usually an address in ctx.memory). */
+  ioctl(_ctx: IoContext, _cmd: number, _arg: number): number {
+    return ENOTTY;
+  }
+  /** Current readiness: EPOLL* bits. */
+  poll(): number {
+    return ALWAYS_READY;
+  }
+  /** Descriptor to map for [offset, offset+length) (page aligned). Errors: ENODEV, EACCES. `sharing` 'shared' with writable prot needs a writable descriptor. */
+  mmap(_ctx: IoContext, _offset: number, _length: number, _prot: number, _sharing: 'private' | 'shared'): HostMapping | Errno {
+    return ENODEV;
+  }
+  fsync(_ctx: IoContext, _dataOnly: boolean): number {
+    return EINVAL;
+  }
+  /** fallocate(2); mode FALLOC_FL_*. */
+  fallocate(_ctx: IoContext, _mode: number, _offset: number, _length: number): number {
+    return EOPNOTSUPP;
+  }
+  /** Told when F_SETFL changes flags (O_NONBLOCK, O_APPEND, O_ASYNC...). Returns 0 or errno. */
+  setStatusFlags(flags: number): number {
+    this.flags = flags;
+    return 0;
+  }
+  /** Extra lines of /proc/pid/fdinfo/N after pos, flags, mnt_id (each ending in \n). */
+  fdinfo(): string {
+    return '';
+  }
+  /** Text of the /proc/pid/fd/N link when it is not a path ("pipe:[7]", "socket:[9]", "anon_inode:[eventpoll]"); null: path. */
+  linkText(): ByteString | null {
+    return null;
+  }
+}
+
+/** An O_PATH descriptor: names a place, does no I/O. */
+export class PathDescription extends FileDescription {
+  override read(): number {
+    return EBADF;
+  }
+  override write(): number {
+    return EBADF;
+  }
+  override pread(): number {
+    return EBADF;
+  }
+  override pwrite(): number {
+    return EBADF;
+  }
+  override seek(): number {
+    return EBADF;
+  }
+  override readdir(): number {
+    return EBADF;
+  }
+  override ioctl(): number {
+    return EBADF;
+  }
+  override mmap(): Errno {
+    return EBADF;
+  }
+  override fsync(): number {
+    return EBADF;
+  }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Filesystem: one mounted instance (Linux's super_block), shared by all Mounts of it; and FilesystemType, its factory.
+ *
+ * Linux: include/linux/fs.h (super_block, file_system_type)
+ */
+import type { Errno } from '../../platform/abi/linux/errno.ts';
+import type { IoContext } from './context.ts';
+import type { Dentry } from './dentry.ts';
+import type { Inode } from './inode.ts';
+
+export interface StatFs {
+  type: number;
+  bsize: number;
+  blocks: number;
+  bfree: number;
+  bavail: number;
+  files: number;
+  ffree: number;
+  namelen: number;
+  /** ST_* flags of the filesystem itself; the mount's are added by vfs. */
+  flags: number;
+}
+
+export abstract class Filesystem {
+  /** Name as in /proc/filesystems and the third field of /proc/mounts. */
+  abstract readonly typeName: string;
+  abstract readonly root: Inode;
+  /** Device number st_dev (makedev(0, minor)); assigned by VirtualFilesystem. */
+  dev = 0;
+  /** Source as in the first field of /proc/mounts. */
+  source = 'none';
+  /** True: vfs may keep negative dentries. */
+  readonly cacheNegative: boolean = true;
+  readonly supportsXattrs: boolean = false;
+  /** True: names that exist may change behind vfs (proc, shared bind mounts): revalidate() is asked at each step. */
+  readonly needsRevalidate: boolean = false;
+  /** Longest file name in bytes. */
+  readonly nameMax: number = 255;
+
+  /** Is this cached dentry (positive or negative) still true? False: vfs drops it and looks up again. */
+  revalidate(_ctx: IoContext, _dentry: Dentry): boolean {
+    return true;
+  }
+  abstract statfs(out: StatFs): number;
+  /** Filesystem-specific options for /proc/mounts, without the mount's own (",size=65536k,mode=1777"). */
+  showOptions(): string {
+    return '';
+  }
+  sync(): number {
+    return 0;
+  }
+  /** The last mount is gone. */
+  release(): void {}
+}
+
+/** Makes filesystem instances for mount(2) and for the configuration. */
+export interface FilesystemType {
+  readonly name: string;
+  /** True: mount(2) with CAP_SYS_ADMIN in a user namespace may use it; false: configuration only. */
+  readonly isUserMountable: boolean;
+  /** True: /proc/filesystems says nodev. */
+  readonly isNodev: boolean;
+  /** `data`: comma-separated options, already without the generic ones. Errors: EINVAL for an unknown option. */
+  mount(ctx: IoContext, source: string, data: string): Filesystem | Errno;
+}

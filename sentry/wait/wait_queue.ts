@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Wait queues: how anything that happens reaches whoever waits for it.
+ *
+ * Linux:      include/linux/wait.h, fs/select.c (poll callbacks)
+ * Invariants: notify() never runs application-visible work; it marks a task runnable or an epoll item ready.
+ */
+
+/** Receives wake-ups from queues it was added to. One waiter may be on many queues. */
+export interface Waiter {
+  /**
+   * Called for each wake whose mask meets the one given at add(). Returns true when the wake was consumed
+   * (counts against the wake's limit, as an exclusive wait in Linux).
+   */
+  notify(queue: WaitQueue, mask: number): boolean;
+}
+
+interface Entry {
+  waiter: Waiter;
+  mask: number;
+}
+
+/** All bits: a waiter or wake that is not about poll masks. */
+export const WAKE_ALL = 0x7fffffff;
+
+export class WaitQueue {
+  private entries: Entry[] = [];
+
+  /** Adds `waiter` for wakes that meet `mask` (EPOLL* bits; EPOLLERR and EPOLLHUP always match). */
+  add(waiter: Waiter, mask: number = WAKE_ALL): void {
+    this.entries.push({ waiter, mask: mask | 0x18 });
+  }
+
+  /** Removes one registration of `waiter`; no-op when it has none. */
+  remove(waiter: Waiter): void {
+    const at = this.entries.findIndex((e) => e.waiter === waiter);
+    if (at >= 0) this.entries.splice(at, 1);
+  }
+
+  get isEmpty(): boolean {
+    return this.entries.length === 0;
+  }
+
+  get size(): number {
+    return this.entries.length;
+  }
+
+  /** Wakes waiters in arrival order until `limit` of them consumed it. Returns how many did. */
+  wake(mask: number = WAKE_ALL, limit = Number.POSITIVE_INFINITY): number {
+    const entries = this.entries;
+    if (entries.length === 0) return 0;
+    let woken = 0;
+    if (entries.length === 1) {
+      const only = entries[0] as Entry;
+      return (only.mask & mask) !== 0 && only.waiter.notify(this, mask) ? 1 : 0;
+    }
+    for (const entry of entries.slice()) {
+      if ((entry.mask & mask) === 0) continue;
+      if (entry.waiter.notify(this, mask) && ++woken >= limit) break;
+    }
+    return woken;
+  }
+}
