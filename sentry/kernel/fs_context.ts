@@ -4,9 +4,9 @@
  * FsContext: root, working directory and umask, shared between tasks with CLONE_FS.
  *
  * Linux:      include/linux/fs_struct.h
- * Invariants: root and cwd pin their dentries (refs).
+ * Invariants: root and cwd pin their dentries and mounts (pathGet).
  */
-import type { Path } from '../vfs/mount.ts';
+import { type Path, pathGet, pathPut } from '../vfs/mount.ts';
 
 export class FsContext {
   private rootPath: Path;
@@ -18,8 +18,8 @@ export class FsContext {
     this.rootPath = root;
     this.cwdPath = cwd;
     this.umask = umask;
-    root.dentry.refs++;
-    cwd.dentry.refs++;
+    pathGet(root);
+    pathGet(cwd);
   }
   get root(): Path {
     return this.rootPath;
@@ -28,13 +28,13 @@ export class FsContext {
     return this.cwdPath;
   }
   setRoot(path: Path): void {
-    path.dentry.refs++;
-    this.rootPath.dentry.refs--;
+    pathGet(path);
+    pathPut(this.rootPath);
     this.rootPath = path;
   }
   setCwd(path: Path): void {
-    path.dentry.refs++;
-    this.cwdPath.dentry.refs--;
+    pathGet(path);
+    pathPut(this.cwdPath);
     this.cwdPath = path;
   }
   clone(): FsContext {
@@ -48,7 +48,7 @@ export class FsContext {
   }
   decUsers(): void {
     if (--this.users > 0) return;
-    this.rootPath.dentry.refs--;
-    this.cwdPath.dentry.refs--;
+    pathPut(this.rootPath);
+    pathPut(this.cwdPath);
   }
 }

@@ -23,7 +23,7 @@ import { WaitQueue } from '../wait/wait_queue.ts';
 import type { IoContext } from './context.ts';
 import type { ByteString, Inode } from './inode.ts';
 import type { IoSequence } from './io.ts';
-import type { Path } from './mount.ts';
+import { type Path, pathGet, pathPut } from './mount.ts';
 
 const O_ACCMODE = 3;
 const O_WRONLY = 1;
@@ -65,6 +65,7 @@ export abstract class FileDescription {
     this.inode = inode;
     this.flags = flags;
     this.creds = creds;
+    pathGet(path);
   }
 
   get isReadable(): boolean {
@@ -89,6 +90,7 @@ export abstract class FileDescription {
     if (--this.refs === 0) {
       for (const callback of this.onLastClose) callback();
       this.release();
+      pathPut(this.path);
     }
   }
   get refCount(): number {
@@ -96,6 +98,14 @@ export abstract class FileDescription {
   }
   /** Lets go of everything. Called once. */
   protected release(): void {}
+
+  /**
+   * open(2) that has to wait (a FIFO without its other end): the queue whose wake-ups may end the wait, or null when the
+   * open is complete. The handler asks again after each wake-up; on a signal it drops the file and unwinds.
+   */
+  pendingOpen(): WaitQueue | null {
+    return null;
+  }
 
   /** close(2) of one descriptor (not the last reference necessarily). Returns 0 or errno. */
   flush(_ctx: IoContext): number {

@@ -38,6 +38,23 @@ export abstract class Filesystem {
   readonly needsRevalidate: boolean = false;
   /** Longest file name in bytes. */
   readonly nameMax: number = 255;
+  /** True: the whole filesystem is read-only (writes answer EROFS), whatever the mount says. */
+  isReadOnly = false;
+  /** The dentry of `root`; made by vfs at the first mount, shared by all mounts. */
+  rootDentry: Dentry | null = null;
+  /** Mounts of this instance (kept by vfs). */
+  mountRefs = 0;
+  private lastIno = 0;
+
+  /** A fresh inode number, for filesystems that number their inodes in order. */
+  allocIno(): number {
+    return ++this.lastIno;
+  }
+
+  /** Remount with new options. Returns 0 or EINVAL. */
+  remount(_ctx: IoContext, _data: string): number {
+    return 0;
+  }
 
   /** Is this cached dentry (positive or negative) still true? False: vfs drops it and looks up again. */
   revalidate(_ctx: IoContext, _dentry: Dentry): boolean {
@@ -62,6 +79,8 @@ export interface FilesystemType {
   readonly isUserMountable: boolean;
   /** True: /proc/filesystems says nodev. */
   readonly isNodev: boolean;
+  /** statfs f_type for files that are on no mount; optional. */
+  readonly magic?: number;
   /** `data`: comma-separated options, already without the generic ones. Errors: EINVAL for an unknown option. */
   mount(ctx: IoContext, source: string, data: string): Filesystem | Errno;
 }

@@ -68,6 +68,12 @@ export abstract class Inode {
   locks: unknown = null;
   marks: unknown = null;
   attachment: unknown = null;
+  /** Dentries made of it (kept by Dentry). */
+  dentryCount = 0;
+  /** True: open() also handles FIFOs, sockets and device nodes; false: vfs asks its registries (fifo opener, character devices). */
+  readonly opensSpecial: boolean = false;
+  /** FS_IMMUTABLE_FL, FS_APPEND_FL (FS_IOC_GETFLAGS) of filesystems that have them. */
+  fsFlags = 0;
 
   constructor(fs: Filesystem) {
     this.fs = fs;

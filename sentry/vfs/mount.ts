@@ -26,6 +26,16 @@ export class Mount {
   /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, MS_NODIRATIME, MS_RELATIME. */
   flags: number;
   namespace: MountNamespace | null = null;
+  /** Open files, cwds and roots on it: umount(2) without MNT_DETACH answers EBUSY while there are any. */
+  refs = 0;
+  /** MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE as last set, and its peer groups (0: none). */
+  propagation = 0;
+  peerGroup = 0;
+  masterGroup = 0;
+  /** Marked by a first umount2(MNT_EXPIRE). */
+  isExpiring = false;
+  /** Source for /proc/mounts when it differs from the filesystem's. */
+  source: string | null = null;
 
   constructor(id: number, fs: Filesystem, root: Dentry, flags: number) {
     this.id = id;
@@ -37,8 +47,39 @@ export class Mount {
 
 export class MountNamespace {
   root: Mount;
-  constructor(root: Mount) {
+  /** For /proc/pid/ns/mnt. */
+  readonly id: number;
+  constructor(root: Mount, id = 0xf0000000) {
     this.root = root;
+    this.id = id;
     root.namespace = this;
   }
+
+  /** Calls visit for each mount, parents before children, in mount order. */
+  forEach(visit: (mount: Mount) => void): void {
+    forEachMount(this.root, visit);
+  }
+}
+
+/** Calls visit for `mount` and all below it, parents first. */
+export function forEachMount(mount: Mount, visit: (mount: Mount) => void): void {
+  visit(mount);
+  for (const list of mount.children.values()) for (const child of list.slice()) forEachMount(child, visit);
+}
+
+/** Pins a path: its dentry stays, its mount is busy. */
+export function pathGet(path: Path): Path {
+  path.dentry.get();
+  path.mount.refs++;
+  return path;
+}
+
+/** Lets go of a pinned path. */
+export function pathPut(path: Path): void {
+  path.mount.refs--;
+  path.dentry.put();
+}
+
+export function samePath(a: Path, b: Path): boolean {
+  return a.dentry === b.dentry && a.mount === b.mount;
 }
