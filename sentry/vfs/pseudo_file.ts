@@ -189,7 +189,7 @@ export class GeneratedFile extends SeekableFile {
     const n = io.take(buf, 0, buf.length);
     if (n < 0) return n;
     this.content = null;
-    const taken = this.source.accept(ctx, buf.latin1Slice(0, n), offset);
+    const taken = this.source.accept(ctx, buf.toString('latin1', 0, n), offset);
     return taken;
   }
 
