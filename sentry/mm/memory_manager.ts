@@ -9,7 +9,8 @@
  */
 import type { Errno } from '../../platform/abi/linux/errno.ts';
 import { ENOSYS } from '../../platform/abi/linux/errno.ts';
-import type { AddressSpace, PlatformThread, UserMemory } from '../../platform/platform.ts';
+import type { AddressSpace, HostServices, PlatformThread, UserMemory } from '../../platform/platform.ts';
+import type { IoContext } from '../vfs/context.ts';
 import type { FileDescription } from '../vfs/file_description.ts';
 
 /** What mmap(2) asks for, decoded. `file` null: anonymous. */
@@ -29,6 +30,11 @@ export interface MemoryLimits {
   readonly data: number;
   readonly stack: number;
   readonly memlock: number;
+}
+
+/** What all address spaces of one sandbox share. */
+export interface MemoryServices {
+  readonly host: HostServices;
 }
 
 /** prctl(PR_SET_MM)-like fields shown in /proc/pid/stat and used by brk. */
@@ -61,9 +67,11 @@ export class MemoryManager {
   dumpable = 1;
   /** Tasks using this mm; at zero it is released. */
   private users = 1;
+  readonly services: MemoryServices;
 
-  constructor(addressSpace: AddressSpace) {
+  constructor(addressSpace: AddressSpace, services: MemoryServices) {
     this.addressSpace = addressSpace;
+    this.services = services;
     this.memory = addressSpace.memory;
   }
 
@@ -78,8 +86,8 @@ export class MemoryManager {
     return this.users;
   }
 
-  /** mmap(2). Returns the address or errno. */
-  mmap(_request: MapRequest, _limits: MemoryLimits): number {
+  /** mmap(2). Returns the address or errno. `ctx` is needed with a file, and for MAP_LOCKED. */
+  mmap(_request: MapRequest, _limits: MemoryLimits, _ctx: IoContext | null = null): number {
     return ENOSYS;
   }
   munmap(_addr: number, _length: number): number {
