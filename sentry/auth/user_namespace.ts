@@ -16,4 +16,9 @@ export class UserNamespace {
     this.ownerUid = ownerUid;
     this.level = parent === null ? 0 : parent.level + 1;
   }
+
+  /** Does the namespace map these ids? (A capability counts over an inode only then.) */
+  hasMapping(_uid: number, _gid: number): boolean {
+    return this.parent === null;
+  }
 }

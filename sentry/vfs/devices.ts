@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Registry of character devices: what opening a node with a given device number gives.
+ *
+ * Linux: fs/char_dev.c
+ */
+import { ENXIO, type Errno } from '../../platform/abi/linux/errno.ts';
+import { majorOf, minorOf } from '../../platform/abi/linux/stat.ts';
+import type { IoContext } from './context.ts';
+import type { FileDescription } from './file_description.ts';
+import type { Inode } from './inode.ts';
+import type { Path } from './mount.ts';
+
+/** Opens device `inode.rdev` found at `path`. */
+export type DeviceOpener = (ctx: IoContext, path: Path, inode: Inode, flags: number) => FileDescription | Errno;
+
+interface Entry {
+  readonly name: string;
+  readonly opener: DeviceOpener;
+}
+
+export class DeviceRegistry {
+  private readonly exact = new Map<number, Entry>();
+  private readonly majors = new Map<number, Entry>();
+
+  /** Registers an opener for major:minor, or for every minor of a major (minor null). `name` is for /proc/devices. */
+  register(major: number, minor: number | null, name: string, opener: DeviceOpener): void {
+    if (minor === null) this.majors.set(major, { name, opener });
+    else this.exact.set(major * 0x100000 + minor, { name, opener });
+  }
+
+  /** Opens the device of a character node. Errors: ENXIO when nobody registered it. */
+  open(ctx: IoContext, path: Path, inode: Inode, flags: number): FileDescription | Errno {
+    const major = majorOf(inode.rdev);
+    const entry = this.exact.get(major * 0x100000 + minorOf(inode.rdev)) ?? this.majors.get(major);
+    return entry === undefined ? ENXIO : entry.opener(ctx, path, inode, flags);
+  }
+
+  /** [major, name] pairs, for /proc/devices. */
+  list(): [number, string][] {
+    const out = new Map<string, [number, string]>();
+    for (const [key, entry] of this.exact) out.set(`${Math.floor(key / 0x100000)} ${entry.name}`, [Math.floor(key / 0x100000), entry.name]);
+    for (const [major, entry] of this.majors) out.set(`${major} ${entry.name}`, [major, entry.name]);
+    return [...out.values()].sort((a, b) => a[0] - b[0]);
+  }
+}

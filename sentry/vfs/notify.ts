@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Where file events leave vfs for inotify.
+ *
+ * Linux:      fs/notify/fsnotify.c, include/linux/fsnotify.h; inotify(7)
+ * Invariants: costs one field test per event while inode.marks is null.
+ */
+import { S_IFDIR, S_IFMT } from '../../platform/abi/linux/stat.ts';
+import type { Dentry } from './dentry.ts';
+import type { ByteString, Inode } from './inode.ts';
+
+export const IN_ACCESS = 0x1;
+export const IN_MODIFY = 0x2;
+export const IN_ATTRIB = 0x4;
+export const IN_CLOSE_WRITE = 0x8;
+export const IN_CLOSE_NOWRITE = 0x10;
+export const IN_OPEN = 0x20;
+export const IN_MOVED_FROM = 0x40;
+export const IN_MOVED_TO = 0x80;
+export const IN_CREATE = 0x100;
+export const IN_DELETE = 0x200;
+export const IN_DELETE_SELF = 0x400;
+export const IN_MOVE_SELF = 0x800;
+export const IN_ISDIR = 0x40000000;
+
+/** Delivers one event to the marks of `inode`; name '' for events on the inode itself. */
+export type NotifyHook = (inode: Inode, mask: number, name: ByteString, cookie: number) => void;
+
+export const fsNotify: { hook: NotifyHook | null; lastCookie: number } = { hook: null, lastCookie: 0 };
+
+/** An event about entry `name` of directory `dir`; `child` (when known) says whether IN_ISDIR is set. */
+export function notifyEntry(dir: Inode, mask: number, name: ByteString, child: Inode | null, cookie = 0): void {
+  if (dir.marks === null || fsNotify.hook === null) return;
+  const dirBit = child !== null && (child.mode & S_IFMT) === S_IFDIR ? IN_ISDIR : 0;
+  fsNotify.hook(dir, mask | dirBit, name, cookie);
+}
+
+/** An event about a file: its own marks and its directory's. */
+export function notifyFile(dentry: Dentry, mask: number): void {
+  const inode = dentry.inode;
+  if (inode === null || fsNotify.hook === null) return;
+  const dir = dentry.isUnlinked ? null : (dentry.parent?.inode ?? null);
+  if (dir !== null && dir.marks !== null) notifyEntry(dir, mask, dentry.name, inode);
+  if (inode.marks !== null) fsNotify.hook(inode, mask | ((inode.mode & S_IFMT) === S_IFDIR ? IN_ISDIR : 0), '', 0);
+}
+
+/** An event about an inode alone (IN_DELETE_SELF, IN_MOVE_SELF). */
+export function notifySelf(inode: Inode, mask: number): void {
+  if (inode.marks !== null) fsNotify.hook?.(inode, mask, '', 0);
+}
+
+/** A cookie that ties IN_MOVED_FROM to IN_MOVED_TO. */
+export function nextCookie(): number {
+  fsNotify.lastCookie = (fsNotify.lastCookie + 1) >>> 0;
+  return fsNotify.lastCookie;
+}
