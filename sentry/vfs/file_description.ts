@@ -82,6 +82,14 @@ export abstract class FileDescription {
     return true;
   }
 
+  /** True: a blocking write(2) that was cut short goes on until all is written (pipes, stream sockets, ttys). */
+  readonly writesAll: boolean = false;
+  /** Has poll(): epoll_ctl(2) answers EPERM for files without (regular files, directories, block devices). */
+  get canPoll(): boolean {
+    const type = this.inode.mode & 0o170000;
+    return type !== 0o100000 && type !== 0o040000 && type !== 0o060000;
+  }
+
   incRef(): void {
     this.refs++;
   }
