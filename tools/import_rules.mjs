@@ -185,7 +185,7 @@ function check(file) {
   for (const match of text.matchAll(IMPORT)) {
     const specifier = match[1] ?? match[2];
     const because = whyNot(file, specifier);
-    if (because !== undefined) report(match.index + 1, `imports ${specifier}: ${because}`);
+    if (because !== undefined) report(match.index + match[0].search(/import|export/), `imports ${specifier}: ${because}`);
   }
   const code = text.replace(STRIP, (token) => token.replace(/[^\n]/g, ' '));
   for (const rule of words) {
