@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Makes the running Node forkable (docs/architecture.md, "One Node boot"), and runs a signal handler of a few bytes.
+ *
+ * V8 marks its code pages MADV_DONTFORK: a child without them dies at once. So (1) a seccomp filter answers such an
+ * madvise with success without doing it, and (2) every private anonymous mapping is marked MADV_DOFORK.
+ */
+import { readFileSync } from 'node:fs';
+import koffi from 'koffi';
+import { prctl, seccompFilter, setSignalHandler } from './lifecycle.ts';
+
+const lib = koffi.load('libc.so.6');
+const c_madvise = lib.func('int madvise(uint64_t, uint64_t, int)');
+const c_mmap = lib.func('uint64_t mmap(uint64_t, uint64_t, int, int, int, int64_t)');
+const c_mprotect = lib.func('int mprotect(uint64_t, uint64_t, int)');
+
+const MADV_DONTFORK = 10;
+const MADV_DOFORK = 11;
+const SYS_madvise = 28;
+const PR_SET_NO_NEW_PRIVS = 38;
+const SECCOMP_FILTER_FLAG_TSYNC = 1;
+
+/** if (nr == madvise && args[2] == MADV_DONTFORK) return errno 0; else allow. */
+const DONTFORK_FILTER: readonly (readonly [number, number, number, number])[] = [
+  [0x20, 0, 0, 0], // load nr
+  [0x15, 0, 3, SYS_madvise],
+  [0x20, 0, 0, 32], // load the low half of args[2]
+  [0x15, 0, 1, MADV_DONTFORK],
+  [0x06, 0, 0, 0x00050000], // SECCOMP_RET_ERRNO | 0
+  [0x06, 0, 0, 0x7fff0000], // SECCOMP_RET_ALLOW
+];
+
+let done = false;
+
+/** Was Node started with what forking needs? */
+export function hasForkFlags(): boolean {
+  return process.execArgv.includes('--single-threaded') && process.execArgv.includes('--v8-pool-size=0');
+}
+
+/** Prepares the process for fork(). Returns 0 or errno. Idempotent. */
+export function makeForkable(): number {
+  if (done) return 0;
+  let result = seccompFilter(encode(DONTFORK_FILTER), SECCOMP_FILTER_FLAG_TSYNC);
+  if (result < 0) {
+    prctl(PR_SET_NO_NEW_PRIVS, 1);
+    result = seccompFilter(encode(DONTFORK_FILTER), SECCOMP_FILTER_FLAG_TSYNC);
+  }
+  if (result !== 0) return result < 0 ? result : -1;
+  doForkAll();
+  done = true;
+  return 0;
+}
+
+function encode(program: readonly (readonly [number, number, number, number])[]): Buffer {
+  const out = Buffer.alloc(program.length * 8);
+  program.forEach(([code, jt, jf, k], i) => {
+    out.writeUInt16LE(code, i * 8);
+    out[i * 8 + 2] = jt;
+    out[i * 8 + 3] = jf;
+    out.writeUInt32LE(k, i * 8 + 4);
+  });
+  return out;
+}
+
+function doForkAll(): void {
+  for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
+    const match = /^([0-9a-f]+)-([0-9a-f]+) ...p \S+ \S+ 0 *(.*)$/.exec(line);
+    if (match === null || (match[3] as string).startsWith('[v')) continue;
+    const start = Number.parseInt(match[1] as string, 16);
+    c_madvise(start, Number.parseInt(match[2] as string, 16) - start, MADV_DOFORK);
+  }
+}
+
+let handlerCode = 0;
+
+/**
+ * Makes each of `signals` write its number (one int) to `fd`, whatever thread takes it: code that needs no event loop.
+ * Returns 0 or errno.
+ */
+export function signalsToPipe(signals: readonly number[], fd: number): number {
+  // push rdi; mov rsi,rsp; mov edi,fd; mov edx,4; mov eax,1 (write); syscall; pop rdi; ret
+  const code = [0x57, 0x48, 0x89, 0xe6, 0xbf, ...int32(fd), 0xba, 4, 0, 0, 0, 0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0x5f, 0xc3];
+  if (handlerCode === 0) {
+    handlerCode = Number(c_mmap(0, 4096, 3, 0x22, -1, 0));
+    new Uint8Array(koffi.view(handlerCode, 4096)).set(code);
+    if (c_mprotect(handlerCode, 4096, 5) !== 0) return -1;
+  }
+  const SA_RESTART = 0x10000000;
+  const SA_ONSTACK = 0x08000000;
+  for (const signo of signals) {
+    const result = setSignalHandler(signo, handlerCode, SA_RESTART | SA_ONSTACK);
+    if (result < 0) return result;
+  }
+  return 0;
+}
+
+function int32(value: number): number[] {
+  return [value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255];
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The file trees that the Sentry and the Gofer are pivoted into, arranged in a mount namespace of their own.
+ *
+ * Linux:      mount_namespaces(7), pivot_root(2)
+ * Invariants: no mount event leaves the namespace. After enter*() nothing outside the new tree can be named.
+ */
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chdir, mkdir, mount, mountSetAttributes, pivotHere } from '../../ffi/lifecycle.ts';
+
+const MS_RDONLY = 1;
+const MS_NOSUID = 2;
+const MS_NODEV = 4;
+const MS_NOEXEC = 8;
+const MS_REMOUNT = 32;
+const MS_BIND = 4096;
+const MS_REC = 16384;
+const MS_PRIVATE = 1 << 18;
+const MOUNT_ATTR_RDONLY = 1;
+
+/** One host tree the Gofer serves: mounted at /<index>. */
+export interface GoferTree {
+  /** Absolute host path of a directory or file. */
+  readonly source: string;
+  readonly readonly: boolean;
+  /** Absolute guest-visible subdirectories that are covered by nothing (the host's own /proc, /sys, /dev): never served. */
+  readonly covered: readonly string[];
+}
+
+/** Directories to build the new root on: any that exists will do, it is covered in this namespace only. */
+const STAGING = ['/proc/fs', '/mnt', '/tmp', '/run', '/var'];
+
+/** Mounts a small tmpfs somewhere and returns where, or '' when nothing could be mounted. */
+function stage(): string {
+  if (mount('none', '/', null, MS_REC | MS_PRIVATE, null) < 0) return '';
+  for (const place of STAGING) {
+    if (mount('none', place, 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'size=1m,mode=755') === 0) return place;
+  }
+  return '';
+}
+
+/** A procfs of our own pid namespace, nothing but processes in it where the kernel can do that. */
+function mountProc(at: string): number {
+  mkdir(at, 0o555);
+  const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  const result = mount('proc', at, 'proc', flags, 'subset=pid');
+  return result === 0 ? 0 : mount('proc', at, 'proc', flags, null);
+}
+
+function remountReadOnly(at: string): number {
+  return mount('none', at, null, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, null);
+}
+
+/** Pivots the Sentry into an empty read-only root with only /proc in it. '' or what failed. */
+export function enterSentryRoot(): string {
+  const root = stage();
+  if (root === '') return 'an empty root could not be mounted';
+  const proc = mountProc(`${root}/proc`);
+  if (proc < 0) mount('/proc', `${root}/proc`, null, MS_BIND | MS_REC, null);
+  remountReadOnly(root);
+  if (chdir(root) < 0) return 'the empty root could not be entered';
+  const pivoted = pivotHere();
+  return pivoted < 0 ? `pivot_root: errno ${-pivoted}` : '';
+}
+
+/** Pivots the Gofer into a root that holds /proc and one mount per tree: /0, /1, ... '' or what failed. */
+export function enterGoferRoot(trees: readonly GoferTree[]): string {
+  const root = stage();
+  if (root === '') return 'a root could not be mounted';
+  for (let i = 0; i < trees.length; i++) {
+    const why = attach(trees[i] as GoferTree, `${root}/${i}`);
+    if (why !== '') return why;
+  }
+  const proc = mountProc(`${root}/proc`);
+  if (proc < 0) mount('/proc', `${root}/proc`, null, MS_BIND | MS_REC, null);
+  remountReadOnly(root);
+  if (chdir(root) < 0) return 'the root could not be entered';
+  const pivoted = pivotHere();
+  return pivoted < 0 ? `pivot_root: errno ${-pivoted}` : '';
+}
+
+function attach(tree: GoferTree, at: string): string {
+  try {
+    if (statSync(tree.source).isDirectory()) mkdirSync(at);
+    else closeSync(openSync(at, 'w'));
+  } catch (error) {
+    return `${tree.source}: ${reason(error)}`;
+  }
+  const bound = mount(tree.source, at, null, MS_BIND | MS_REC, null);
+  if (bound < 0) return `bind mount of ${tree.source}: errno ${-bound}`;
+  for (const directory of tree.covered) cover(at + directory);
+  // The Sentry enforces read-only mounts; where the host can do it for the whole tree (Linux 5.12), it does too.
+  if (tree.readonly) mountSetAttributes(at, MOUNT_ATTR_RDONLY);
+  return '';
+}
+
+/** Hides a directory under an empty one. What is not there needs no cover. */
+function cover(directory: string): void {
+  try {
+    if (!statSync(directory).isDirectory()) return;
+  } catch {
+    return;
+  }
+  mount('none', directory, 'tmpfs', MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, 'size=4k,mode=555');
+}
+
+function reason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT') return 'no such file or directory';
+  if (code === 'EACCES') return 'permission denied';
+  return error instanceof Error ? error.message : String(error);
+}

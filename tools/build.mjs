@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Builds dist/: what `npm install` (through prepare), `npm run build` and CI run.
+ *
+ *   dist/runsc-ts.cjs   the launcher: shebang with the V8 flags that make the process forkable, Node version check
+ *   dist/main.cjs       the whole runtime in one CommonJS bundle, evaluated by the launcher through vm.Script
+ *   dist/main.cache     V8's code cache for main.cjs, made after a warm-up run; ignored when V8 rejects it
+ *   dist/lib.cjs        the library entry (import { Sandbox } from 'runsc-ts')
+ *   dist/conformance.cjs  the conformance runner, when its source is there
+ */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const dist = join(root, 'dist');
+const packageJson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/** What must be on Node's command line for a running Node to be forkable (docs/architecture.md, "One Node boot"). */
+const FLAGS = ['--single-threaded', '--v8-pool-size=0'];
+
+/**
+ * koffi's own entry spends 14 ms of start-up finding its native half; on glibc x86-64 the file is where its package puts
+ * it, so require that directly and leave every other case to koffi.
+ */
+const koffiDirect = {
+  name: 'koffi-direct',
+  setup(b) {
+    b.onResolve({ filter: /^koffi$/ }, () => ({ path: 'koffi', namespace: 'koffi-direct' }));
+    b.onLoad({ filter: /.*/, namespace: 'koffi-direct' }, () => ({
+      contents: `
+        let native;
+        try { native = require('@koromix/koffi-linux-x64/linux_x64/koffi.node'); } catch { native = require('koffi'); }
+        module.exports = native;`,
+      loader: 'js',
+    }));
+  },
+};
+
+const shared = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20',
+  logLevel: 'warning',
+  legalComments: 'none',
+  define: { RUNSC_TS_VERSION: JSON.stringify(packageJson.version), 'import.meta.url': '"file:///bundle"' },
+  external: ['*.node', 'msgpackr-extract'],
+  plugins: [koffiDirect],
+};
+
+mkdirSync(dist, { recursive: true });
+await build({ ...shared, entryPoints: ['runsc-cli/main.ts'], outfile: 'dist/main.cjs', minifySyntax: true, keepNames: false, plugins: [koffiDirect], external: [...shared.external, 'pino', 'memfs'] });
+await build({ ...shared, entryPoints: ['runsc-cli/lib/sandbox.ts'], outfile: 'dist/lib.cjs', external: [...shared.external, 'memfs'] });
+if (existsSync(join(root, 'conformance/runner/main.ts'))) {
+  await build({ ...shared, entryPoints: ['conformance/runner/main.ts'], outfile: 'dist/conformance.cjs' });
+}
+writeLauncher();
+makeCodeCache();
+linkBin();
+
+/** The launcher is plain old JavaScript, so that an old Node reaches the line that says it is too old. */
+function writeLauncher() {
+  const text = readFileSync(join(root, 'tools/launcher.cjs'), 'utf8').replace('@FLAGS@', FLAGS.join(' '));
+  rmSync(join(dist, 'runsc-ts.cjs'), { force: true });
+  writeFileSync(join(dist, 'runsc-ts.cjs'), text);
+  chmodSync(join(dist, 'runsc-ts.cjs'), 0o755);
+}
+
+/** The cache must be made under the flags it will be used with: V8 compares them. */
+function makeCodeCache() {
+  rmSync(join(dist, 'main.cache'), { force: true });
+  const env = { ...process.env, RUNSC_TS_MAKE_CACHE: '1', NODE_OPTIONS: '' };
+  try {
+    execFileSync(process.execPath, [...FLAGS, join(dist, 'runsc-ts.cjs'), '--version'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  } catch (error) {
+    console.error(`warning: no code cache was made, start-up will be slower: ${error.message}`);
+  }
+}
+
+/** npm does not link a package's own bin into its own node_modules; `npx runsc-ts` inside the repository needs it. */
+function linkBin() {
+  const bin = join(root, 'node_modules/.bin');
+  if (!existsSync(bin) || lstatSync(join(root, 'node_modules')).isSymbolicLink()) return;
+  const link = join(bin, 'runsc-ts');
+  rmSync(link, { force: true });
+  symlinkSync('../../dist/runsc-ts.cjs', link);
+}

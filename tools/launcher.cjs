@@ -1,0 +1,26 @@
+#!/usr/bin/env -S node @FLAGS@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+/* Plain old JavaScript: an old Node must get as far as the message. Loads main.cjs through V8's code cache. */
+if (parseInt(process.versions.node, 10) < 20) {
+  process.stderr.write('runsc-ts: Node.js 20 or newer is needed, this is ' + process.version + '\n');
+  process.exit(128);
+}
+const fs = require('fs');
+const path = require('path');
+const vm = require('vm');
+const main = path.join(__dirname, 'main.cjs');
+const cacheFile = path.join(__dirname, 'main.cache');
+const source = fs.readFileSync(main, 'utf8');
+let cachedData;
+try {
+  cachedData = fs.readFileSync(cacheFile);
+} catch {}
+const wrapped = '(function (exports, require, module, __filename, __dirname) {' + source + '\n})';
+const script = new vm.Script(wrapped, { filename: main, cachedData, importModuleDynamically: undefined });
+const entry = { exports: {} };
+script.runInThisContext().call(entry.exports, entry.exports, require, entry, main, __dirname);
+if (process.env.RUNSC_TS_MAKE_CACHE === '1') {
+  entry.exports.warmUp();
+  fs.writeFileSync(cacheFile, script.createCachedData());
+} else entry.exports.main(process.argv.slice(2), script.cachedDataRejected === true);
