@@ -5,40 +5,186 @@
  *
  * Linux:      include/linux/sched.h
  * Invariants: a live task has exactly one PlatformThread; a zombie has none. Fields shared with other tasks (mm, fdTable,
- *             fsContext, sighand in ThreadGroup) are reference counted by their users.
+ *             fsContext, the ThreadGroup's) are reference counted by their users. `attention` is zero exactly when the task
+ *             may go back to application code without a look at signals, stops and exits.
  */
+import { SI_KERNEL } from '../../platform/abi/linux/signal.ts';
 import type { PlatformThread, UserMemory } from '../../platform/platform.ts';
+import type { Registers } from '../../platform/registers.ts';
+import { makeSigInfo } from '../arch/siginfo.ts';
+import { SigSet } from '../arch/sigset.ts';
 import type { Credentials } from '../auth/credentials.ts';
-import type { MemoryManager } from '../mm/memory_manager.ts';
+import type { MemoryLimits, MemoryManager } from '../mm/memory_manager.ts';
 import type { IoContext } from '../vfs/context.ts';
 import type { Path } from '../vfs/mount.ts';
+import type { MountNamespace } from '../vfs/mount.ts';
+import type { Blocking, SyscallReturn, WaitRequest, WakeReason } from '../wait/blocking.ts';
+import { WAKE_EVENT } from '../wait/blocking.ts';
+import type { Waiter, WaitQueue } from '../wait/wait_queue.ts';
 import type { FdTable } from './fd_table.ts';
 import type { FsContext } from './fs_context.ts';
 import type { Kernel } from './kernel.ts';
-import type { ThreadGroup } from './process/thread_group.ts';
+import type { IpcNamespace, UtsNamespace } from './namespaces.ts';
+import type { PidNamespace } from './process/pid_namespace.ts';
+import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_STACK } from './process/rlimits.ts';
+import type { ThreadGroup, Usage } from './process/thread_group.ts';
+import { PendingSignals } from './signal/pending.ts';
+import { recalcAttention, sendToTask } from './signal/send.ts';
+import { wakeTask, WaitTimer } from './task_wait.ts';
 
-export class Task implements IoContext {
+/** In the kernel: its event is being handled, or it is in the ready queue. */
+export const TASK_KERNEL = 0;
+/** Running application code. */
+export const TASK_USER = 1;
+/** Waiting inside a system call. */
+export const TASK_BLOCKED = 2;
+/** Parked by job control (or a frozen sandbox). */
+export const TASK_STOPPED = 3;
+/** Exited, not yet reaped. */
+export const TASK_ZOMBIE = 4;
+/** Gone. */
+export const TASK_DEAD = 5;
+
+/** An unblocked signal may be pending. */
+export const ATTENTION_SIGNAL = 1;
+/** The task must exit (group exit, execve by another thread). */
+export const ATTENTION_EXIT = 2;
+/** The task must park for a group stop. */
+export const ATTENTION_STOP = 4;
+/** The sandbox is paused: park until it resumes. */
+export const ATTENTION_FREEZE = 8;
+
+export const SIGALTSTACK_DISABLED = 2;
+
+export class Task implements IoContext, Waiter {
   readonly kernel: Kernel;
-  /** Thread id in the initial pid namespace (gettid). */
-  readonly tid: number;
+  /** Thread id by pid namespace level, outermost first. Changes only when execve takes over the leader's. */
+  pids: readonly number[];
+  readonly pidNs: PidNamespace;
+  /** Namespace its children are born into (unshare, setns). */
+  childPidNs: PidNamespace;
   threadGroup: ThreadGroup;
+  /** Null once exited. */
   thread: PlatformThread | null;
   mm: MemoryManager;
   fdTable: FdTable;
   fsContext: FsContext;
+  mountNs: MountNamespace;
+  uts: UtsNamespace;
+  ipcNs: IpcNamespace;
   creds: Credentials;
   /** Name as in /proc/pid/comm: byte string, at most 15. */
   comm = '';
 
-  constructor(kernel: Kernel, tid: number, group: ThreadGroup, thread: PlatformThread, mm: MemoryManager, fdTable: FdTable, fsContext: FsContext, creds: Credentials) {
-    this.kernel = kernel;
-    this.tid = tid;
-    this.threadGroup = group;
-    this.thread = thread;
-    this.mm = mm;
-    this.fdTable = fdTable;
-    this.fsContext = fsContext;
-    this.creds = creds;
+  state = TASK_KERNEL;
+  attention = 0;
+  /** The wait it is in (TASK_BLOCKED) and the handler waiting; the reason with which the handler will be resumed. */
+  blocking: Blocking | null = null;
+  waitRequest: WaitRequest | null = null;
+  wakeReason: WakeReason = WAKE_EVENT;
+  readonly waitTimer: WaitTimer;
+  /** Number of the system call it is in; -1 when it is in none (an interrupt or fault). Negative after sigreturn: no restart. */
+  syscallNr = -1;
+  /** How to go on with a call that returned ERESTART_RESTARTBLOCK (restart_syscall). */
+  restart: ((t: Task) => SyscallReturn) | null = null;
+
+  // Signals.
+  readonly blocked = new SigSet();
+  /** Mask to go back to when a temporary one (sigsuspend, ppoll...) is over; null: none. */
+  savedMask: SigSet | null = null;
+  readonly pending = new PendingSignals();
+  altStackAddr = 0;
+  altStackSize = 0;
+  altStackFlags = SIGALTSTACK_DISABLED;
+  parentDeathSignal = 0;
+  /** Signals a sigtimedwait is waiting for; null: none. */
+  signalWaitSet: SigSet | null = null;
+
+  // clone and exit.
+  clearChildTid = 0;
+  robustListHead = 0;
+  /** Woken when this task's use of its parent's mm ends (vfork). */
+  vforkDone: WaitQueue | null = null;
+  isVforkChild = false;
+  /** wait status: exit code << 8, or signal | 0x80 core. */
+  exitStatus = 0;
+  noNewPrivs = false;
+  /** PR_SET_KEEPCAPS lives in creds.securebits. */
+  readonly startTimeNs: number;
+
+  // Scheduling attributes: kept and reported; the host schedules.
+  nice = 0;
+  schedPolicy = 0;
+  schedPriority = 0;
+  schedResetOnFork = false;
+  ioPriority = 0;
+  timerSlackNs = 50000;
+  defaultTimerSlackNs = 50000;
+  /** CPU numbers allowed, as a bit array. */
+  affinity: Uint8Array;
+  personality = 0;
+  /** rseq registration: address, length, signature; 0: none. */
+  rseqAddr = 0;
+  rseqLength = 0;
+  rseqSignature = 0;
+
+  /** CPU time and counters at exit (live: asked of the thread). */
+  usage: Usage | null = null;
+  /** File descriptor of /proc/pid/wchan-like diagnostics: what it waits in. */
+  syscallCount = 0;
+
+  constructor(parts: TaskParts) {
+    this.kernel = parts.kernel;
+    this.pids = parts.pids;
+    this.pidNs = parts.pidNs;
+    this.childPidNs = parts.pidNs;
+    this.threadGroup = parts.group;
+    this.thread = parts.thread;
+    this.mm = parts.mm;
+    this.fdTable = parts.fdTable;
+    this.fsContext = parts.fsContext;
+    this.mountNs = parts.mountNs;
+    this.uts = parts.uts;
+    this.ipcNs = parts.ipcNs;
+    this.creds = parts.creds;
+    this.affinity = parts.affinity;
+    this.startTimeNs = parts.startTimeNs;
+    this.waitTimer = new WaitTimer(this);
+  }
+
+  /** Thread id in the initial pid namespace. */
+  get tid(): number {
+    return this.pids[0] as number;
+  }
+  /** Thread id as seen from `ns`; 0 when it has none there. */
+  tidIn(ns: PidNamespace): number {
+    return ns.contains(this.pidNs) ? (this.pids[ns.level] as number) : 0;
+  }
+  /** Registers; only while the thread is stopped. */
+  get regs(): Registers {
+    return (this.thread as PlatformThread).registers;
+  }
+  get isLive(): boolean {
+    return this.state < TASK_ZOMBIE;
+  }
+  get isLeader(): boolean {
+    return this.threadGroup.leader === this;
+  }
+  /** Same as in /proc/pid/stat: R, S, D, T, Z, X. */
+  get stateChar(): string {
+    switch (this.state) {
+      case TASK_KERNEL:
+      case TASK_USER:
+        return 'R';
+      case TASK_BLOCKED:
+        return this.waitRequest?.killableOnly === true ? 'D' : 'S';
+      case TASK_STOPPED:
+        return 'T';
+      case TASK_ZOMBIE:
+        return 'Z';
+      default:
+        return 'X';
+    }
   }
 
   get memory(): UserMemory {
@@ -54,10 +200,60 @@ export class Task implements IoContext {
     return this.fsContext.umask;
   }
   get fileSizeLimit(): number {
-    return this.threadGroup.rlimits.soft(1);
+    return this.threadGroup.rlimits.soft(RLIMIT_FSIZE);
   }
   get lockOwnerPid(): number {
     return this.threadGroup.pid;
   }
-  raiseSignal(_signo: number): void {}
+  /** Limits for the memory manager, as they stand now. */
+  get memoryLimits(): MemoryLimits {
+    const { rlimits } = this.threadGroup;
+    return { addressSpace: rlimits.soft(RLIMIT_AS), data: rlimits.soft(RLIMIT_DATA), stack: rlimits.soft(RLIMIT_STACK), memlock: rlimits.soft(RLIMIT_MEMLOCK) };
+  }
+
+  /** Sends a signal from the kernel to this thread (SIGPIPE, SIGXFSZ). */
+  raiseSignal(signo: number): void {
+    sendToTask(this, makeSigInfo(signo, SI_KERNEL));
+  }
+  /** True when the task should unwind from what it does: a signal, a stop or its exit is due. */
+  hasPendingSignal(): boolean {
+    return this.attention !== 0;
+  }
+  /** Installs a signal mask (SIGKILL and SIGSTOP are dropped from it). */
+  setBlocked(mask: SigSet): void {
+    this.blocked.copyFrom(mask);
+    this.blocked.dropUnblockable();
+    recalcAttention(this);
+  }
+  /**
+   * Installs a mask for the duration of this system call (ppoll, pselect, epoll_pwait, sigsuspend): the run loop puts the old
+   * one back when the call ends, or leaves it to the signal frame when the call was interrupted.
+   */
+  setTemporaryMask(mask: SigSet): void {
+    this.savedMask = this.blocked.clone();
+    this.setBlocked(mask);
+  }
+
+  /** A queue it waits on was woken. */
+  notify(): boolean {
+    return wakeTask(this, WAKE_EVENT);
+  }
+}
+
+/** What a Task is made of. */
+export interface TaskParts {
+  kernel: Kernel;
+  pids: readonly number[];
+  pidNs: PidNamespace;
+  group: ThreadGroup;
+  thread: PlatformThread;
+  mm: MemoryManager;
+  fdTable: FdTable;
+  fsContext: FsContext;
+  mountNs: MountNamespace;
+  uts: UtsNamespace;
+  ipcNs: IpcNamespace;
+  creds: Credentials;
+  affinity: Uint8Array;
+  startTimeNs: number;
 }
