@@ -73,7 +73,7 @@ export class AnonMount {
   }
 }
 
-/** Device numbers of the internal mounts, from the end of the anonymous minors so that they meet no real mount. */
-export const pipefs = new AnonMount(1, 'pipefs', 0x50495045, 0xffff1);
-export const sockfs = new AnonMount(2, 'sockfs', 0x534f434b, 0xffff2);
-export const anonInodeFs = new AnonMount(3, 'anon_inodefs', 0x09041934, 0xffff3);
+/** Their device numbers lie below those VirtualFilesystem gives out. */
+export const pipefs = new AnonMount(1, 'pipefs', 0x50495045, 13);
+export const sockfs = new AnonMount(2, 'sockfs', 0x534f434b, 8);
+export const anonInodeFs = new AnonMount(3, 'anon_inodefs', 0x09041934, 14);

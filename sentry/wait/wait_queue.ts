@@ -38,6 +38,11 @@ export class WaitQueue {
     if (at >= 0) this.entries.splice(at, 1);
   }
 
+  /** Everyone registered now. */
+  waiters(): Waiter[] {
+    return this.entries.map((e) => e.waiter);
+  }
+
   get isEmpty(): boolean {
     return this.entries.length === 0;
   }
