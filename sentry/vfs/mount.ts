@@ -36,6 +36,8 @@ export class Mount {
   isExpiring = false;
   /** Source for /proc/mounts when it differs from the filesystem's. */
   source: string | null = null;
+  /** Set when it left every tree: runs once nothing holds the mount any more. */
+  onIdle: (() => void) | null = null;
 
   constructor(id: number, fs: Filesystem, root: Dentry, flags: number) {
     this.id = id;
@@ -76,8 +78,12 @@ export function pathGet(path: Path): Path {
 
 /** Lets go of a pinned path. */
 export function pathPut(path: Path): void {
-  path.mount.refs--;
+  const { mount } = path;
   path.dentry.put();
+  if (--mount.refs > 0 || mount.onIdle === null) return;
+  const release = mount.onIdle;
+  mount.onIdle = null;
+  release();
 }
 
 export function samePath(a: Path, b: Path): boolean {

@@ -166,11 +166,10 @@ export function openExisting(vfs: VirtualFilesystem, ctx: IoContext, path: Path,
 
 function mayOpen(ctx: IoContext, path: Path, inode: Inode, flags: number): number {
   const type = inode.mode & S_IFMT;
-  let mask = accessMask(flags);
+  const mask = accessMask(flags);
   if (type === S_IFLNK) return ELOOP;
   if (type === S_IFDIR && (mask & MAY_WRITE) !== 0) return EISDIR;
   if ((type === S_IFCHR || type === S_IFBLK) && (path.mount.flags & MS_NODEV) !== 0) return EACCES;
-  if (type !== S_IFREG && type !== S_IFDIR && (flags & O_ACCMODE) === O_RDONLY) mask &= ~MAY_WRITE;
   const denied = inodePermission(ctx, inode, mask);
   if (denied !== 0) return denied;
   if ((inode.fsFlags & FS_APPEND_FL) !== 0) {

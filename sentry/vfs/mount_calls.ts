@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * mount(2), umount2(2) and pivot_root(2).
+ *
+ * Linux:   fs/namespace.c (path_mount, do_umount, pivot_root)
+ * Differs: propagation types are recorded and shown, events are not propagated to peers.
+ */
+import { CAP_SYS_ADMIN } from '../../platform/abi/linux/capability.ts';
+import {
+  EAGAIN,
+  EBUSY,
+  EINVAL,
+  ELOOP,
+  ENODEV,
+  ENOENT,
+  ENOSPC,
+  ENOTDIR,
+  EPERM,
+  type Errno,
+  isErrno,
+} from '../../platform/abi/linux/errno.ts';
+import {
+  MNT_DETACH,
+  MNT_EXPIRE,
+  MNT_FORCE,
+  MOUNT_ATTR_FLAGS,
+  MS_BIND,
+  MS_MOVE,
+  MS_NOATIME,
+  MS_NODIRATIME,
+  MS_PRIVATE,
+  MS_RDONLY,
+  MS_REC,
+  MS_RELATIME,
+  MS_REMOUNT,
+  MS_SHARED,
+  MS_SILENT,
+  MS_SLAVE,
+  MS_STRICTATIME,
+  MS_UNBINDABLE,
+  UMOUNT_NOFOLLOW,
+} from '../../platform/abi/linux/mount.ts';
+import type { IoContext } from './context.ts';
+import type { Inode } from './inode.ts';
+import { type Mount, type Path, forEachMount } from './mount.ts';
+import { attachMount, copyTree, countMounts, detachTree, unhookMount } from './mount_tree.ts';
+import { Walk, isDir, walkPath } from './path_walk.ts';
+import type { VirtualFilesystem } from './virtual_filesystem.ts';
+
+const MS_NOUSER = 0x80000000;
+const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
+/** /proc/sys/fs/mount-max. */
+const MOUNT_MAX = 10000;
+
+/** The arguments of mount(2), read from the caller. */
+export interface MountRequest {
+  source: string;
+  type: string | null;
+  flags: number;
+  data: string;
+}
+
+function mayMount(ctx: IoContext): boolean {
+  return ctx.creds.hasCap(CAP_SYS_ADMIN);
+}
+
+/** Is the place in the caller's mount namespace? */
+function isOurs(ctx: IoContext, mount: Mount): boolean {
+  return mount.namespace !== null && mount.namespace === ctx.rootDir.mount.namespace;
+}
+
+/** The mount's own flags out of mount(2)'s, relatime being the default. */
+export function mountFlags(flags: number): number {
+  let own = flags & MOUNT_ATTR_FLAGS;
+  if ((flags & MS_NOATIME) === 0) own |= MS_RELATIME;
+  if ((flags & MS_STRICTATIME) !== 0) own &= ~(MS_RELATIME | MS_NOATIME);
+  return own;
+}
+
+/** mount(2) on a place already found. Returns 0 or errno. */
+export function mountAt(vfs: VirtualFilesystem, ctx: IoContext, target: Path, request: MountRequest): number {
+  const { flags } = request;
+  if ((flags & MS_NOUSER) !== 0) return EINVAL;
+  if (!mayMount(ctx)) return EPERM;
+  if ((flags & (MS_REMOUNT | MS_BIND)) === (MS_REMOUNT | MS_BIND)) return remountFlags(ctx, target, flags);
+  if ((flags & MS_REMOUNT) !== 0) return remount(ctx, target, request);
+  if ((flags & MS_BIND) !== 0) return bind(vfs, ctx, target, request);
+  if ((flags & PROPAGATION) !== 0) return setPropagation(vfs, ctx, target, flags);
+  if ((flags & MS_MOVE) !== 0) return move(ctx, target, request.source);
+  return mountNew(vfs, ctx, target, request);
+}
+
+/** Replaces a mount's flags; atime settings not mentioned stay. */
+function replaceFlags(mount: Mount, flags: number): void {
+  let own = mountFlags(flags);
+  if ((flags & (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)) === 0) {
+    const atime = MS_NOATIME | MS_NODIRATIME | MS_RELATIME;
+    own = (own & ~atime) | (mount.flags & atime);
+  }
+  mount.flags = own;
+}
+
+function remountFlags(ctx: IoContext, target: Path, flags: number): number {
+  if (target.dentry !== target.mount.root || !isOurs(ctx, target.mount)) return EINVAL;
+  replaceFlags(target.mount, flags);
+  return 0;
+}
+
+function remount(ctx: IoContext, target: Path, request: MountRequest): number {
+  const { mount } = target;
+  if (target.dentry !== mount.root || !isOurs(ctx, mount)) return EINVAL;
+  const err = mount.fs.remount(ctx, request.data);
+  if (err !== 0) return err;
+  mount.fs.isReadOnly = (request.flags & MS_RDONLY) !== 0;
+  replaceFlags(mount, request.flags);
+  return 0;
+}
+
+function bind(vfs: VirtualFilesystem, ctx: IoContext, target: Path, request: MountRequest): number {
+  if (request.source === '') return EINVAL;
+  const source = walkPath(ctx, null, request.source, true);
+  if (isErrno(source)) return source;
+  if (source.mount.propagation === MS_UNBINDABLE || !isOurs(ctx, target.mount)) return EINVAL;
+  if (!isOurs(ctx, source.mount)) return EINVAL;
+  const recursive = (request.flags & MS_REC) !== 0;
+  const copy = recursive
+    ? copyTree(vfs, source.mount, source.dentry, 'unbindable')
+    : vfs.newMount(source.mount.fs, source.mount.flags, source.dentry);
+  if (!recursive) {
+    copy.source = source.mount.source;
+    copy.propagation = source.mount.propagation;
+    copy.peerGroup = source.mount.peerGroup;
+    copy.masterGroup = source.mount.masterGroup;
+  }
+  const err = attachNew(ctx, copy, target);
+  if (err !== 0) detachTree(vfs, copy);
+  return err;
+}
+
+/** Puts a mount that is in no tree on `target`, when shapes and limits allow. */
+function attachNew(ctx: IoContext, mount: Mount, target: Path): number {
+  if (!isOurs(ctx, target.mount)) return EINVAL;
+  if (target.dentry.isUnlinked) return ENOENT;
+  if (isDir(mount.root.inode as Inode) !== isDir(target.dentry.inode as Inode)) return ENOTDIR;
+  const namespace = target.mount.namespace;
+  if (namespace !== null && countMounts(namespace.root) + countMounts(mount) > MOUNT_MAX) return ENOSPC;
+  attachMount(mount, target);
+  return 0;
+}
+
+function setPropagation(vfs: VirtualFilesystem, ctx: IoContext, target: Path, flags: number): number {
+  const type = flags & ~(MS_REC | MS_SILENT);
+  if ((type & (type - 1)) !== 0 || (type & PROPAGATION) === 0) return EINVAL;
+  if (target.dentry !== target.mount.root || !isOurs(ctx, target.mount)) return EINVAL;
+  const change = (mount: Mount): void => {
+    mount.masterGroup = type === MS_SLAVE ? mount.peerGroup || mount.masterGroup : 0;
+    if (type === MS_SHARED) mount.peerGroup ||= vfs.newPeerGroup();
+    else mount.peerGroup = 0;
+    mount.propagation = type === MS_SLAVE && mount.masterGroup === 0 ? MS_PRIVATE : type;
+  };
+  if ((flags & MS_REC) !== 0) forEachMount(target.mount, change);
+  else change(target.mount);
+  return 0;
+}
+
+function move(ctx: IoContext, target: Path, sourceName: string): number {
+  if (sourceName === '') return EINVAL;
+  const source = walkPath(ctx, null, sourceName, true);
+  if (isErrno(source)) return source;
+  const { mount } = source;
+  if (source.dentry !== mount.root || mount.parent === null) return EINVAL;
+  if (!isOurs(ctx, mount) || !isOurs(ctx, target.mount)) return EINVAL;
+  if (isDir(mount.root.inode as Inode) !== isDir(target.dentry.inode as Inode)) return EINVAL;
+  if (mount.parent.propagation === MS_SHARED) return EINVAL;
+  for (let m: Mount | null = target.mount; m !== null; m = m.parent) if (m === mount) return ELOOP;
+  unhookMount(mount);
+  attachMount(mount, target);
+  return 0;
+}
+
+function mountNew(vfs: VirtualFilesystem, ctx: IoContext, target: Path, request: MountRequest): number {
+  if (request.type === null) return EINVAL;
+  const type = vfs.filesystemType(request.type);
+  if (type === undefined) return ENODEV;
+  if (!type.isUserMountable && ctx.creds.userNs.parent !== null) return EPERM;
+  const fs = type.mount(ctx, request.source, request.data);
+  if (isErrno(fs)) return fs;
+  if (fs.mountRefs === 0) fs.isReadOnly = (request.flags & MS_RDONLY) !== 0;
+  const mount = vfs.newMount(fs, mountFlags(request.flags));
+  mount.source = request.source === '' ? 'none' : request.source;
+  const err = attachNew(ctx, mount, target);
+  if (err !== 0) detachTree(vfs, mount);
+  return err;
+}
+
+/**
+ * Mounts an instance for the configuration (no permission checks) on a place a walk found.
+ * Returns the mount.
+ */
+export function mountInstance(at: Path, mount: Mount, source: string): Mount {
+  mount.source = source;
+  attachMount(mount, at);
+  return mount;
+}
+
+/** umount2(2). Returns 0 or errno. */
+export function unmount(vfs: VirtualFilesystem, ctx: IoContext, path: string, flags: number): number {
+  if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return EINVAL;
+  const place = walkPath(ctx, null, path, (flags & UMOUNT_NOFOLLOW) === 0);
+  if (isErrno(place)) return place;
+  const { mount } = place;
+  if (!mayMount(ctx)) return EPERM;
+  if (place.dentry !== mount.root || !isOurs(ctx, mount)) return EINVAL;
+  if ((flags & MNT_EXPIRE) !== 0) {
+    if (mount === ctx.rootDir.mount || (flags & (MNT_FORCE | MNT_DETACH)) !== 0) return EINVAL;
+    if (isBusy(mount)) return EBUSY;
+    if (!mount.isExpiring) {
+      mount.isExpiring = true;
+      return EAGAIN;
+    }
+  }
+  if ((flags & MNT_DETACH) === 0 && (mount.parent === null || isBusy(mount))) return EBUSY;
+  if (mount.parent === null) return EINVAL;
+  detachTree(vfs, mount);
+  return 0;
+}
+
+function isBusy(mount: Mount): boolean {
+  return mount.refs > 0 || mount.children.size > 0;
+}
+
+/** What pivot_root(2) moved: every process whose root or cwd was `from` gets `to`. */
+export interface Pivot {
+  from: Path;
+  to: Path;
+}
+
+/** pivot_root(2). Returns what to move in the processes of the namespace, or errno. */
+export function pivotRoot(ctx: IoContext, newRoot: string, putOld: string): Pivot | Errno {
+  if (!mayMount(ctx)) return EPERM;
+  const fresh = placeOfDirectory(ctx, newRoot);
+  if (isErrno(fresh)) return fresh;
+  const old = placeOfDirectory(ctx, putOld);
+  if (isErrno(old)) return old;
+  const root = ctx.rootDir;
+  if (!isOurs(ctx, root.mount) || !isOurs(ctx, fresh.mount) || !isOurs(ctx, old.mount)) return EINVAL;
+  if (fresh.dentry.isUnlinked) return ENOENT;
+  if (fresh.mount === root.mount || old.mount === root.mount) return EBUSY;
+  if (root.mount.root !== root.dentry || fresh.mount.root !== fresh.dentry || fresh.mount.parent === null) return EINVAL;
+  if (root.mount.propagation === MS_SHARED || fresh.mount.parent.propagation === MS_SHARED) return EINVAL;
+  if (!isReachable(old, fresh) || !isReachable(fresh, root)) return EINVAL;
+  const { namespace, parent, mountpoint } = root.mount;
+  unhookMount(fresh.mount);
+  if (parent !== null && mountpoint !== null) {
+    unhookMount(root.mount);
+    attachMount(fresh.mount, { mount: parent, dentry: mountpoint });
+  } else if (namespace !== null) {
+    namespace.root = fresh.mount;
+  }
+  attachMount(root.mount, old);
+  return { from: { mount: root.mount, dentry: root.dentry }, to: { mount: fresh.mount, dentry: fresh.dentry } };
+}
+
+function placeOfDirectory(ctx: IoContext, path: string): Path | Errno {
+  const walk = new Walk(ctx, null, 0);
+  const err = walk.full(path, true);
+  if (err !== 0) return err as Errno;
+  return isDir(walk.dentry.inode as Inode) ? walk.path : ENOTDIR;
+}
+
+/** Is `place` at or below `top`? */
+function isReachable(place: Path, top: Path): boolean {
+  let { mount, dentry } = place;
+  for (;;) {
+    if (mount === top.mount && dentry === top.dentry) return true;
+    if (dentry === mount.root) {
+      if (mount.parent === null || mount.mountpoint === null) return false;
+      dentry = mount.mountpoint;
+      mount = mount.parent;
+    } else {
+      if (dentry.parent === null) return false;
+      dentry = dentry.parent;
+    }
+  }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The tree of mounts: attach, detach, copy, namespaces.
+ *
+ * Linux:      fs/namespace.c (attach_mnt, umount_tree, copy_tree, copy_mnt_ns)
+ * Invariants: a mount in a tree pins its mountpoint (refs and mountCount). `namespace` is set exactly for mounts in a tree.
+ */
+import { MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../platform/abi/linux/mount.ts';
+import type { Dentry } from './dentry.ts';
+import { type Mount, type MountNamespace, type Path, forEachMount } from './mount.ts';
+import type { VirtualFilesystem } from './virtual_filesystem.ts';
+
+/** Puts `mount` (and what is below it) on `at`. Precondition: it is in no tree; nothing sits on `at`. */
+export function attachMount(mount: Mount, at: Path): void {
+  mount.parent = at.mount;
+  mount.mountpoint = at.dentry;
+  const list = at.mount.children.get(at.dentry);
+  if (list === undefined) at.mount.children.set(at.dentry, [mount]);
+  else list.push(mount);
+  at.dentry.mountCount++;
+  at.dentry.get();
+  const { namespace } = at.mount;
+  forEachMount(mount, (m) => {
+    m.namespace = namespace;
+  });
+}
+
+/** Takes `mount` with what is below it out of its parent. It stays alive. */
+export function unhookMount(mount: Mount): void {
+  const { parent, mountpoint } = mount;
+  if (parent === null || mountpoint === null) return;
+  const list = parent.children.get(mountpoint) as Mount[];
+  const rest = list.filter((m) => m !== mount);
+  if (rest.length === 0) parent.children.delete(mountpoint);
+  else parent.children.set(mountpoint, rest);
+  mountpoint.mountCount--;
+  mountpoint.put();
+  mount.parent = null;
+  mount.mountpoint = null;
+}
+
+/** Dissolves a whole subtree: each mount is released now, or when its last user goes. */
+export function detachTree(vfs: VirtualFilesystem, mount: Mount): void {
+  const all: Mount[] = [];
+  forEachMount(mount, (m) => all.push(m));
+  for (const m of all.reverse()) {
+    unhookMount(m);
+    m.namespace = null;
+    if (m.refs === 0) vfs.releaseMount(m);
+    else m.onIdle = () => vfs.releaseMount(m);
+  }
+}
+
+/** Is `dentry` inside the subtree of `top`? */
+function isUnder(dentry: Dentry, top: Dentry): boolean {
+  for (let d: Dentry | null = dentry; d !== null; d = d.parent) if (d === top) return true;
+  return false;
+}
+
+/** A mount showing `root` of the same filesystem with the same flags, in no tree. */
+export function cloneMount(vfs: VirtualFilesystem, from: Mount, root: Dentry): Mount {
+  const copy = vfs.newMount(from.fs, from.flags, root);
+  copy.source = from.source;
+  if (from.propagation === MS_SHARED) {
+    copy.propagation = MS_SHARED;
+    copy.peerGroup = from.peerGroup;
+  } else if (from.propagation === MS_SLAVE) {
+    copy.propagation = MS_SLAVE;
+    copy.masterGroup = from.masterGroup;
+  }
+  return copy;
+}
+
+/**
+ * Copies the mounts at and below `root` of `from` (rbind, new namespaces). `seen` receives old → new. Unbindable mounts
+ * are left out when `skip` says so.
+ */
+export function copyTree(vfs: VirtualFilesystem, from: Mount, root: Dentry, skip: 'unbindable' | 'none', seen?: Map<Mount, Mount>): Mount {
+  const copy = cloneMount(vfs, from, root);
+  seen?.set(from, copy);
+  for (const [mountpoint, list] of from.children) {
+    if (!isUnder(mountpoint, root)) continue;
+    for (const child of list) {
+      if (skip === 'unbindable' && child.propagation === MS_UNBINDABLE) continue;
+      attachMount(copyTree(vfs, child, child.root, skip, seen), { mount: copy, dentry: mountpoint });
+    }
+  }
+  return copy;
+}
+
+/**
+ * A copy of a mount namespace (unshare(CLONE_NEWNS)). `translate` maps a place of the old to the same place of the new
+ * one, for the caller's root and working directory.
+ */
+export function cloneNamespace(vfs: VirtualFilesystem, from: MountNamespace): { namespace: MountNamespace; translate: (path: Path) => Path } {
+  const seen = new Map<Mount, Mount>();
+  const namespace = vfs.namespaceOf(copyTree(vfs, from.root, from.root.root, 'none', seen));
+  forEachMount(namespace.root, (m) => {
+    m.namespace = namespace;
+  });
+  return { namespace, translate: (path) => ({ mount: seen.get(path.mount) ?? path.mount, dentry: path.dentry }) };
+}
+
+/** The last user of a namespace is gone: takes all of it apart. */
+export function releaseNamespace(vfs: VirtualFilesystem, namespace: MountNamespace): void {
+  detachTree(vfs, namespace.root);
+}
+
+/** Number of mounts in a tree. */
+export function countMounts(mount: Mount): number {
+  let n = 0;
+  forEachMount(mount, () => {
+    n++;
+  });
+  return n;
+}
