@@ -10,6 +10,7 @@
 import { EBADF, EINVAL, EMFILE } from '../../platform/abi/linux/errno.ts';
 import type { IoContext } from '../vfs/context.ts';
 import type { FileDescription } from '../vfs/file_description.ts';
+import { dropRecordLocks } from '../vfs/file_locks.ts';
 
 export class FdTable {
   private files: (FileDescription | null)[] = [];
@@ -120,6 +121,7 @@ export class FdTable {
 
   private drop(ctx: IoContext, file: FileDescription): number {
     const result = file.flush(ctx);
+    if (file.inode.locks !== null) dropRecordLocks(file.inode, this);
     file.decRef();
     return result;
   }

@@ -21,9 +21,11 @@ import {
 import type { Credentials } from '../auth/credentials.ts';
 import { WaitQueue } from '../wait/wait_queue.ts';
 import type { IoContext } from './context.ts';
+import { dropFileLocks } from './file_locks.ts';
 import type { ByteString, Inode } from './inode.ts';
 import type { IoSequence } from './io.ts';
 import { type Path, pathGet, pathPut } from './mount.ts';
+import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, notifyFile } from './notify.ts';
 
 const O_ACCMODE = 3;
 const O_WRONLY = 1;
@@ -97,6 +99,9 @@ export abstract class FileDescription {
   decRef(): void {
     if (--this.refs === 0) {
       for (const callback of this.onLastClose) callback();
+      if (this.inode.locks !== null) dropFileLocks(this.inode, this);
+      const { marks } = this.inode;
+      if (marks !== null || this.path.dentry.parent?.inode?.marks != null) notifyFile(this.path.dentry, this.isWritable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
       this.release();
       pathPut(this.path);
     }
