@@ -95,7 +95,7 @@ function mapSharedMemory(mm: MemoryManager, request: MapRequest, flags: number, 
 function mapFile(mm: MemoryManager, request: MapRequest, base: number, limits: MemoryLimits, ctx: IoContext | null): number {
   const file = request.file as FileDescription;
   if (ctx === null) return EBADF;
-  if ((file.inode.mode & S_IFMT) === S_IFREG && (request.offset >= MAX_FILE_OFFSET || request.offset + request.length > MAX_FILE_OFFSET)) return EOVERFLOW;
+  if ((file.inode.mode & S_IFMT) === S_IFREG && (request.offset >= MAX_FILE_OFFSET || request.offset + request.length >= MAX_FILE_OFFSET)) return EOVERFLOW;
   const flags = fileFlags(request, file, base);
   if (flags === EOPNOTSUPP || flags === EACCES || flags === EPERM || flags === EINVAL) return flags;
   const isShared = (flags & VM_MAYSHARE) !== 0;
