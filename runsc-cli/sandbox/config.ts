@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What a sandbox is to be: the validated, internal form that `do`, `run` and the library all produce, and that the Sentry and
+ * the Gofer are started from. Plain data: it crosses a process boundary when Node has to be booted instead of forked.
+ */
+
+/** A pair of 32-bit words: capabilities 0..31, 32..40. */
+export type CapabilityWords = readonly [number, number];
+
+export interface ProcessConfig {
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  readonly umask: number;
+  readonly capabilities: {
+    readonly bounding: CapabilityWords;
+    readonly effective: CapabilityWords;
+    readonly inheritable: CapabilityWords;
+    readonly permitted: CapabilityWords;
+    readonly ambient: CapabilityWords;
+  };
+  /** resource: RLIMIT_* number; limits in its unit, null for RLIM_INFINITY. */
+  readonly rlimits: readonly { readonly resource: number; readonly soft: number | null; readonly hard: number | null }[];
+  readonly noNewPrivileges: boolean;
+  readonly terminal: boolean;
+  readonly oomScoreAdj: number;
+  /** True: make the working directory when it is missing (runc does). */
+  readonly createCwd: boolean;
+}
+
+export type MountKind = 'bind' | 'tmpfs' | 'proc' | 'sysfs' | 'dev' | 'devpts' | 'mqueue' | 'memfs';
+
+export interface MountConfig {
+  readonly kind: MountKind;
+  /** Absolute, clean path in the container. */
+  readonly destination: string;
+  /** bind: absolute host path; memfs: name of a volume; otherwise what /proc/mounts shows. */
+  readonly source: string;
+  /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC... */
+  readonly flags: number;
+  /** Options for the filesystem itself ("size=64m,mode=1777"). */
+  readonly data: string;
+  /** bind: index of the Gofer's tree; -1 otherwise. */
+  readonly tree: number;
+}
+
+/** One host tree that the Gofer serves. */
+export interface TreeConfig {
+  readonly source: string;
+  readonly readonly: boolean;
+  /** Nobody else changes it while the sandbox runs: everything may be cached. */
+  readonly isExclusive: boolean;
+  /** Directories in it that are never served. */
+  readonly covered: readonly string[];
+}
+
+export interface SandboxConfig {
+  readonly id: string;
+  readonly hostname: string;
+  readonly domainname: string;
+  /** trees[0] is the root. */
+  readonly trees: readonly TreeConfig[];
+  readonly rootReadonly: boolean;
+  /** A writable in-memory layer over the root. */
+  readonly rootOverlay: boolean;
+  readonly mounts: readonly MountConfig[];
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  readonly process: ProcessConfig;
+  readonly network: 'none' | 'host';
+  readonly platform: string;
+  /** Bytes, or null. */
+  readonly memoryLimit: number | null;
+  readonly debug: boolean;
+  readonly strace: boolean;
+}
