@@ -7,13 +7,8 @@
  * madvise with success without doing it, and (2) every private anonymous mapping is marked MADV_DOFORK.
  */
 import { readFileSync } from 'node:fs';
-import koffi from 'koffi';
 import { prctl, seccompFilter, setSignalHandler } from './lifecycle.ts';
-
-const lib = koffi.load('libc.so.6');
-const c_madvise = lib.func('int madvise(uint64_t, uint64_t, int)');
-const c_mmap = lib.func('uint64_t mmap(uint64_t, uint64_t, int, int, int, int64_t)');
-const c_mprotect = lib.func('int mprotect(uint64_t, uint64_t, int)');
+import { emitCode, rawSyscall } from './native.ts';
 
 const MADV_DONTFORK = 10;
 const MADV_DOFORK = 11;
@@ -68,26 +63,23 @@ function doForkAll(): void {
     const match = /^([0-9a-f]+)-([0-9a-f]+) ...p \S+ \S+ 0 *(.*)$/.exec(line);
     if (match === null || (match[3] as string).startsWith('[v')) continue;
     const start = Number.parseInt(match[1] as string, 16);
-    c_madvise(start, Number.parseInt(match[2] as string, 16) - start, MADV_DOFORK);
+    rawSyscall(SYS_madvise, start, Number.parseInt(match[2] as string, 16) - start, MADV_DOFORK);
   }
 }
 
 let handlerCode = 0;
+const SA_ONSTACK = 0x08000000;
+const SA_RESTART = 0x10000000;
 
 /**
  * Makes each of `signals` write its number (one int) to `fd`, whatever thread takes it: code that needs no event loop.
- * Returns 0 or errno.
+ * Returns 0 or errno. Call it for one descriptor only.
  */
 export function signalsToPipe(signals: readonly number[], fd: number): number {
-  // push rdi; mov rsi,rsp; mov edi,fd; mov edx,4; mov eax,1 (write); syscall; pop rdi; ret
-  const code = [0x57, 0x48, 0x89, 0xe6, 0xbf, ...int32(fd), 0xba, 4, 0, 0, 0, 0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0x5f, 0xc3];
   if (handlerCode === 0) {
-    handlerCode = Number(c_mmap(0, 4096, 3, 0x22, -1, 0));
-    new Uint8Array(koffi.view(handlerCode, 4096)).set(code);
-    if (c_mprotect(handlerCode, 4096, 5) !== 0) return -1;
+    // push rdi; mov rsi,rsp; mov edi,fd; mov edx,4; mov eax,SYS_write; syscall; pop rdi; ret
+    handlerCode = emitCode([0x57, 0x48, 0x89, 0xe6, 0xbf, ...int32(fd), 0xba, 4, 0, 0, 0, 0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0x5f, 0xc3]);
   }
-  const SA_RESTART = 0x10000000;
-  const SA_ONSTACK = 0x08000000;
   for (const signo of signals) {
     const result = setSignalHandler(signo, handlerCode, SA_RESTART | SA_ONSTACK);
     if (result < 0) return result;
