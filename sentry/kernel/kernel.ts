@@ -11,6 +11,7 @@ import type { HostServices, Platform } from '../../platform/platform.ts';
 import { UserNamespace } from '../auth/user_namespace.ts';
 import { KernelClock } from '../time/clock.ts';
 import { TimerHeap } from '../time/timer_heap.ts';
+import { VirtualFilesystem } from '../vfs/virtual_filesystem.ts';
 import { INIT_IPC_INUM, INIT_PID_INUM, INIT_UTS_INUM, IpcNamespace, UtsNamespace } from './namespaces.ts';
 import { PidNamespace } from './process/pid_namespace.ts';
 import type { ProgramLoader } from './program_loader.ts';
@@ -27,6 +28,8 @@ export interface KernelOptions {
   host: HostServices;
   syscalls: SyscallTable;
   loader: ProgramLoader;
+  /** Made before the kernel when the root filesystem is arranged first. */
+  vfs?: VirtualFilesystem;
   hostname?: string;
   domainname?: string;
   /** Most tasks alive at once; beyond it clone returns EAGAIN. */
@@ -40,6 +43,7 @@ export class Kernel {
   readonly host: HostServices;
   readonly syscalls: SyscallTable;
   readonly loader: ProgramLoader;
+  readonly vfs: VirtualFilesystem;
   readonly clock: KernelClock;
   readonly timers = new TimerHeap();
   readonly userNs = new UserNamespace();
@@ -65,6 +69,7 @@ export class Kernel {
     this.host = options.host;
     this.syscalls = options.syscalls;
     this.loader = options.loader;
+    this.vfs = options.vfs ?? new VirtualFilesystem(options.host);
     this.clock = new KernelClock(options.host.clock);
     this.uts = new UtsNamespace(options.hostname ?? 'runsc-ts', options.domainname ?? '(none)', this.userNs, INIT_UTS_INUM);
     this.ipcNs = new IpcNamespace(this.userNs, INIT_IPC_INUM);

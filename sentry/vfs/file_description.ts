@@ -172,6 +172,14 @@ export abstract class FileDescription {
     this.flags = flags;
     return 0;
   }
+  /** F_ADD_SEALS. Errors: EINVAL for files that cannot be sealed, EPERM. */
+  addSeals(_seals: number): number {
+    return EINVAL;
+  }
+  /** F_GET_SEALS. */
+  getSeals(): number {
+    return EINVAL;
+  }
   /** Extra lines of /proc/pid/fdinfo/N after pos, flags, mnt_id (each ending in \n). */
   fdinfo(): string {
     return '';
