@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * inotify(7): watches on inodes and the queue of what happened to them.
+ *
+ * Linux:      fs/notify/inotify/
+ * Invariants: inode.marks is null or the non-empty set of its watches. A watch pins its dentry, so that the inode object
+ *             stays the one events are about. The queue never exceeds max_queued_events + 1 (the overflow event).
+ * Differs:    changes made outside the sandbox are not seen.
+ */
+import { EEXIST, EINVAL, ENOSPC, ENOTTY, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
+import { O_NONBLOCK, O_RDONLY } from '../../../platform/abi/linux/fcntl.ts';
+import { EPOLLIN, EPOLLRDNORM } from '../../../platform/abi/linux/poll.ts';
+import type { Credentials } from '../../auth/credentials.ts';
+import type { IoContext } from '../../vfs/context.ts';
+import type { ByteString, Inode } from '../../vfs/inode.ts';
+import type { IoSequence } from '../../vfs/io.ts';
+import { type Path, pathGet, pathPut } from '../../vfs/mount.ts';
+import { fsNotify, IN_DELETE_SELF } from '../../vfs/notify.ts';
+import { AnonFile } from './anon_file.ts';
+
+export const IN_ALL_EVENTS = 0xfff;
+export const IN_UNMOUNT = 0x2000;
+export const IN_Q_OVERFLOW = 0x4000;
+export const IN_IGNORED = 0x8000;
+export const IN_ONLYDIR = 0x01000000;
+export const IN_DONT_FOLLOW = 0x02000000;
+export const IN_EXCL_UNLINK = 0x04000000;
+export const IN_MASK_CREATE = 0x10000000;
+export const IN_MASK_ADD = 0x20000000;
+export const IN_ONESHOT = 0x80000000;
+const FIONREAD = 0x541b;
+/** sizeof(struct inotify_event) without the name; names are padded to a multiple of it. */
+const HEADER = 16;
+
+/** Words of /proc/sys/fs/inotify. */
+export const inotifyLimits = { maxQueuedEvents: 16384, maxUserInstances: 128, maxUserWatches: 65536 };
+export const inotifyUse = { instances: 0, watches: 0 };
+
+interface Watch {
+  readonly owner: InotifyFile;
+  readonly wd: number;
+  readonly inode: Inode;
+  readonly path: Path;
+  mask: number;
+}
+
+interface QueuedEvent {
+  readonly wd: number;
+  readonly mask: number;
+  readonly cookie: number;
+  readonly name: ByteString;
+}
+
+function eventSize(event: QueuedEvent): number {
+  return event.name === '' ? HEADER : HEADER + Math.ceil((event.name.length + 1) / HEADER) * HEADER;
+}
+
+/** vfs calls this for every event on an inode that has marks. */
+function deliver(inode: Inode, mask: number, name: ByteString, cookie: number): void {
+  for (const watch of [...(inode.marks as Set<Watch>)]) watch.owner.onEvent(watch, mask, name, cookie);
+}
+
+export class InotifyFile extends AnonFile {
+  private readonly watches = new Map<number, Watch>();
+  private queue: QueuedEvent[] = [];
+  private queuedBytes = 0;
+  private lastWd = 0;
+
+  constructor(flags: number, creds: Credentials) {
+    super('inotify', O_RDONLY | (flags & O_NONBLOCK), creds);
+    inotifyUse.instances++;
+    fsNotify.hook = deliver;
+  }
+
+  protected override release(): void {
+    inotifyUse.instances--;
+    for (const watch of this.watches.values()) this.detach(watch);
+    this.watches.clear();
+  }
+
+  /** inotify_add_watch(2) on a place already walked to and permitted. Returns the watch descriptor. Errors: EEXIST, ENOSPC. */
+  addWatch(path: Path, mask: number): number {
+    const inode = path.dentry.inode as Inode;
+    const marks = (inode.marks as Set<Watch> | null) ?? new Set<Watch>();
+    for (const watch of marks) {
+      if (watch.owner !== this) continue;
+      if ((mask & IN_MASK_CREATE) !== 0) return EEXIST;
+      watch.mask = (mask & IN_MASK_ADD) !== 0 ? watch.mask | mask : mask;
+      return watch.wd;
+    }
+    if (inotifyUse.watches >= inotifyLimits.maxUserWatches) return ENOSPC;
+    inotifyUse.watches++;
+    const watch: Watch = { owner: this, wd: ++this.lastWd, inode, path: pathGet(path), mask };
+    // A watch does not keep its mount busy.
+    path.mount.refs--;
+    marks.add(watch);
+    inode.marks = marks;
+    this.watches.set(watch.wd, watch);
+    return watch.wd;
+  }
+
+  /** inotify_rm_watch(2). Errors: EINVAL. */
+  removeWatch(wd: number): number {
+    const watch = this.watches.get(wd);
+    if (watch === undefined) return EINVAL;
+    this.drop(watch);
+    return 0;
+  }
+
+  onEvent(watch: Watch, mask: number, name: ByteString, cookie: number): void {
+    if ((mask & watch.mask & (IN_ALL_EVENTS | IN_UNMOUNT)) !== 0) {
+      this.push({ wd: watch.wd, mask, cookie, name });
+      if ((watch.mask & IN_ONESHOT) !== 0) {
+        this.drop(watch);
+        return;
+      }
+    }
+    if ((mask & (IN_DELETE_SELF | IN_UNMOUNT)) !== 0 && this.watches.has(watch.wd)) this.drop(watch);
+  }
+
+  override read(_ctx: IoContext, io: IoSequence): number {
+    if (this.queue.length === 0) return WOULD_BLOCK;
+    if (eventSize(this.queue[0] as QueuedEvent) > io.remaining) return EINVAL;
+    let done = 0;
+    let taken = 0;
+    for (const event of this.queue) {
+      const size = eventSize(event);
+      if (size > io.remaining) break;
+      const n = io.put(encode(event, size), 0, size);
+      if (n < size) {
+        if (done === 0) return n;
+        break;
+      }
+      done += size;
+      taken++;
+    }
+    this.queue.splice(0, taken);
+    this.queuedBytes -= done;
+    return done;
+  }
+
+  override poll(): number {
+    return this.queue.length > 0 ? EPOLLIN | EPOLLRDNORM : 0;
+  }
+
+  override ioctl(ctx: IoContext, cmd: number, arg: number): number {
+    return cmd === FIONREAD ? ctx.memory.writeU32(arg, this.queuedBytes) : ENOTTY;
+  }
+
+  override fdinfo(): string {
+    let text = '';
+    for (const { wd, inode, mask } of this.watches.values()) {
+      text += `inotify wd:${wd.toString(16)} ino:${inode.ino.toString(16)} sdev:${inode.fs.dev.toString(16)} mask:${(mask & IN_ALL_EVENTS).toString(16)} ignored_mask:0 \n`;
+    }
+    return text;
+  }
+
+  private push(event: QueuedEvent): void {
+    const last = this.queue[this.queue.length - 1];
+    if (last !== undefined && last.wd === event.wd && last.mask === event.mask && last.name === event.name && last.cookie === event.cookie) return;
+    if (this.queue.length >= inotifyLimits.maxQueuedEvents) {
+      if (last?.mask === IN_Q_OVERFLOW) return;
+      this.enqueue({ wd: -1, mask: IN_Q_OVERFLOW, cookie: 0, name: '' });
+    } else this.enqueue(event);
+  }
+
+  private enqueue(event: QueuedEvent): void {
+    this.queue.push(event);
+    this.queuedBytes += eventSize(event);
+    this.waitQueue.wake(EPOLLIN | EPOLLRDNORM);
+  }
+
+  private drop(watch: Watch): void {
+    this.watches.delete(watch.wd);
+    this.detach(watch);
+    this.push({ wd: watch.wd, mask: IN_IGNORED, cookie: 0, name: '' });
+  }
+
+  private detach(watch: Watch): void {
+    inotifyUse.watches--;
+    const marks = watch.inode.marks as Set<Watch> | null;
+    marks?.delete(watch);
+    if (marks?.size === 0) watch.inode.marks = null;
+    watch.path.mount.refs++;
+    pathPut(watch.path);
+  }
+}
+
+function encode(event: QueuedEvent, size: number): Uint8Array {
+  const bytes = Buffer.alloc(size);
+  bytes.writeInt32LE(event.wd, 0);
+  bytes.writeUInt32LE(event.mask >>> 0, 4);
+  bytes.writeUInt32LE(event.cookie, 8);
+  bytes.writeUInt32LE(size - HEADER, 12);
+  if (size > HEADER) bytes.write(event.name, HEADER, 'latin1');
+  return bytes;
+}
