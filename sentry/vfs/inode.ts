@@ -100,6 +100,11 @@ export abstract class Inode {
   lookup(_ctx: IoContext, _name: ByteString): Inode | Errno {
     return ENOTDIR;
   }
+  /**
+   * A walk is about to look `names` up one below the other, starting here: a filesystem with a costly lookup may fetch them
+   * together. Only a hint; no result, no errors.
+   */
+  prefetchWalk(_names: readonly ByteString[]): void {}
   /** Creates a regular file (mode already has umask applied; owner is ctx.creds.fsuid/fsgid or the set-gid directory's group, given). */
   create(_ctx: IoContext, _name: ByteString, _mode: number, _uid: number, _gid: number): Inode | Errno {
     return EPERM;

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The Sentry's end of the Gofer connection: one synchronous round trip per call.
+ *
+ * Invariants: calls do not nest and replies come in order. A broken connection is final: every later call is EIO, and onDeath
+ *             has been told once.
+ */
+import { EIO, type Errno } from '../../../platform/abi/linux/errno.ts';
+import type { HostFiles } from '../../../platform/platform.ts';
+import { isAttrRecord } from '../../../gofer/protocol/attr.ts';
+import { decodeReply, encodeFrame, type WireValue } from '../../../gofer/protocol/codec.ts';
+import { BATCH_MAX, FORGET, FRAME_MAX, HELLO, PROTOCOL_VERSION } from '../../../gofer/protocol/constants.ts';
+import { ControlCache } from './control_cache.ts';
+
+/** Carries frames; the real one is a SEQPACKET socket. */
+export interface GoferTransport {
+  /** Sends one frame. Returns >= 0 or errno. */
+  send(frame: Uint8Array): number;
+  /** Waits for one frame into `buffer`. Returns its length (0: the other end is gone) or errno. */
+  receive(): number;
+  readonly buffer: Uint8Array;
+  /** Takes the descriptor that came with the last frame, or -1. */
+  takeFd(): number;
+}
+
+const EINTR = -4;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+
+/** The transport over a descriptor of the Sentry's. */
+export class SocketTransport implements GoferTransport {
+  readonly buffer = Buffer.allocUnsafeSlow(FRAME_MAX);
+  private readonly files: HostFiles;
+  private readonly fd: number;
+  private readonly fds = new Int32Array(8);
+
+  constructor(files: HostFiles, fd: number) {
+    this.files = files;
+    this.fd = fd;
+  }
+
+  send(frame: Uint8Array): number {
+    for (;;) {
+      const n = this.files.sendmsg(this.fd, frame, frame.length, [], MSG_NOSIGNAL);
+      if (n !== EINTR) return n;
+    }
+  }
+
+  receive(): number {
+    this.fds[0] = 0;
+    for (;;) {
+      const n = this.files.recvmsg(this.fd, this.buffer, this.fds, MSG_CMSG_CLOEXEC);
+      if (n !== EINTR) return n;
+    }
+  }
+
+  takeFd(): number {
+    const count = this.fds[0] as number;
+    this.fds[0] = 0;
+    for (let i = 2; i <= count; i++) this.files.close(this.fds[i] as number);
+    return count > 0 ? (this.fds[1] as number) : -1;
+  }
+}
+
+/** One root offered by the Gofer. */
+export interface RootInfo {
+  readonly control: number;
+  readonly flags: number;
+  readonly attr: Uint8Array;
+}
+
+/** Number of forgotten controls that are sent together. */
+const FORGET_BATCH = 128;
+
+export class GoferConnection {
+  readonly roots: RootInfo[] = [];
+  readonly controls = new ControlCache();
+  /** Round trips made, for tests and statistics. */
+  callCount = 0;
+  private readonly transport: GoferTransport;
+  private readonly onDeath: (reason: string) => void;
+  private isDead = false;
+  private nextId = 1;
+  private forgotten: number[] = [];
+
+  /** `onDeath` is told once, with the reason, when the connection breaks. */
+  constructor(transport: GoferTransport, onDeath: (reason: string) => void) {
+    this.transport = transport;
+    this.onDeath = onDeath;
+  }
+
+  /** Exchanges versions and learns the roots. Returns 0 or EIO. */
+  handshake(): number {
+    const reply = this.call(HELLO, [PROTOCOL_VERSION]);
+    if (typeof reply === 'number') return this.fail('the handshake failed');
+    const [, , version, , limit, roots] = reply;
+    if (version !== PROTOCOL_VERSION || typeof limit !== 'number' || !Array.isArray(roots)) return this.fail('the versions differ');
+    for (const root of roots) {
+      if (!Array.isArray(root) || typeof root[0] !== 'number' || typeof root[1] !== 'number' || !isAttrRecord(root[2])) {
+        return this.fail('a root is malformed');
+      }
+      this.roots.push({ control: root[0], flags: root[1], attr: root[2] });
+    }
+    this.controls.limit = Math.max(16, Math.floor(limit * 0.75) - this.roots.length);
+    return 0;
+  }
+
+  /** Performs one call. Returns [id, 0, ...results], or errno. A descriptor that came is waiting in takeFd(). */
+  call(method: number, args: readonly WireValue[]): unknown[] | Errno {
+    if (this.isDead) return EIO;
+    const id = this.nextId;
+    this.nextId = (id + 1) >>> 0;
+    this.callCount++;
+    const sent = this.transport.send(encodeFrame([id, method, ...args]));
+    if (sent < 0) return this.fail('sending failed');
+    const n = this.transport.receive();
+    if (n <= 0) return this.fail('it is gone');
+    const reply = decodeReply(this.transport.buffer, n);
+    if (reply === null || reply[0] !== id) return this.fail('a reply is malformed');
+    const errno = reply[1] as number;
+    return errno < 0 ? (errno as Errno) : reply;
+  }
+
+  /** The descriptor that came with the last reply, or -1. */
+  takeFd(): number {
+    return this.transport.takeFd();
+  }
+
+  /** Lets a control go, at a convenient time. */
+  forget(control: number): void {
+    this.forgotten.push(control);
+    if (this.forgotten.length >= FORGET_BATCH) this.flushForgotten();
+  }
+
+  /** Sends the controls let go of so far. */
+  flushForgotten(): void {
+    while (this.forgotten.length > 0 && !this.isDead) {
+      const batch = this.forgotten.splice(0, BATCH_MAX);
+      if (this.transport.send(encodeFrame([0, FORGET, batch])) < 0) this.fail('sending failed');
+    }
+  }
+
+  private fail(reason: string): Errno {
+    if (!this.isDead) {
+      this.isDead = true;
+      this.onDeath(`the gofer connection broke: ${reason}`);
+    }
+    return EIO;
+  }
+
+  /** A reply's results did not have the right types: the connection is not to be trusted further. Returns EIO. */
+  malformed(): Errno {
+    return this.fail('a result is malformed');
+  }
+}
