@@ -7,7 +7,7 @@
  *             The loop is synchronous and never returns to Node's event loop.
  */
 import { EIO, EPROTO, errnoName } from '../../platform/abi/linux/errno.ts';
-import { close, exitNow, fchdir, MessageChannel, openat, openFileLimit, umask } from '../../platform/ffi/gofer_calls.ts';
+import { close, exitNow, fchdir, MessageChannel, openat, openFileLimit, umask, warmGoferCalls } from '../../platform/ffi/gofer_calls.ts';
 import { decodeRequest, encodeFrame } from '../protocol/codec.ts';
 import * as c from '../protocol/constants.ts';
 import { Controls, fileType } from '../tree/controls.ts';
@@ -139,6 +139,7 @@ export class GoferServer {
  * Makes a process ready to serve: umask 0, working directory /proc/self/fd (how descriptors are reopened). Returns 0 or errno.
  */
 export function prepareProcess(procFdDir: number): number {
+  warmGoferCalls();
   umask(0);
   // O_PATH | O_DIRECTORY | O_CLOEXEC
   const fd = procFdDir >= 0 ? procFdDir : openat(-100, '/proc/self/fd', 0o12200000, 0);

@@ -5,45 +5,63 @@
  * than one component, except the relative names of /proc/self/fd entries ("17") that reopen a descriptor.
  *
  * Invariants: every function returns >= 0 or a negative errno. Names are byte strings (latin1). The scratch buffers are fixed
- *             and reused: nothing is allocated per call.
+ *             and reused: nothing is allocated per call. warmGoferCalls() defines every call: afterwards no executable
+ *             memory is needed, so a seccomp filter may come into force.
  */
-import koffi from 'koffi';
+import { allocateNative, defineSyscall, type NativeMemory, type Ptr } from './native.ts';
 
-const lib = koffi.load('libc.so.6');
+/** A system call defined on first use. */
+function lazy(nr: number, signature: string): (...args: (Ptr | number)[]) => number {
+  let fn: ((...args: (Ptr | number)[]) => number) | null = null;
+  const call = (...args: (Ptr | number)[]): number => {
+    if (fn === null) fn = defineSyscall<(...args: (Ptr | number)[]) => number>(nr, signature);
+    return fn(...args);
+  };
+  warmers.push(() => {
+    if (fn === null) fn = defineSyscall<(...args: (Ptr | number)[]) => number>(nr, signature);
+  });
+  return call;
+}
+const warmers: (() => void)[] = [];
 
-const c_openat = lib.func('int openat(int, uint8_t *, int, uint32_t)');
-const c_statx = lib.func('int statx(int, uint8_t *, int, uint32_t, uint8_t *)');
-const c_close = lib.func('int close(int)');
-const c_readlinkat = lib.func('int64_t readlinkat(int, uint8_t *, uint8_t *, size_t)');
-const c_mkdirat = lib.func('int mkdirat(int, uint8_t *, uint32_t)');
-const c_mknodat = lib.func('int mknodat(int, uint8_t *, uint32_t, uint64_t)');
-const c_symlinkat = lib.func('int symlinkat(uint8_t *, int, uint8_t *)');
-const c_linkat = lib.func('int linkat(int, uint8_t *, int, uint8_t *, int)');
-const c_unlinkat = lib.func('int unlinkat(int, uint8_t *, int)');
-const c_renameat2 = lib.func('int renameat2(int, uint8_t *, int, uint8_t *, uint32_t)');
-const c_chmod = lib.func('int chmod(uint8_t *, uint32_t)');
-const c_fchownat = lib.func('int fchownat(int, uint8_t *, uint32_t, uint32_t, int)');
-const c_utimensat = lib.func('int utimensat(int, uint8_t *, uint8_t *, int)');
-const c_truncate = lib.func('int truncate(uint8_t *, int64_t)');
-const c_getxattr = lib.func('int64_t getxattr(uint8_t *, uint8_t *, uint8_t *, size_t)');
-const c_setxattr = lib.func('int setxattr(uint8_t *, uint8_t *, uint8_t *, size_t, int)');
-const c_removexattr = lib.func('int removexattr(uint8_t *, uint8_t *)');
-const c_listxattr = lib.func('int64_t listxattr(uint8_t *, uint8_t *, size_t)');
-const c_getdents64 = lib.func('int64_t getdents64(int, uint8_t *, size_t)');
-const c_fstatfs = lib.func('int fstatfs(int, uint8_t *)');
-const c_fsync = lib.func('int fsync(int)');
-const c_fdatasync = lib.func('int fdatasync(int)');
-const c_fchdir = lib.func('int fchdir(int)');
-const c_umask = lib.func('uint32_t umask(uint32_t)');
-const c_sendmsg = lib.func('int64_t sendmsg(int, uint8_t *, int)');
-const c_recvmsg = lib.func('int64_t recvmsg(int, uint8_t *, int)');
-const c_socket = lib.func('int socket(int, int, int)');
-const c_connect = lib.func('int connect(int, uint8_t *, uint32_t)');
-const c_socketpair = lib.func('int socketpair(int, int, int, uint8_t *)');
-const c_geteuid = lib.func('uint32_t geteuid()');
-const c_getegid = lib.func('uint32_t getegid()');
-const c_exit = lib.func('void _exit(int)');
-const c_getrlimit = lib.func('int getrlimit(int, uint8_t *)');
+/** Defines every call of this file now. */
+export function warmGoferCalls(): void {
+  for (const warm of warmers) warm();
+}
+
+const c_openat = lazy(257, 'ipii');
+const c_statx = lazy(332, 'ipiip');
+const c_close = lazy(3, 'i');
+const c_readlinkat = lazy(267, 'ippi');
+const c_mkdirat = lazy(258, 'ipi');
+const c_mknodat = lazy(259, 'ipii');
+const c_symlinkat = lazy(266, 'pip');
+const c_linkat = lazy(265, 'ipipi');
+const c_unlinkat = lazy(263, 'ipi');
+const c_renameat2 = lazy(316, 'ipipi');
+const c_fchmodat = lazy(268, 'ipi');
+const c_fchownat = lazy(260, 'ipiii');
+const c_utimensat = lazy(280, 'ippi');
+const c_truncate = lazy(76, 'pi');
+const c_getxattr = lazy(191, 'pppi');
+const c_setxattr = lazy(188, 'pppii');
+const c_removexattr = lazy(197, 'pp');
+const c_listxattr = lazy(194, 'ppi');
+const c_getdents64 = lazy(217, 'ipi');
+const c_fstatfs = lazy(138, 'ip');
+const c_fsync = lazy(74, 'i');
+const c_fdatasync = lazy(75, 'i');
+const c_fchdir = lazy(81, 'i');
+const c_umask = lazy(95, 'i');
+const c_sendmsg = lazy(46, 'iii');
+const c_recvmsg = lazy(47, 'iii');
+const c_socket = lazy(41, 'iii');
+const c_connect = lazy(42, 'ipi');
+const c_socketpair = lazy(53, 'iiip');
+const c_exit_group = lazy(231, 'i');
+const c_prlimit64 = lazy(302, 'iipp');
+const c_geteuid = lazy(107, '');
+const c_getegid = lazy(108, '');
 
 export const AT_FDCWD = -100;
 
@@ -57,67 +75,63 @@ function fill(buf: Buffer, name: string): Buffer {
   return buf;
 }
 
-function check(result: number): number {
-  return result < 0 ? -koffi.errno() : result;
-}
-
 /** openat(2). `name`: one component, or a decimal number when the working directory is /proc/self/fd. */
 export function openat(dirFd: number, name: string, flags: number, mode: number): number {
-  return check(c_openat(dirFd, fill(nameA, name), flags, mode));
+  return c_openat(dirFd, fill(nameA, name), flags, mode);
 }
 
 /** statx(2) of `name` in dirFd (AT_SYMLINK_NOFOLLOW given by the caller) into out (256 bytes). */
 export function statx(dirFd: number, name: string, flags: number, mask: number, out: Uint8Array): number {
-  return check(c_statx(dirFd, fill(nameA, name), flags, mask, out));
+  return c_statx(dirFd, fill(nameA, name), flags, mask, out);
 }
 
 /** statx(2) of the descriptor itself (AT_EMPTY_PATH). */
 export function statxFd(fd: number, mask: number, out: Uint8Array): number {
-  return check(c_statx(fd, empty, 0x1000, mask, out));
+  return c_statx(fd, empty, 0x1000, mask, out);
 }
 
 export function close(fd: number): number {
-  return check(c_close(fd));
+  return c_close(fd);
 }
 
 /** readlinkat(fd, "") of an O_PATH descriptor of a symbolic link. */
 export function readlinkFd(fd: number, out: Uint8Array): number {
-  return check(Number(c_readlinkat(fd, empty, out, out.length)));
+  return c_readlinkat(fd, empty, out, out.length);
 }
 
 export function mkdirat(dirFd: number, name: string, mode: number): number {
-  return check(c_mkdirat(dirFd, fill(nameA, name), mode));
+  return c_mkdirat(dirFd, fill(nameA, name), mode);
 }
 
 export function mknodat(dirFd: number, name: string, mode: number, rdev: number): number {
-  return check(c_mknodat(dirFd, fill(nameA, name), mode, rdev));
+  return c_mknodat(dirFd, fill(nameA, name), mode, rdev);
 }
 
 export function symlinkat(target: string, dirFd: number, name: string): number {
-  return check(c_symlinkat(fill(nameB, target), dirFd, fill(nameA, name)));
+  return c_symlinkat(fill(nameB, target), dirFd, fill(nameA, name));
 }
 
 /** linkat(2) of an O_PATH descriptor through its /proc/self/fd name (working directory), following that magic link. */
 export function linkFd(fd: number, dirFd: number, name: string): number {
-  return check(c_linkat(AT_FDCWD, fill(nameB, String(fd)), dirFd, fill(nameA, name), 0x400));
+  return c_linkat(AT_FDCWD, fill(nameB, String(fd)), dirFd, fill(nameA, name), 0x400);
 }
 
 export function unlinkat(dirFd: number, name: string, flags: number): number {
-  return check(c_unlinkat(dirFd, fill(nameA, name), flags));
+  return c_unlinkat(dirFd, fill(nameA, name), flags);
 }
 
 export function renameat2(oldDir: number, oldName: string, newDir: number, newName: string, flags: number): number {
-  return check(c_renameat2(oldDir, fill(nameA, oldName), newDir, fill(nameB, newName), flags));
+  return c_renameat2(oldDir, fill(nameA, oldName), newDir, fill(nameB, newName), flags);
 }
 
 /** chmod(2) through the descriptor's /proc/self/fd name. */
 export function chmodFd(fd: number, mode: number): number {
-  return check(c_chmod(fill(nameA, String(fd)), mode));
+  return c_fchmodat(AT_FDCWD, fill(nameA, String(fd)), mode);
 }
 
 /** Changes owner and group of the descriptor's file (0xffffffff: keep). */
 export function chownFd(fd: number, uid: number, gid: number): number {
-  return check(c_fchownat(fd, empty, uid, gid, 0x1000));
+  return c_fchownat(fd, empty, uid, gid, 0x1000);
 }
 
 const times = Buffer.alloc(32);
@@ -133,51 +147,51 @@ function putTime(at: number, sec: number, nsec: number): void {
 export function utimensFd(fd: number, atimeSec: number, atimeNsec: number, mtimeSec: number, mtimeNsec: number): number {
   putTime(0, atimeSec, atimeNsec);
   putTime(16, mtimeSec, mtimeNsec);
-  const r = check(c_utimensat(fd, empty, times, 0x1000));
+  const r = c_utimensat(fd, empty, times, 0x1000);
   // Before Linux 5.8 AT_EMPTY_PATH is EINVAL here: go through /proc/self/fd.
-  return r === -22 ? check(c_utimensat(AT_FDCWD, fill(nameA, String(fd)), times, 0)) : r;
+  return r === -22 ? c_utimensat(AT_FDCWD, fill(nameA, String(fd)), times, 0) : r;
 }
 
 /** truncate(2) through the descriptor's /proc/self/fd name. */
 export function truncateFd(fd: number, length: number): number {
-  return check(c_truncate(fill(nameA, String(fd)), length));
+  return c_truncate(fill(nameA, String(fd)), length);
 }
 
 export function getxattrFd(fd: number, name: string, out: Uint8Array, size: number): number {
-  return check(Number(c_getxattr(fill(nameA, String(fd)), fill(nameB, name), out, size)));
+  return c_getxattr(fill(nameA, String(fd)), fill(nameB, name), out, size);
 }
 
 export function setxattrFd(fd: number, name: string, value: Uint8Array, flags: number): number {
-  return check(c_setxattr(fill(nameA, String(fd)), fill(nameB, name), value.length === 0 ? empty : value, value.length, flags));
+  return c_setxattr(fill(nameA, String(fd)), fill(nameB, name), value.length === 0 ? empty : value, value.length, flags);
 }
 
 export function removexattrFd(fd: number, name: string): number {
-  return check(c_removexattr(fill(nameA, String(fd)), fill(nameB, name)));
+  return c_removexattr(fill(nameA, String(fd)), fill(nameB, name));
 }
 
 export function listxattrFd(fd: number, out: Uint8Array, size: number): number {
-  return check(Number(c_listxattr(fill(nameA, String(fd)), out, size)));
+  return c_listxattr(fill(nameA, String(fd)), out, size);
 }
 
 export function getdents64(fd: number, out: Uint8Array): number {
-  return check(Number(c_getdents64(fd, out, out.length)));
+  return c_getdents64(fd, out, out.length);
 }
 
 /** fstatfs(2) into out (struct statfs, 120 bytes). */
 export function fstatfs(fd: number, out: Uint8Array): number {
-  return check(c_fstatfs(fd, out));
+  return c_fstatfs(fd, out);
 }
 
 export function fsync(fd: number): number {
-  return check(c_fsync(fd));
+  return c_fsync(fd);
 }
 
 export function fdatasync(fd: number): number {
-  return check(c_fdatasync(fd));
+  return c_fdatasync(fd);
 }
 
 export function fchdir(fd: number): number {
-  return check(c_fchdir(fd));
+  return c_fchdir(fd);
 }
 
 export function umask(mask: number): number {
@@ -195,20 +209,20 @@ export function getegid(): number {
 /** Soft limit of RLIMIT_NOFILE. */
 export function openFileLimit(): number {
   const out = Buffer.alloc(16);
-  if (c_getrlimit(7, out) < 0) return 1024;
+  if (c_prlimit64(0, 7, null, out) < 0) return 1024;
   return out.readUInt32LE(4) > 0 ? 0x7fffffff : out.readUInt32LE(0);
 }
 
 /** Ends the process at once, without running Node's exit handlers (the child of a fork must not). */
 export function exitNow(status: number): never {
-  c_exit(status);
+  c_exit_group(status);
   throw new Error('unreachable');
 }
 
 /** A connected SOCK_SEQPACKET pair, CLOEXEC: [fd, fd] into out; 0 or errno. */
 export function socketpairSeqpacket(out: Int32Array): number {
   const buf = Buffer.alloc(8);
-  const r = check(c_socketpair(1, 5 | 0o2000000, 0, buf));
+  const r = c_socketpair(1, 5 | 0o2000000, 0, buf);
   out[0] = buf.readInt32LE(0);
   out[1] = buf.readInt32LE(4);
   return r;
@@ -216,12 +230,12 @@ export function socketpairSeqpacket(out: Int32Array): number {
 
 /** A Unix socket connected to the socket file behind an O_PATH descriptor. Returns the descriptor or errno. */
 export function connectUnixFd(fd: number, type: number): number {
-  const sock = check(c_socket(1, type | 0o2000000 | 0o4000, 0));
+  const sock = c_socket(1, type | 0o2000000 | 0o4000, 0);
   if (sock < 0) return sock;
   const addr = Buffer.alloc(110);
   addr.writeUInt16LE(1, 0);
   const n = addr.write(String(fd), 2, 'latin1');
-  const r = check(c_connect(sock, addr, 2 + n + 1));
+  const r = c_connect(sock, addr, 2 + n + 1);
   if (r < 0) {
     c_close(sock);
     return r;
@@ -235,52 +249,55 @@ export function connectUnixFd(fd: number, type: number): number {
  */
 export class MessageChannel {
   readonly fd: number;
-  readonly recvBuffer: Buffer;
-  private readonly sendBuffer: Buffer;
-  private readonly iov = Buffer.alloc(32);
-  private readonly sendHeader = Buffer.alloc(56);
-  private readonly recvHeader = Buffer.alloc(56);
-  private readonly control = Buffer.alloc(24);
+  readonly recvBuffer: Uint8Array;
+  private readonly sendMemory: NativeMemory;
+  /** iovec of sends at 0, of receives at 16; msghdr of sends at 64, of receives at 128; control message at 192. */
+  private readonly headers: NativeMemory;
 
   constructor(fd: number, frameSize: number) {
     this.fd = fd;
-    this.recvBuffer = Buffer.allocUnsafeSlow(frameSize);
-    this.sendBuffer = Buffer.allocUnsafeSlow(frameSize);
-    const iovAddr = BigInt(koffi.address(this.iov));
-    this.iov.writeBigUInt64LE(BigInt(koffi.address(this.sendBuffer)), 0);
-    this.iov.writeBigUInt64LE(BigInt(koffi.address(this.recvBuffer)), 16);
-    this.iov.writeBigUInt64LE(BigInt(frameSize), 24);
-    this.sendHeader.writeBigUInt64LE(iovAddr, 16);
-    this.sendHeader.writeUInt32LE(1, 24);
-    this.recvHeader.writeBigUInt64LE(iovAddr + 16n, 16);
-    this.recvHeader.writeUInt32LE(1, 24);
+    const recv = allocateNative(frameSize);
+    this.recvBuffer = recv.bytes.subarray(0, frameSize);
+    this.sendMemory = allocateNative(frameSize);
+    this.headers = allocateNative(256);
+    const u32 = this.headers.u32;
+    const put64 = (at: number, value: number): void => {
+      u32[at >> 2] = value >>> 0;
+      u32[(at >> 2) + 1] = Math.floor(value / 0x100000000);
+    };
+    put64(0, this.sendMemory.addr);
+    put64(16, recv.addr);
+    put64(24, frameSize);
+    put64(64 + 16, this.headers.addr);
+    put64(64 + 24, 1);
+    put64(64 + 32, this.headers.addr + 192);
+    put64(128 + 16, this.headers.addr + 16);
+    put64(128 + 24, 1);
     // struct cmsghdr { size_t len = 20; int level = SOL_SOCKET; int type = SCM_RIGHTS; int fd }
-    this.control.writeUInt32LE(20, 0);
-    this.control.writeUInt32LE(1, 8);
-    this.control.writeUInt32LE(1, 12);
-    this.sendHeader.writeBigUInt64LE(BigInt(koffi.address(this.control)), 32);
+    put64(192, 20);
+    u32[200 >> 2] = 1;
+    u32[204 >> 2] = 1;
   }
 
   /** Waits for one message into recvBuffer. Returns its length, 0 at end of file, or errno. EMSGSIZE: longer than the buffer. */
   recv(): number {
     for (;;) {
-      this.recvHeader.writeUInt32LE(0, 48);
-      const n = check(Number(c_recvmsg(this.fd, this.recvHeader, 0)));
+      const n = c_recvmsg(this.fd, this.headers.addr + 128, 0);
       if (n === -4) continue;
       // MSG_TRUNC in msg_flags
-      return n >= 0 && (this.recvHeader.readUInt32LE(48) & 0x20) !== 0 ? -90 : n;
+      return n >= 0 && ((this.headers.u32[(128 + 48) >> 2] as number) & 0x20) !== 0 ? -90 : n;
     }
   }
 
   /** Sends frame[0..length], with a descriptor unless passFd is negative. Returns bytes sent or errno. */
   send(frame: Uint8Array, length: number, passFd: number): number {
-    this.sendBuffer.set(length === frame.length ? frame : frame.subarray(0, length));
-    this.iov.writeUInt32LE(length, 8);
-    this.control.writeInt32LE(passFd, 16);
-    this.sendHeader.writeUInt32LE(passFd >= 0 ? 24 : 0, 40);
+    this.sendMemory.bytes.set(length === frame.length ? frame : frame.subarray(0, length));
+    this.headers.u32[8 >> 2] = length;
+    this.headers.i32[208 >> 2] = passFd;
+    this.headers.u32[(64 + 40) >> 2] = passFd >= 0 ? 24 : 0;
     for (;;) {
       // MSG_NOSIGNAL
-      const n = check(Number(c_sendmsg(this.fd, this.sendHeader, 0x4000)));
+      const n = c_sendmsg(this.fd, this.headers.addr + 64, 0x4000);
       if (n !== -4) return n;
     }
   }

@@ -163,6 +163,7 @@ export class Walk {
         if (err !== 0) return err;
         continue;
       }
+      if (!isLast && this.dentry.fs.wantsPrefetch && this.dentry.children?.get(name) === undefined) this.prefetch(path, pos, name);
       const child = lookupChild(this.ctx, this.dentry, name);
       if (isErrno(child)) return child;
       if (isSymlink(child.inode as Inode) && (!isLast || follow || end < path.length)) {
@@ -184,6 +185,16 @@ export class Walk {
       return 0;
     }
     return path.charCodeAt(path.length - 1) === SLASH && !isDir(this.dentry.inode as Inode) ? ENOTDIR : 0;
+  }
+
+  /** Tells the filesystem which names come next: `first`, then path[pos..] up to "." or "..". */
+  private prefetch(path: ByteString, pos: number, first: ByteString): void {
+    const names = [first];
+    for (const name of path.slice(pos).split('/')) {
+      if (name === '.' || name === '..' || names.length >= 32) break;
+      if (name !== '') names.push(name);
+    }
+    if (names.length > 1) (this.dentry.inode as Inode).prefetchWalk(names);
   }
 
   private setLast(name: ByteString, hasTrailingSlash: boolean): number {

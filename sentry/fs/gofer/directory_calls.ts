@@ -25,6 +25,7 @@ const LIST_MAX_SIZE = 65536;
 export function lookupChild(dir: GoferInode, name: ByteString): GoferInode | Errno {
   if (!dir.fs.isExclusive) return walkOne(dir, name);
   const ahead = dir.ahead?.get(name);
+  if (ahead === null) return ENOENT;
   if (ahead !== undefined) {
     dir.ahead?.delete(name);
     if (dir.fs.known(ahead.key) === ahead) return ahead;
@@ -104,14 +105,27 @@ export function walkAhead(dir: GoferInode, names: readonly ByteString[]): void {
   let at = dir;
   for (let i = 0; i < names.length; i++) {
     const offset = (from[1].length + i) * c.ATTR_SIZE;
-    if (offset + c.ATTR_SIZE > records.length) return;
     const name = names[i] as ByteString;
-    const child = dir.fs.inodeFor(decodeAttr(records, offset), at, name);
+    const isThere = offset + c.ATTR_SIZE <= records.length;
+    if (!isThere && reply[4] !== ENOENT) return;
     if (at.ahead === null) at.ahead = new Map();
-    else if (at.ahead.size >= 32) at.ahead.clear();
+    else if (at.ahead.size >= 32) dropAhead(at, at.ahead);
+    if (!isThere) {
+      at.ahead.set(name, null);
+      return;
+    }
+    const child = dir.fs.inodeFor(decodeAttr(records, offset), at, name);
     at.ahead.set(name, child);
     at = child;
   }
+}
+
+/** Lets go of what was walked ahead and never looked up. */
+export function dropAhead(dir: GoferInode, ahead: Map<ByteString, GoferInode | null>): void {
+  dir.ahead = null;
+  for (const child of ahead.values()) if (child !== null && child.dentryCount === 0 && child.openCount === 0) child.evict();
+  ahead.clear();
+  dir.ahead = ahead;
 }
 
 /** Shared filesystems: is `child` still what `name` names? Takes over its attributes if so. */
@@ -155,6 +169,7 @@ export function loadListing(dir: GoferInode): Listing | Errno {
 
 function setListing(dir: GoferInode, listing: Listing): void {
   dir.listing = listing;
+  if (dir.ahead !== null) dropAhead(dir, dir.ahead);
   dir.ahead = null;
   dir.missCount = 0;
   dir.fs.addListed(dir, listing.size);

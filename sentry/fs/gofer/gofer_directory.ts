@@ -3,7 +3,7 @@
 /**
  * GoferDirectory: an open directory. It reads a snapshot of the entries, taken at the first read and after rewinding.
  */
-import { EINVAL, isErrno } from '../../../platform/abi/linux/errno.ts';
+import { EINVAL, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
 import { SEEK_CUR, SEEK_SET } from '../../../platform/abi/linux/fcntl.ts';
 import { FSYNC } from '../../../gofer/protocol/constants.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -38,7 +38,7 @@ export class GoferDirectory extends FileDescription {
     return 0;
   }
 
-  private load(): readonly ListEntry[] | number {
+  private load(): readonly ListEntry[] | Errno {
     if (this.position === 0) this.entries = null;
     if (this.entries !== null) return this.entries;
     const inode = this.inode;

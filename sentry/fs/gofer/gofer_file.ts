@@ -94,9 +94,9 @@ export class GoferFile extends SeekableFile {
     return { fd: inode.rwFd, offset };
   }
 
-  override fsync(): number {
+  override fsync(_ctx?: IoContext, dataOnly = false): number {
     const inode = this.inode;
-    return inode.fs.files.fsync(inode.rwFd >= 0 ? inode.rwFd : inode.roFd, false);
+    return inode.fs.files.fsync(inode.rwFd >= 0 ? inode.rwFd : inode.roFd, dataOnly);
   }
 
   override fallocate(_ctx: IoContext, mode: number, offset: number, length: number): number {

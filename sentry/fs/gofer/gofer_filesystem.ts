@@ -55,6 +55,7 @@ export class GoferFilesystem extends Filesystem {
   override readonly cacheNegative: boolean;
   override readonly needsRevalidate: boolean;
   override readonly supportsXattrs = true;
+  override readonly wantsPrefetch: boolean;
   readonly connection: GoferConnection;
   readonly files: HostFiles;
   readonly isExclusive: boolean;
@@ -79,6 +80,7 @@ export class GoferFilesystem extends Filesystem {
     this.isExclusive = sharing === 'exclusive';
     this.cacheNegative = this.isExclusive;
     this.needsRevalidate = !this.isExclusive;
+    this.wantsPrefetch = this.isExclusive;
     const info = connection.roots[rootIndex];
     if (info === undefined) throw new Error(`the gofer has no root ${rootIndex}`);
     this.isReadOnly = (info.flags & ROOT_READONLY) !== 0;

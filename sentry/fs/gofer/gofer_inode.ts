@@ -47,8 +47,8 @@ export class GoferInode extends Inode implements ControlHolder {
   isControlPinned = false;
   /** Complete listing of a directory (exclusive only). */
   listing: Listing | null = null;
-  /** Files walked past on the way to something deeper, not yet looked up. */
-  ahead: Map<ByteString, GoferInode> | null = null;
+  /** Files walked past on the way to something deeper, not yet looked up; null: known to be missing. */
+  ahead: Map<ByteString, GoferInode | null> | null = null;
   /** Lookups made without a listing. */
   missCount = 0;
   /** Host descriptors: read-only and writable; -1 when not open. */
@@ -393,6 +393,7 @@ export class GoferInode extends Inode implements ControlHolder {
     if (this === this.fs.root) return;
     this.closeHostFds();
     this.dropListing();
+    if (this.ahead !== null) dirs.dropAhead(this, this.ahead);
     this.ahead = null;
     if (this.control !== 0) {
       this.fs.connection.controls.remove(this.control);
