@@ -77,13 +77,12 @@ export class GoferServer {
   readonly reply = new Reply();
   private hasGreeted = false;
 
-  /** Errors: throws when a root descriptor is unusable (configuration, before any client is served). */
+  /** Precondition: the roots' descriptors are open (a bad one answers EBADF to the client). */
   constructor(roots: readonly GoferRoot[], controlLimit: number) {
     const controls = new Controls(c.FIRST_ROOT_CONTROL, controlLimit);
     const ids: number[] = [];
     for (const root of roots) {
       const type = fileType(root.fd);
-      if (type < 0) throw new Error(`gofer root ${ids.length}: ${errnoName(type)}`);
       ids.push(controls.add(root.fd, { isReadonly: root.readonly, allowsUds: root.hostUds }, type));
     }
     this.session = new Session(controls, ids);

@@ -7,7 +7,7 @@
 import * as ffi from '../../platform/ffi/gofer_calls.ts';
 import { FRAME_MAX } from '../../gofer/protocol/constants.ts';
 import { GoferServer, prepareProcess } from '../../gofer/server/server.ts';
-import { GoferConnection, type GoferTransport } from '../../sentry/fs/gofer/connection.ts';
+import { GoferConnection, type GoferTransport, type RootInfo } from '../../sentry/fs/gofer/connection.ts';
 import { GoferFilesystem, type GoferSharing } from '../../sentry/fs/gofer/gofer_filesystem.ts';
 import { nodeHostFiles } from './node_host.ts';
 
@@ -64,5 +64,5 @@ export function makeGofer(hostDir: string, sharing: GoferSharing, options: { rea
   const connection = new GoferConnection(new InProcessTransport(server), (reason) => deaths.push(reason));
   const greeted = connection.handshake();
   if (greeted < 0) throw new Error(`handshake: ${greeted}`);
-  return { fs: new GoferFilesystem(connection, 0, sharing, nodeHostFiles), connection, server, deaths };
+  return { fs: new GoferFilesystem(connection, connection.roots[0] as RootInfo, sharing, nodeHostFiles), connection, server, deaths };
 }

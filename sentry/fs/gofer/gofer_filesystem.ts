@@ -16,7 +16,7 @@ import type { IoContext } from '../../vfs/context.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
 import { Filesystem, type StatFs } from '../../vfs/filesystem.ts';
 import type { ByteString } from '../../vfs/inode.ts';
-import type { GoferConnection } from './connection.ts';
+import type { GoferConnection, RootInfo } from './connection.ts';
 import { GoferInode } from './gofer_inode.ts';
 
 export type GoferSharing = 'exclusive' | 'shared';
@@ -71,8 +71,8 @@ export class GoferFilesystem extends Filesystem {
   private readonly listed = new Map<GoferInode, number>();
   private listedEntries = 0;
 
-  /** `rootIndex`: which of the connection's roots. Precondition: the handshake is done and the root exists. */
-  constructor(connection: GoferConnection, rootIndex: number, sharing: GoferSharing, files: HostFiles, typeName = '9p') {
+  /** `info`: one of the connection's roots, known after the handshake. */
+  constructor(connection: GoferConnection, info: RootInfo, sharing: GoferSharing, files: HostFiles, typeName = '9p') {
     super();
     this.typeName = typeName;
     this.connection = connection;
@@ -81,8 +81,6 @@ export class GoferFilesystem extends Filesystem {
     this.cacheNegative = this.isExclusive;
     this.needsRevalidate = !this.isExclusive;
     this.wantsPrefetch = this.isExclusive;
-    const info = connection.roots[rootIndex];
-    if (info === undefined) throw new Error(`the gofer has no root ${rootIndex}`);
     this.isReadOnly = (info.flags & ROOT_READONLY) !== 0;
     this.allowsUds = (info.flags & ROOT_UDS) !== 0;
     const attr = decodeAttr(info.attr, 0);
