@@ -6,50 +6,46 @@
  * Linux: include/linux/binfmts.h (struct linux_binprm)
  */
 import type { Errno } from '../../platform/abi/linux/errno.ts';
-import type { Credentials } from '../auth/credentials.ts';
-import type { MemoryLimits, MemoryManager } from '../mm/memory_manager.ts';
+import type { Platform } from '../../platform/platform.ts';
+import type { MemoryLimits, MemoryManager, MemoryServices } from '../mm/memory_manager.ts';
 import type { IoContext } from '../vfs/context.ts';
 import type { FileDescription } from '../vfs/file_description.ts';
 import type { ByteString } from '../vfs/inode.ts';
 
-/** The credentials a program will run with, and what follows from the change. */
-export interface ExecCredentials {
-  readonly creds: Credentials;
-  /** AT_SECURE: the program gained privilege from its file. */
-  readonly isSecure: boolean;
+/** Ids for the auxiliary vector. */
+export interface AuxIds {
+  uid: number;
+  euid: number;
+  gid: number;
+  egid: number;
 }
 
-export interface ExecRequest {
-  /** Whose credentials, root and working directory open the files. */
+/** Same shape as sentry/loader's LoadRequest. */
+export interface ProgramRequest {
+  readonly platform: Platform;
+  readonly services: MemoryServices;
   readonly ctx: IoContext;
-  /** Already opened executable (execveat with AT_EMPTY_PATH, O_PATH|O_EXEC rules checked), or null: open `path`. The caller keeps its reference. */
-  readonly file: FileDescription | null;
-  /** Directory that a relative `path` starts from; null: ctx.cwd. */
-  readonly directory: FileDescription | null;
-  /** True: ELOOP when the last component is a symbolic link (AT_SYMLINK_NOFOLLOW). */
-  readonly noFollow: boolean;
-  /** Name as the caller gave it; AT_EXECFN and what a `#!` interpreter gets (or /dev/fd/N). */
-  readonly path: ByteString;
+  readonly file: FileDescription;
+  readonly filename: ByteString;
   readonly argv: readonly ByteString[];
   readonly envp: readonly ByteString[];
-  /** RLIMIT_STACK and friends of the caller. */
   readonly limits: MemoryLimits;
-  /** Called once with the binary that will run (the `#!` interpreter, not the script), before the stack is built. */
-  credentialsFor(file: FileDescription): ExecCredentials;
+  readonly ids: AuxIds;
+  readonly credentialsFor: (executable: FileDescription) => AuxIds & { secure: boolean };
+  readonly openInterpreter: (path: ByteString) => FileDescription | Errno;
+  readonly noRandomize?: boolean;
+  readonly scriptUnreachable?: boolean;
 }
 
-/** A program ready to run: mm.addressSpace.leader is stopped with its registers (rip, rsp, all others zero) and FPU set for the entry. */
-export interface LoadedProgram {
+/** Same shape as sentry/loader's LoadedProgram. */
+export interface ReadyProgram {
   readonly mm: MemoryManager;
-  readonly credentials: ExecCredentials;
-  /** Last component of the path run (of the script for `#!`), at most 15 bytes. */
+  readonly executable: FileDescription;
   readonly comm: ByteString;
 }
 
-export interface ProgramLoader {
-  /**
-   * Builds a fresh address space for a program. Nothing of the caller changes.
-   * Errors: all of execve(2)'s that concern the file, the arguments and memory: ENOENT, EACCES, ENOEXEC, ELOOP, E2BIG, ENOMEM, EFAULT...
-   */
-  load(request: ExecRequest): LoadedProgram | Errno;
-}
+/**
+ * Builds a fresh address space for a program; nothing of the caller changes. The address space's leader is stopped with its
+ * registers set for the entry. Errors: those of execve(2) that concern the file, the arguments and memory.
+ */
+export type ProgramLoader = (request: ProgramRequest) => ReadyProgram | Errno;

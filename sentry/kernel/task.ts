@@ -12,6 +12,7 @@ import { SI_KERNEL } from '../../platform/abi/linux/signal.ts';
 import type { PlatformThread, UserMemory } from '../../platform/platform.ts';
 import type { Registers } from '../../platform/registers.ts';
 import { makeSigInfo } from '../arch/siginfo.ts';
+import type { FaultRecord } from '../arch/signal_frame.ts';
 import { SigSet } from '../arch/sigset.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import type { MemoryLimits, MemoryManager } from '../mm/memory_manager.ts';
@@ -97,6 +98,8 @@ export class Task implements IoContext, Waiter {
   altStackSize = 0;
   altStackFlags = SIGALTSTACK_DISABLED;
   parentDeathSignal = 0;
+  /** The last fault, for the err, trapno and cr2 of signal frames. */
+  fault: FaultRecord = { trapno: 0, err: 0, addr: 0 };
   /** Signals a sigtimedwait is waiting for; null: none. */
   signalWaitSet: SigSet | null = null;
 
@@ -130,8 +133,8 @@ export class Task implements IoContext, Waiter {
 
   /** CPU time and counters at exit (live: asked of the thread). */
   usage: Usage | null = null;
-  /** File descriptor of /proc/pid/wchan-like diagnostics: what it waits in. */
-  syscallCount = 0;
+  /** Run once when the task exits (POSIX locks, epoll, sysvsem undo...). */
+  readonly exitHooks = new Set<(t: Task) => void>();
 
   constructor(parts: TaskParts) {
     this.kernel = parts.kernel;

@@ -14,6 +14,7 @@ import type { Task } from '../task.ts';
 import type { PidNamespace } from './pid_namespace.ts';
 import type { ProcessGroup, Session } from './process_group.ts';
 import { Rlimits } from './rlimits.ts';
+import type { ProcessTimers } from '../timers/process_timers.ts';
 
 /** CPU time and counters of threads that are gone. */
 export interface Usage {
@@ -67,6 +68,8 @@ export class ThreadGroup {
   exitStatus = 0;
   /** All tasks are gone; waiting to be reaped. */
   isZombie = false;
+  /** Init of a nested pid namespace, dead but waiting for the others in it to go. */
+  isZapping = false;
   /** Reaped or auto-reaped: in no table any more. */
   isReaped = false;
   /** An execve is waiting for the other threads to go. */
@@ -84,8 +87,8 @@ export class ThreadGroup {
   hasExeced = false;
   /** oom_score_adj as in /proc. */
   oomScoreAdj = 0;
-  /** Interval timers and POSIX timers: owned by sentry/kernel/timers. */
-  timers: unknown = null;
+  /** Interval timers and POSIX timers; null until used. */
+  timers: ProcessTimers | null = null;
   /** POSIX and OFD lock owner identity, epoll ids and the like hang on the object itself. */
   readonly startTimeNs: number;
 
