@@ -51,6 +51,8 @@ export class Registers {
   private readonly words: Int32Array;
   /** Set by every setter; the platform clears it after write-back. */
   dirty = false;
+  /** Set by every setter of another register than rax: only then all of them need writing back. */
+  dirtyBeyondRax = false;
 
   constructor(bytes: Uint8Array = new Uint8Array(REGS_SIZE)) {
     this.bytes = bytes;
@@ -88,6 +90,7 @@ export class Registers {
     this.words[reg * 2] = value - hi * TWO_32;
     this.words[reg * 2 + 1] = hi;
     this.dirty = true;
+    if (reg !== REG_RAX) this.dirtyBeyondRax = true;
   }
 
   /** Sets both halves of a register. */
@@ -95,17 +98,30 @@ export class Registers {
     this.words[reg * 2] = lo;
     this.words[reg * 2 + 1] = hi;
     this.dirty = true;
+    if (reg !== REG_RAX) this.dirtyBeyondRax = true;
   }
 
   /** Copies all registers from another set. */
   copyFrom(other: Registers): void {
     this.bytes.set(other.bytes);
-    this.dirty = true;
+    this.markDirty();
   }
 
   /** Clears every register to zero. */
   clear(): void {
     this.bytes.fill(0);
+    this.markDirty();
+  }
+
+  /** Says that the bytes were changed (also behind the setters' back): all registers are to be written back. */
+  markDirty(): void {
     this.dirty = true;
+    this.dirtyBeyondRax = true;
+  }
+
+  /** Says that the thread has these registers. For the platform. */
+  clean(): void {
+    this.dirty = false;
+    this.dirtyBeyondRax = false;
   }
 }

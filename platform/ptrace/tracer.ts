@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The tracer: all ptrace stops of one Sentry, the host calls made inside stubs, and the one wait point.
+ *
+ * Linux:      kernel/ptrace.c, kernel/signal.c (ptrace_stop), kernel/exit.c (do_wait)
+ * Invariants: every call comes from the thread that seized. A host signal is never delivered to a stub thread. A stopped thread is in
+ *             the queue at most once. Commands run only on stopped threads and leave the thread's cached registers to be restored.
+ */
+import { EFAULT, EINTR, ESRCH } from '../abi/linux/errno.ts';
+import {
+  PTRACE_CONT,
+  PTRACE_EVENT_STOP,
+  PTRACE_GETREGS,
+  PTRACE_GETSIGINFO,
+  PTRACE_INTERRUPT,
+  PTRACE_PEEKDATA,
+  PTRACE_PEEKSIGINFO,
+  PTRACE_PEEKUSER,
+  PTRACE_POKEDATA,
+  PTRACE_SETREGS,
+} from '../abi/linux/ptrace.ts';
+import type { StubCode } from '../asm/stub_code.ts';
+import { allocateNative } from '../ffi/native.ts';
+import type { NativeMemory } from '../ffi/native.ts';
+import { kill } from '../ffi/process.ts';
+import { ptrace, wait4 } from '../ffi/ptrace.ts';
+import { clockNs } from '../ffi/time.ts';
+import type { Descriptors } from '../host/wait/descriptors.ts';
+import { EVENT_DIED, EVENT_FAULT, EVENT_HOST, EVENT_INTERRUPTED, EVENT_SYSCALL, EVENT_TIMER } from '../platform.ts';
+import type { PlatformEvent } from '../platform.ts';
+import {
+  REG_CS,
+  REG_EFLAGS,
+  REG_ORIG_RAX,
+  REG_RAX,
+  REG_RBX,
+  REG_RCX,
+  REG_RDI,
+  REG_RIP,
+  REG_RSI,
+  REG_SS,
+  REGS_SIZE,
+  Registers,
+} from '../registers.ts';
+import type { PtraceAddressSpace } from './address_space.ts';
+import type { Bell } from './bell.ts';
+import type { CommandPage } from './commands.ts';
+import type { CpuPolicy } from './cpu_policy.ts';
+import { FpState } from './fp_state.ts';
+import { DEAD, PARKED, PtraceThread, QUEUED, RUNNING, STOPPED, USER_CS, USER_EFLAGS, USER_SS } from './thread.ts';
+
+const WNOHANG = 1;
+const WALL = 0x40000000;
+const WNOTHREAD = 0x20000000;
+const SIGTRAP = 5;
+const SIGKILL = 9;
+const SIGILL = 4;
+const SIGBUS = 7;
+const SIGFPE = 8;
+const SIGSEGV = 11;
+const SYSCALL_STOP = SIGTRAP | 0x80;
+const SI_KERNEL = 0x80;
+const CLOCK_MONOTONIC = 1;
+/** Threads an address space keeps stopped for reuse. */
+const MAX_PARKED = 32;
+
+function isFaultSignal(signo: number): boolean {
+  return signo === SIGSEGV || signo === SIGBUS || signo === SIGILL || signo === SIGFPE || signo === SIGTRAP;
+}
+
+export class Tracer {
+  readonly commands: CommandPage;
+  readonly descriptors: Descriptors;
+  readonly fpState = new FpState();
+  readonly threads = new Map<number, PtraceThread>();
+  /** Threads that run application code. */
+  running = 0;
+  /** Killed host threads whose status is still to be collected. */
+  dying = 0;
+  bell: Bell | null = null;
+  policy: CpuPolicy | null = null;
+  /** The thread of the last event: the cheapest one to perform commands on. */
+  current: PtraceThread | null = null;
+  private readonly stub: StubCode;
+  private readonly stubBase: number;
+  private readonly queue: PtraceThread[] = [];
+  private queueHead = 0;
+  private readonly freeSlots: NativeMemory[] = [];
+  private readonly status = allocateNative(16);
+  private readonly peeked = allocateNative(16);
+  private readonly siginfo = allocateNative(128);
+  private readonly peekArgs = allocateNative(16);
+  private readonly injected: NativeMemory = allocateNative(REGS_SIZE);
+  private readonly injectedRegisters: Registers;
+  private readonly event: PlatformEvent = { kind: EVENT_TIMER, thread: null, signo: 0, code: 0, addr: 0 };
+
+  constructor(commands: CommandPage, descriptors: Descriptors, stub: StubCode, stubBase: number) {
+    this.commands = commands;
+    this.descriptors = descriptors;
+    this.stub = stub;
+    this.stubBase = stubBase;
+    this.injectedRegisters = new Registers(this.injected.bytes.subarray(0, REGS_SIZE));
+    this.peekArgs.u32[3] = 1; // one siginfo
+  }
+
+  // -------------------------------------------------------------------------------------------------------------
+  // Threads
+
+  /** Takes charge of a stopped, seized host thread. */
+  adopt(addressSpace: PtraceAddressSpace, tid: number): PtraceThread {
+    const slot = this.freeSlots.pop() ?? allocateNative(256);
+    const thread = new PtraceThread(this, addressSpace, tid, slot);
+    this.threads.set(tid, thread);
+    addressSpace.threads.push(thread);
+    return thread;
+  }
+
+  /** Forgets a thread whose end was collected. */
+  private forget(thread: PtraceThread): void {
+    if (this.threads.get(thread.hostTid) === thread) this.threads.delete(thread.hostTid);
+    this.freeSlots.push(thread.slot);
+  }
+
+  onResume(thread: PtraceThread): void {
+    this.running++;
+    this.policy?.onResume(thread, this.running);
+  }
+
+  /** Waits for the first stop of a thread a command has just cloned. Returns 0 or ESRCH. */
+  awaitBirth(tid: number): number {
+    for (;;) {
+      const r = wait4(tid, this.status.addr, WALL);
+      if (r === EINTR) continue;
+      if (r < 0 || ((this.status.i32[0] as number) & 0xff) !== 0x7f) return ESRCH;
+      return 0;
+    }
+  }
+
+  readRegisters(thread: PtraceThread): void {
+    ptrace(PTRACE_GETREGS, thread.hostTid, 0, thread.slot.addr);
+    thread.registers.clean();
+  }
+
+  /** Ends a thread's life with its owner: parks it, at once or at its next stop. */
+  releaseThread(thread: PtraceThread): void {
+    if (thread.state === DEAD || thread.state === PARKED) return;
+    thread.owner = null;
+    if (thread.state === RUNNING) {
+      thread.interrupt();
+      thread.parkAtStop = true;
+      return;
+    }
+    if (thread.state === QUEUED) this.dequeue(thread);
+    this.park(thread);
+  }
+
+  private park(thread: PtraceThread): void {
+    const space = thread.addressSpace as PtraceAddressSpace;
+    thread.parkAtStop = false;
+    thread.interruptWanted = false;
+    thread.state = PARKED;
+    // The leader must outlive its siblings, and a few stopped threads are worth keeping.
+    if (space.parked.length < MAX_PARKED || thread === space.leader) space.parked.push(thread);
+    else space.endThread(thread);
+  }
+
+  private dequeue(thread: PtraceThread): void {
+    const at = this.queue.indexOf(thread, this.queueHead);
+    if (at >= 0) this.queue.splice(at, 1);
+  }
+
+  /** Kills an address space's process; its threads are reaped as their ends come in. */
+  killSpace(space: PtraceAddressSpace): void {
+    for (const thread of space.threads) {
+      if (thread.state === RUNNING) this.running--;
+      else if (thread.state === QUEUED) this.dequeue(thread);
+      thread.state = DEAD;
+      if (this.current === thread) this.current = null;
+      this.dying++;
+    }
+    this.policy?.onKill(space.hostPid);
+    kill(space.hostPid, SIGKILL);
+  }
+
+  cpuTimes(thread: PtraceThread, out: Float64Array): void {
+    (thread.addressSpace as PtraceAddressSpace).cpuTimesOf(thread, out);
+  }
+
+  // -------------------------------------------------------------------------------------------------------------
+  // Commands: host calls made inside a stub
+
+  /** Performs the command list on a stopped thread. Returns the last call's result (the first failure's when one failed), or ESRCH. */
+  run(thread: PtraceThread): number {
+    this.commands.seal();
+    return this.enter(thread, this.stubBase + this.stub.loop, this.commands.addr, 0, 0);
+  }
+
+  /** lock cmpxchg on application memory. Returns the value found, or EFAULT. */
+  compareExchange(thread: PtraceThread, addr: number, expected: number, desired: number): number {
+    this.injectedRegisters.copyFrom(thread.registers);
+    this.injectedRegisters.set(REG_RAX, expected >>> 0);
+    const r = this.enter(thread, this.stubBase + this.stub.cmpxchg, 0, addr, desired >>> 0);
+    return r < 0 ? EFAULT : r % 4294967296;
+  }
+
+  private enter(thread: PtraceThread, rip: number, rbx: number, rdi: number, rsi: number): number {
+    const regs = this.injectedRegisters;
+    if (rbx !== 0) regs.copyFrom(thread.registers);
+    regs.set(REG_RIP, rip);
+    regs.set(REG_RBX, rbx);
+    regs.set(REG_RDI, rdi);
+    regs.set(REG_RSI, rsi);
+    regs.set(REG_ORIG_RAX, -1);
+    regs.set(REG_CS, USER_CS);
+    regs.set(REG_SS, USER_SS);
+    regs.set(REG_EFLAGS, USER_EFLAGS);
+    ptrace(PTRACE_SETREGS, thread.hostTid, 0, this.injected.addr);
+    thread.registers.markDirty();
+    return this.continueToTrap(thread);
+  }
+
+  /** Runs stub code up to its int3. */
+  private continueToTrap(thread: PtraceThread): number {
+    const tid = thread.hostTid;
+    for (;;) {
+      ptrace(PTRACE_CONT, tid, 0, 0);
+      let r = wait4(tid, this.status.addr, WALL);
+      while (r === EINTR) r = wait4(tid, this.status.addr, WALL);
+      const status = this.status.i32[0] as number;
+      if (r < 0) return ESRCH;
+      if ((status & 0xff) !== 0x7f) {
+        this.noteExit(thread, status);
+        return ESRCH;
+      }
+      const signo = (status >> 8) & 0xff;
+      const event = status >>> 16;
+      if (event === 0 && signo === SIGTRAP) {
+        ptrace(PTRACE_PEEKUSER, tid, REG_RAX * 8, this.peeked.addr);
+        return (this.peeked.i32[1] as number) * 4294967296 + (this.peeked.u32[0] as number);
+      }
+      if (event === PTRACE_EVENT_STOP) thread.interruptSent = false;
+      else if (isFaultSignal(signo) && this.faultCode(tid) > 0) return EFAULT;
+    }
+  }
+
+  private faultCode(tid: number): number {
+    if (ptrace(PTRACE_GETSIGINFO, tid, 0, this.siginfo.addr) < 0) return 0;
+    return this.siginfo.i32[2] as number;
+  }
+
+  /**
+   * A stopped thread of `space` to perform commands on; stops a running one when it must. Null when the process is gone.
+   * Postcondition: the caller calls letGo(thread) when done.
+   */
+  acquire(space: PtraceAddressSpace): PtraceThread | null {
+    const current = this.current;
+    if (current !== null && current.addressSpace === space && current.state === STOPPED) return current;
+    let candidate: PtraceThread | null = null;
+    for (const thread of space.threads) {
+      if (thread.state === STOPPED || thread.state === QUEUED || thread.state === PARKED) return thread;
+      if (thread.state === RUNNING) candidate = thread;
+    }
+    return candidate === null ? null : this.stopForCommands(candidate);
+  }
+
+  /** Ends what acquire() began: a thread stopped only for us runs again. */
+  letGo(thread: PtraceThread): void {
+    if (thread.state === RUNNING) thread.restart();
+  }
+
+  private stopForCommands(thread: PtraceThread): PtraceThread | null {
+    const tid = thread.hostTid;
+    if (!thread.interruptSent) {
+      thread.interruptSent = true;
+      ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+    }
+    for (;;) {
+      const r = wait4(tid, this.status.addr, WALL);
+      if (r === EINTR) continue;
+      if (r < 0) return null;
+      const status = this.status.i32[0] as number;
+      if ((status & 0xff) !== 0x7f) {
+        this.noteExit(thread, status);
+        return null;
+      }
+      if (this.classify(thread, status)) {
+        this.enqueue(thread);
+        return thread;
+      }
+      if (status >>> 16 === PTRACE_EVENT_STOP && !this.hasPendingFault(tid)) {
+        this.readRegisters(thread);
+        return thread; // still RUNNING in our books: letGo() restarts it
+      }
+      thread.restart();
+    }
+  }
+
+  /** Writes through page protection, word by word. Returns bytes written or EFAULT. */
+  poke(thread: PtraceThread, addr: number, src: Uint8Array, offset: number, length: number): number {
+    let done = 0;
+    while (done < length) {
+      const word = addr + done - ((addr + done) % 8);
+      const skip = addr + done - word;
+      const count = Math.min(8 - skip, length - done);
+      if (ptrace(PTRACE_PEEKDATA, thread.hostTid, word, this.peeked.addr) < 0) return done > 0 ? done : EFAULT;
+      this.peeked.bytes.set(src.subarray(offset + done, offset + done + count), skip);
+      const value = (this.peeked.i32[1] as number) * 4294967296 + (this.peeked.u32[0] as number);
+      if (this.pokeWord(thread.hostTid, word, value) < 0) return done > 0 ? done : EFAULT;
+      done += count;
+    }
+    return done;
+  }
+
+  /** A word does not always fit a Number: writes its halves as two overlapping words when it must. */
+  private pokeWord(tid: number, word: number, value: number): number {
+    if (Number.isSafeInteger(value)) return ptrace(PTRACE_POKEDATA, tid, word, value);
+    return ptrace(PTRACE_POKEDATA, tid, word, new BigInt64Array(this.peeked.bytes.buffer, this.peeked.bytes.byteOffset, 1)[0] as never);
+  }
+
+  // -------------------------------------------------------------------------------------------------------------
+  // Stops
+
+  /**
+   * Says what a stop means and reads the registers. False when it means nothing to the kernel and the thread is to go on:
+   * host signals, late interrupt stops.
+   */
+  private classify(thread: PtraceThread, status: number): boolean {
+    const tid = thread.hostTid;
+    const signo = (status >> 8) & 0xff;
+    if (signo === SYSCALL_STOP) {
+      this.readRegisters(thread);
+      this.classifySyscall(thread);
+    } else if (status >>> 16 === PTRACE_EVENT_STOP) {
+      thread.interruptSent = false;
+      // A fault that is already queued must be seen before the kernel changes the registers; it stops the thread again at once.
+      if (!(thread.interruptWanted || thread.parkAtStop) || this.hasPendingFault(tid)) return false;
+      this.readRegisters(thread);
+      thread.eventKind = EVENT_INTERRUPTED;
+    } else if (isFaultSignal(signo) && this.faultCode(tid) > 0) {
+      thread.eventKind = EVENT_FAULT;
+      thread.eventSigno = signo;
+      thread.eventCode = this.siginfo.i32[2] as number;
+      thread.eventAddr = (this.siginfo.u32[5] as number) * 4294967296 + (this.siginfo.u32[4] as number);
+      this.readRegisters(thread);
+    } else return false;
+    thread.interruptWanted = false;
+    return true;
+  }
+
+  /**
+   * `syscall` leaves the return address in rcx. Anything else is int 0x80 or 32-bit code, whose numbers mean something else: those
+   * fault as on a kernel built without IA32 emulation.
+   */
+  private classifySyscall(thread: PtraceThread): void {
+    const regs = thread.registers;
+    if (regs.i32(REG_CS) === USER_CS && regs.u32(REG_RCX) === regs.u32(REG_RIP) && regs.hi32(REG_RCX) === regs.hi32(REG_RIP)) {
+      thread.eventKind = EVENT_SYSCALL;
+      return;
+    }
+    thread.eventKind = EVENT_FAULT;
+    thread.eventSigno = SIGSEGV;
+    thread.eventCode = SI_KERNEL;
+    thread.eventAddr = 0;
+    regs.set(REG_RAX, regs.i64(REG_ORIG_RAX));
+    regs.set(REG_ORIG_RAX, -1);
+    regs.set(REG_RIP, regs.u64(REG_RIP) - 2);
+  }
+
+  private hasPendingFault(tid: number): boolean {
+    if (ptrace(PTRACE_PEEKSIGINFO, tid, this.peekArgs.addr, this.siginfo.addr) <= 0) return false;
+    return isFaultSignal(this.siginfo.i32[0] as number) && (this.siginfo.i32[2] as number) > 0;
+  }
+
+  private enqueue(thread: PtraceThread): void {
+    this.running--;
+    if (thread.parkAtStop) {
+      this.park(thread);
+      return;
+    }
+    thread.state = QUEUED;
+    this.queue.push(thread);
+  }
+
+  /** A status from wait4(-1). */
+  private noteStatus(tid: number, status: number): void {
+    if (this.bell !== null && tid === this.bell.tid) {
+      this.bell.rang();
+      this.bellRang = true;
+      return;
+    }
+    const thread = this.threads.get(tid);
+    if (thread === undefined) return;
+    if ((status & 0xff) !== 0x7f) this.noteExit(thread, status);
+    else if (thread.state === RUNNING) {
+      if (this.classify(thread, status)) this.enqueue(thread);
+      else thread.restart();
+    }
+  }
+
+  private noteExit(thread: PtraceThread, status: number): void {
+    this.forget(thread);
+    if (thread.state === DEAD) {
+      this.dying--;
+      return;
+    }
+    if (thread.state === RUNNING) this.running--;
+    else if (thread.state === QUEUED) this.dequeue(thread);
+    const wasParked = thread.state === PARKED || thread.parkAtStop;
+    (thread.addressSpace as PtraceAddressSpace).threadDied(thread);
+    thread.state = DEAD;
+    if (this.current === thread) this.current = null;
+    if (wasParked) return;
+    thread.eventKind = EVENT_DIED;
+    thread.eventSigno = status & 0x7f;
+    this.queue.push(thread);
+  }
+
+  private nextQueued(): PtraceThread | null {
+    if (this.queueHead >= this.queue.length) return null;
+    const thread = this.queue[this.queueHead++] as PtraceThread;
+    if (this.queueHead === this.queue.length) {
+      this.queue.length = 0;
+      this.queueHead = 0;
+    }
+    if (thread.state === DEAD && (thread.addressSpace as PtraceAddressSpace).released) return this.nextQueued();
+    return thread;
+  }
+
+  // -------------------------------------------------------------------------------------------------------------
+  // The wait point
+
+  private bellRang = false;
+
+  /** See Platform.wait(). */
+  wait(deadlineNs: number): PlatformEvent {
+    for (;;) {
+      const ready = this.nextQueued();
+      if (ready !== null) return this.deliver(ready);
+      const event = this.running === 0 && this.dying === 0 ? this.waitForDescriptors(deadlineNs) : this.waitForStops(deadlineNs);
+      if (event !== null) return event;
+    }
+  }
+
+  private deliver(thread: PtraceThread): PlatformEvent {
+    const event = this.event;
+    event.kind = thread.eventKind;
+    event.thread = thread;
+    event.signo = thread.eventSigno;
+    event.code = thread.eventCode;
+    event.addr = thread.eventAddr;
+    if (thread.state === QUEUED) {
+      thread.state = STOPPED;
+      this.current = thread;
+    }
+    return event;
+  }
+
+  private plainEvent(kind: number): PlatformEvent {
+    this.event.kind = kind;
+    this.event.thread = null;
+    return this.event;
+  }
+
+  /** Nothing runs: only descriptors and the deadline can happen. */
+  private waitForDescriptors(deadlineNs: number): PlatformEvent | null {
+    const timeout = deadlineNs === Number.POSITIVE_INFINITY || deadlineNs <= 0 ? deadlineNs : deadlineNs - clockNs(CLOCK_MONOTONIC);
+    if (this.descriptors.wait(Math.max(timeout, 0)) > 0) return this.plainEvent(EVENT_HOST);
+    return this.hasPassed(deadlineNs) ? this.plainEvent(EVENT_TIMER) : null;
+  }
+
+  private hasPassed(deadlineNs: number): boolean {
+    return deadlineNs <= 0 || (deadlineNs !== Number.POSITIVE_INFINITY && clockNs(CLOCK_MONOTONIC) >= deadlineNs);
+  }
+
+  private waitForStops(deadlineNs: number): PlatformEvent | null {
+    const bell = this.bell as Bell;
+    const until = this.policy === null ? deadlineNs : this.policy.limitWait(deadlineNs, this.running);
+    // The armed deadline needs no look at the clock: the bell rings for it.
+    const isPoll = until <= 0 || (until < bell.armedNs && this.hasPassed(until));
+    if (!isPoll) bell.prepare(until);
+    const tid = wait4(-1, this.status.addr, isPoll ? WALL | WNOTHREAD | WNOHANG : WALL | WNOTHREAD);
+    if (tid > 0) {
+      this.noteStatus(tid, this.status.i32[0] as number);
+      if (this.running > 0) this.drain();
+    } else if (tid < 0 && tid !== EINTR) {
+      // ECHILD: everything died without a word. Should not happen; do not spin on it.
+      this.running = 0;
+      this.dying = 0;
+    }
+    if (!this.bellRang && !(isPoll && tid === 0)) return null;
+    this.bellRang = false;
+    if (this.queueHead < this.queue.length) {
+      // Serve descriptors now all the same, so that busy threads cannot starve them.
+      this.descriptors.poll();
+      return null;
+    }
+    if (this.descriptors.poll() > 0) return this.plainEvent(EVENT_HOST);
+    this.policy?.onTick(this.running);
+    return this.hasPassed(deadlineNs) ? this.plainEvent(EVENT_TIMER) : null;
+  }
+
+  /** Collects every stop there is, so that threads are served in the order they stopped. */
+  private drain(): void {
+    for (;;) {
+      const tid = wait4(-1, this.status.addr, WALL | WNOTHREAD | WNOHANG);
+      if (tid <= 0) return;
+      this.noteStatus(tid, this.status.i32[0] as number);
+      if (this.running === 0) return;
+    }
+  }
+
+  /** Collects what is left of killed processes; for shutdown. */
+  reapAll(): void {
+    // A leader's end is only told after its siblings'.
+    const threads = [...this.threads.values()].sort((a, b) => Number(a.hostTid === a.addressSpace.hostPid) - Number(b.hostTid === b.addressSpace.hostPid));
+    for (const { hostTid: tid } of threads) {
+      let r = 0;
+      do r = wait4(tid, this.status.addr, WALL);
+      while (r === EINTR || (r > 0 && ((this.status.i32[0] as number) & 0xff) === 0x7f));
+    }
+    this.threads.clear();
+    this.dying = 0;
+    this.running = 0;
+  }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Application memory through process_vm_readv/writev.
+ *
+ * Linux:      mm/process_vm_access.c
+ * Invariants: addresses are hostile; nothing at or above the stub's pages is reachable; a partial copy is exact to the page.
+ */
+import { EFAULT, ENAMETOOLONG } from '../abi/linux/errno.ts';
+import type { Errno } from '../abi/linux/errno.ts';
+import { process_vm_read, process_vm_read_at, process_vm_write, process_vm_write_at } from '../ffi/memory.ts';
+import { allocateNative } from '../ffi/native.ts';
+import type { UserMemory } from '../platform.ts';
+import { PAGE_SIZE } from './layout.ts';
+
+const TWO_32 = 4294967296;
+/** First read of a string: most paths fit, and a short copy costs the same as a tiny one. */
+const STRING_CHUNK = 256;
+const ZERO_SIZE = 16384;
+
+/** Scratch all address spaces share: copies are synchronous. */
+const scratch = allocateNative(PAGE_SIZE);
+const text = Buffer.from(scratch.bytes.buffer, scratch.bytes.byteOffset, PAGE_SIZE) as Buffer & {
+  latin1Slice(start: number, end: number): string;
+};
+const zeros = allocateNative(ZERO_SIZE);
+
+/** What needs a stopped thread. */
+export interface StoppedAccess {
+  compareExchange(addr: number, expected: number, desired: number): number;
+  poke(addr: number, src: Uint8Array, offset: number, length: number): number;
+}
+
+export class PtraceUserMemory implements UserMemory {
+  private readonly pid: number;
+  /** One past the highest address an application can own. */
+  private readonly limit: number;
+  private readonly stopped: StoppedAccess;
+
+  constructor(pid: number, limit: number, stopped: StoppedAccess) {
+    this.pid = pid;
+    this.limit = limit;
+    this.stopped = stopped;
+  }
+
+  /** Bytes of [addr, addr+length) below the limit; 0 when addr is out of range. */
+  private clamp(addr: number, length: number): number {
+    if (!(addr >= 0 && addr < this.limit)) return 0;
+    return addr + length > this.limit ? this.limit - addr : length;
+  }
+
+  copyIn(addr: number, dst: Uint8Array, offset: number, length: number): number {
+    if (length <= 0) return 0;
+    const wanted = this.clamp(addr, length);
+    if (wanted === 0) return EFAULT;
+    const n = process_vm_read(this.pid, dst, offset, wanted, addr);
+    return n > 0 ? n : EFAULT;
+  }
+
+  /** Reads one of the stub's own pages. Returns bytes copied or a negative errno. */
+  readStub(addr: number, dst: Uint8Array, offset: number, length: number): number {
+    return process_vm_read(this.pid, dst, offset, length, addr);
+  }
+
+  copyOut(addr: number, src: Uint8Array, offset: number, length: number): number {
+    if (length <= 0) return 0;
+    const wanted = this.clamp(addr, length);
+    if (wanted === 0) return EFAULT;
+    const n = process_vm_write(this.pid, src, offset, wanted, addr);
+    return n > 0 ? n : EFAULT;
+  }
+
+  readCString(addr: number, maxBytes: number): string | Errno {
+    let result = '';
+    let at = addr;
+    let left = maxBytes;
+    let chunk = STRING_CHUNK;
+    while (left > 0) {
+      const toPageEnd = PAGE_SIZE - (at % PAGE_SIZE);
+      const wanted = this.clamp(at, Math.min(chunk, toPageEnd, left));
+      if (wanted === 0) return EFAULT;
+      const n = process_vm_read_at(this.pid, scratch.addr, wanted, at);
+      if (n <= 0) return EFAULT;
+      let end = 0;
+      while (end < n && scratch.bytes[end] !== 0) end++;
+      result += text.latin1Slice(0, end);
+      if (end < n) return result;
+      at += n;
+      left -= n;
+      chunk = PAGE_SIZE;
+    }
+    return ENAMETOOLONG;
+  }
+
+  readU32(addr: number): number {
+    if (this.clamp(addr, 4) !== 4) return EFAULT;
+    if (process_vm_read_at(this.pid, scratch.addr, 4, addr) !== 4) return EFAULT;
+    return scratch.u32[0] as number;
+  }
+
+  readU64(addr: number): number {
+    if (this.clamp(addr, 8) !== 8) return EFAULT;
+    if (process_vm_read_at(this.pid, scratch.addr, 8, addr) !== 8) return EFAULT;
+    return (scratch.u32[1] as number) * TWO_32 + (scratch.u32[0] as number);
+  }
+
+  writeU32(addr: number, value: number): number {
+    if (this.clamp(addr, 4) !== 4) return EFAULT;
+    scratch.i32[0] = value;
+    return process_vm_write_at(this.pid, scratch.addr, 4, addr) === 4 ? 0 : EFAULT;
+  }
+
+  writeU64(addr: number, value: number): number {
+    if (this.clamp(addr, 8) !== 8) return EFAULT;
+    const hi = Math.floor(value / TWO_32);
+    scratch.i32[0] = value - hi * TWO_32;
+    scratch.i32[1] = hi;
+    return process_vm_write_at(this.pid, scratch.addr, 8, addr) === 8 ? 0 : EFAULT;
+  }
+
+  zero(addr: number, length: number): number {
+    let done = 0;
+    while (done < length) {
+      const wanted = this.clamp(addr + done, Math.min(length - done, ZERO_SIZE));
+      const n = wanted === 0 ? 0 : process_vm_write_at(this.pid, zeros.addr, wanted, addr + done);
+      if (n <= 0) return done > 0 ? done : EFAULT;
+      done += n;
+      if (n < wanted) return done;
+    }
+    return done;
+  }
+
+  compareExchangeU32(addr: number, expected: number, desired: number): number {
+    // A lock prefix across cache lines is a split lock, which hosts punish: only aligned words, as futexes are.
+    if (this.clamp(addr, 4) !== 4 || addr % 4 !== 0) return EFAULT;
+    return this.stopped.compareExchange(addr, expected, desired);
+  }
+
+  forceCopyOut(addr: number, src: Uint8Array, offset: number, length: number): number {
+    if (length <= 0) return 0;
+    const wanted = this.clamp(addr, length);
+    return wanted === 0 ? EFAULT : this.stopped.poke(addr, src, offset, wanted);
+  }
+}
