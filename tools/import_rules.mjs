@@ -149,7 +149,7 @@ const words = [
     word: /(?<![.\w$])throw(?![\w$])(?!\s*[:(?])/g,
     rooms: KERNEL_ROOMS,
     // Load-time checks of declarations, and of the machine the program was started on, have nobody to return an errno to.
-    except: ['platform/abi/layout', 'platform/asm', 'platform/ffi', 'platform/registry.ts', 'syscalls/table'],
+    except: ['platform/abi/layout', 'platform/asm', 'platform/ffi', 'platform/ptrace/refusal.ts', 'platform/registry.ts', 'syscalls/table'],
     because: 'failures are negative numbers; throw is for kernel bugs, through panic()',
   },
   {

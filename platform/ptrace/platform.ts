@@ -27,10 +27,9 @@ import { BELL_ENTRIES, BELL_PAGE, Bell } from './bell.ts';
 import { CommandPage, MAX_COMMANDS } from './commands.ts';
 import { PAGE_SIZE, STUB_PAGES, addressLayout, chooseStubBase, rangesToUnmap, readHostMaps } from './layout.ts';
 import type { HostMaps } from './layout.ts';
+import { refuse } from './refusal.ts';
 import { Tracer } from './tracer.ts';
 
-/** Why the platform cannot be used: one line that names what forbids it. */
-export class PlatformError extends Error {}
 
 export interface PtraceOptions {
   /** Directory descriptor of a proc filesystem that shows this process; default: /proc. */
@@ -100,7 +99,7 @@ export class PtracePlatform implements Platform {
   constructor(options: PtraceOptions) {
     const procFd = options.procFd ?? -1;
     const maps = readHostMaps(procFd);
-    if (maps === null) throw new PlatformError('cannot read /proc/self/maps: is /proc mounted?');
+    if (maps === null) refuse('cannot read /proc/self/maps: is /proc mounted?');
     this.stubBase = chooseStubBase(maps);
     this.stub = buildStubCode(this.stubBase + PAGE_SIZE);
     this.commands = this.mapStubPages();
@@ -112,7 +111,7 @@ export class PtracePlatform implements Platform {
     this.resetSignals();
     this.bellSpace = this.makeBell();
     this.confine(options.name ?? 'runsc-stub');
-    if (this.tracer.fpState.init(this.pristine.hostPid) < 0) throw new PlatformError('cannot read the FPU state of a traced thread');
+    if (this.tracer.fpState.init(this.pristine.hostPid) < 0) refuse('cannot read the FPU state of a traced thread');
     this.tracer.fpState.reset(this.pristine.hostPid);
   }
 
@@ -122,14 +121,14 @@ export class PtracePlatform implements Platform {
   /** Puts the stub's pages where every address space will have them. */
   private mapStubPages(): CommandPage {
     const code = mmap(this.stubBase, PAGE_SIZE, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    if (code !== this.stubBase) throw new PlatformError(`cannot map the stub page: errno ${-code}`);
+    if (code !== this.stubBase) refuse(`cannot map the stub page: errno ${-code}`);
     viewMemory(code, PAGE_SIZE).fill(0xcc).set(this.stub.code);
     mprotect(code, PAGE_SIZE, PROT_RX);
     const fd = memfd_create(cstring('commands'), 1);
-    if (fd < 0 || ftruncate(fd, PAGE_SIZE) < 0) throw new PlatformError('cannot create a memfd for the command page');
+    if (fd < 0 || ftruncate(fd, PAGE_SIZE) < 0) refuse('cannot create a memfd for the command page');
     const commands = mmap(code + PAGE_SIZE, PAGE_SIZE, PROT_RW, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
     close(fd);
-    if (commands !== code + PAGE_SIZE) throw new PlatformError(`cannot map the command page: errno ${-commands}`);
+    if (commands !== code + PAGE_SIZE) refuse(`cannot map the command page: errno ${-commands}`);
     return new CommandPage(commands);
   }
 
@@ -150,16 +149,16 @@ export class PtracePlatform implements Platform {
     c.seal();
     const spawn = nativeFunction<(flags: number) => number>(this.stubBase + this.stub.spawn, 'i');
     const pid = spawn(CLONE_FILES | SIGCHLD);
-    if (pid < 0) throw new PlatformError(`cannot clone a process: errno ${-pid}`);
+    if (pid < 0) refuse(`cannot clone a process: errno ${-pid}`);
     const r = ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
     if (r < 0) {
       kill(pid, SIGKILL);
       wait4(pid, 0, WALL);
-      throw new PlatformError(explainRefusal('ptrace', r));
+      refuse(explainRefusal('ptrace', r));
     }
     c.futex[0] = 1;
     rawSyscall(SYS.futex, c.futexAddr, 1, 1);
-    if (this.tracer.awaitBirth(pid) < 0) throw new PlatformError('the first stub process died at birth');
+    if (this.tracer.awaitBirth(pid) < 0) refuse('the first stub process died at birth');
     return pid;
   }
 
@@ -179,7 +178,7 @@ export class PtracePlatform implements Platform {
   /** Runs the list on the pristine stub. */
   private runOnPristine(what: string): void {
     const r = this.tracer.run(this.pristine.leader);
-    if (r < 0) throw new PlatformError(`${what} failed in the first stub: errno ${-r}`);
+    if (r < 0) refuse(`${what} failed in the first stub: errno ${-r}`);
   }
 
   /** Default dispositions, nothing blocked, no alternate stack: Node's own must not live on. */
@@ -228,7 +227,7 @@ export class PtracePlatform implements Platform {
   private installFilter(program: Uint8Array): void {
     const c = this.commands;
     const at = c.addr + 256;
-    if (program.length > PAGE_SIZE - 512) throw new PlatformError('stub filter too long');
+    if (program.length > PAGE_SIZE - 512) refuse('stub filter too long');
     const page = viewMemory(c.addr, PAGE_SIZE);
     page.fill(0, 64);
     const view = new DataView(page.buffer, page.byteOffset + 128, 16);
@@ -242,9 +241,9 @@ export class PtracePlatform implements Platform {
 
   private makeBell(): PtraceAddressSpace {
     const space = this.pristine.cloneStub(this.pristine.leader);
-    if (isErrno(space)) throw new PlatformError(`cannot clone a stub: errno ${-space}`);
+    if (isErrno(space)) refuse(`cannot clone a stub: errno ${-space}`);
     const r = space.map(BELL_PAGE, PAGE_SIZE, PROT_RW, 'private', -1, 0, 0);
-    if (r < 0) throw new PlatformError(`cannot map memory in a stub: errno ${-r}`);
+    if (r < 0) refuse(`cannot map memory in a stub: errno ${-r}`);
     const leader = space.leader;
     leader.clearRegisters();
     leader.registers.set(REG_RIP, this.stubBase + this.stub.bell);
