@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * HostInfo: what the sandbox is told about the machine, taken once while /proc is still there.
+ */
+import { readTextAt } from '../ffi/files.ts';
+import { allocateNative, libcFunction, rawSyscall } from '../ffi/native.ts';
+import { sched_getaffinity } from '../ffi/process.ts';
+import type { HostInfo } from '../platform.ts';
+
+const AT_FDCWD = -100;
+const AT_HWCAP = 16;
+const AT_HWCAP2 = 26;
+const SYS_SYSINFO = 99;
+/** struct sysinfo: totalram at 32, freeram at 40, bufferram at 56, mem_unit at 104. */
+const SYSINFO_SIZE = 112;
+
+export interface HostInfoOptions {
+  /** Bytes of memory the sandbox may use; default: the host's. */
+  memoryLimit?: number;
+  /** From PtracePlatform.xstate. */
+  xstate: { size: number; features: number };
+}
+
+/** Processors this process may run on. */
+export function countCpus(): number {
+  const mask = new Uint8Array(1024);
+  const n = sched_getaffinity(0, mask);
+  let count = 0;
+  for (let i = 0; i < n; i++) for (let bits = mask[i] as number; bits !== 0; bits &= bits - 1) count++;
+  return Math.max(count, 1);
+}
+
+/** The host's description; call it before /proc goes away. */
+export function createHostInfo(options: HostInfoOptions): HostInfo {
+  const getauxval = libcFunction<(type: number) => number | bigint>('getauxval', 'uint64', ['uint64']);
+  const cpuinfo = readTextAt(AT_FDCWD, '/proc/cpuinfo');
+  const sysinfo = allocateNative(SYSINFO_SIZE);
+  const bytes = (at: number): number => {
+    rawSyscall(SYS_SYSINFO, sysinfo.addr);
+    const unit = sysinfo.u32[26] as number;
+    return ((sysinfo.u32[at / 4 + 1] as number) * 4294967296 + (sysinfo.u32[at / 4] as number)) * unit;
+  };
+  const hostTotal = bytes(32);
+  const limit = options.memoryLimit;
+  const memoryTotal = limit !== undefined && limit > 0 && limit < hostTotal ? limit : hostTotal;
+  return {
+    cpuCount: countCpus(),
+    memoryTotal,
+    memoryAvailable: () => Math.min(bytes(40) + bytes(56), memoryTotal),
+    cpuinfo: typeof cpuinfo === 'string' ? cpuinfo : '',
+    hwcap: Number(getauxval(AT_HWCAP)),
+    hwcap2: Number(getauxval(AT_HWCAP2)),
+    platformName: 'x86_64',
+    xsaveSize: options.xstate.size,
+    xfeatures: options.xstate.features,
+  };
+}
