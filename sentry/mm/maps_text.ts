@@ -16,11 +16,14 @@ const NAME_COLUMN = 73;
 /** A root that no walk up meets: paths are then shown from the top of their mount tree. */
 const NO_ROOT = { mount: null, dentry: null } as unknown as Path;
 
+/** The page every x86-64 process has (get_gate_vma). */
+const VSYSCALL = 'ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 '.padEnd(NAME_COLUMN) + '[vsyscall]\n';
+
 /** All lines, paths as seen from `root` (null: from the top). */
 export function mapsText(mm: MemoryManager, root: Path | null): string {
   let text = '';
   for (const vma of mm.vmas) text += mapsLine(mm, vma, root);
-  return text;
+  return mm.executable === null ? text : `${text}${VSYSCALL}`;
 }
 
 /** One line, with its newline. */
