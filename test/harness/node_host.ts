@@ -7,7 +7,7 @@ import * as fs from 'node:fs';
 import type { HostClock, HostFiles, HostStat } from '../../platform/platform.ts';
 import * as ffi from '../../platform/ffi/files.ts';
 import { memfd_create } from '../../platform/ffi/memory.ts';
-import { cstring } from '../../platform/ffi/native.ts';
+import { cstring, rawSyscall } from '../../platform/ffi/native.ts';
 
 const statBuf = Buffer.alloc(144);
 
@@ -53,7 +53,13 @@ export const nodeHostFiles: HostFiles = {
   },
   fcntl: (fd, cmd, arg) => ffi.fcntl(fd, cmd, arg),
   ioctl: (fd, cmd, buf) => ffi.ioctl(fd, cmd, buf),
-  poll: unsupported,
+  poll: (fd, events) => {
+    const pollfd = Buffer.alloc(8);
+    pollfd.writeInt32LE(fd, 0);
+    pollfd.writeInt16LE(events, 4);
+    const r = rawSyscall(7, pollfd, 1, 0);
+    return r < 0 ? r : pollfd.readUInt16LE(6);
+  },
   close: (fd) => ffi.close(fd),
   dup: (fd) => ffi.fcntl(fd, 1030, 0),
   memfdCreate: (name) => memfd_create(cstring(name), 1),

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Pipes, sockets, terminals and other streams given as descriptors.
+ *
+ * Invariants: a call on the host is made only after poll(2) said it would not wait. A pipe that polls writable takes PIPE_BUF bytes
+ *             at once, so writes go in pieces of that size.
+ */
+import { EAGAIN, EBADF, EPIPE, ENOTTY, ESPIPE } from '../../../platform/abi/linux/errno.ts';
+import type { IoContext } from '../../vfs/context.ts';
+import { FileDescription } from '../../vfs/file_description.ts';
+import type { ByteString } from '../../vfs/inode.ts';
+import type { IoSequence } from '../../vfs/io.ts';
+import type { HostInode } from './host_filesystem.ts';
+import { HostWatch } from './host_watch.ts';
+
+const POLLIN = 1;
+const POLLPRI = 2;
+const POLLOUT = 4;
+const POLLERR = 8;
+const POLLHUP = 16;
+const POLLRDNORM = 0x40;
+const POLLWRNORM = 0x100;
+const POLLRDHUP = 0x2000;
+const SIGPIPE = 13;
+const FIONREAD = 0x541b;
+const PIPE_BUF = 4096;
+const READ_CHUNK = 65536;
+const O_NONBLOCK = 0o4000;
+const scratch = new Uint8Array(READ_CHUNK);
+const word = new Uint8Array(8);
+
+/** The one watch of an inode's descriptor, shared by its open files. */
+function watchOf(inode: HostInode): HostWatch {
+  if (inode.watch === null) inode.watch = new HostWatch(inode.fs.services.platform, inode.hostFd);
+  return inode.watch;
+}
+
+export class HostStreamFile extends FileDescription {
+  declare readonly inode: HostInode;
+
+  override get isSeekable(): boolean {
+    return false;
+  }
+
+  override read(_ctx: IoContext, io: IoSequence): number {
+    if (!this.isReadable) return EBADF;
+    if (io.remaining === 0) return 0;
+    if (!this.isReady(POLLIN)) return this.notReady(POLLIN);
+    const inode = this.inode;
+    const n = inode.fs.services.files.read(inode.hostFd, scratch, 0, Math.min(io.remaining, READ_CHUNK));
+    if (n === EAGAIN) return this.notReady(POLLIN);
+    return n <= 0 ? n : io.put(scratch, 0, n);
+  }
+
+  override write(ctx: IoContext, io: IoSequence): number {
+    if (!this.isWritable) return EBADF;
+    const inode = this.inode;
+    const { files } = inode.fs.services;
+    // A description that is non-blocking by itself takes what it can; another one is asked each time.
+    const isNonblocking = (inode.hostFlags & O_NONBLOCK) !== 0;
+    const piece = isNonblocking ? READ_CHUNK : PIPE_BUF;
+    let done = 0;
+    while (io.remaining > 0) {
+      if (!isNonblocking && !this.isReady(POLLOUT)) return done > 0 ? done : this.notReady(POLLOUT);
+      const taken = io.take(scratch, 0, Math.min(io.remaining, piece));
+      if (taken < 0) return done > 0 ? done : taken;
+      const n = files.write(inode.hostFd, scratch, 0, taken);
+      if (n < taken) io.rewind(taken - Math.max(n, 0));
+      if (n < 0) return done > 0 ? done : this.writeFailed(ctx, n);
+      done += n;
+      if (n < taken) break;
+    }
+    return done;
+  }
+
+  private writeFailed(ctx: IoContext, errno: number): number {
+    if (errno === EPIPE) ctx.raiseSignal(SIGPIPE);
+    return errno === EAGAIN ? this.notReady(POLLOUT) : errno;
+  }
+
+  override pread(): number {
+    return ESPIPE;
+  }
+  override pwrite(): number {
+    return ESPIPE;
+  }
+
+  /** Would a call for `events` go through now (an error or hang-up included)? */
+  protected isReady(events: number): boolean {
+    const revents = this.inode.fs.services.files.poll(this.inode.hostFd, events);
+    return revents < 0 || (revents & (events | POLLERR | POLLHUP)) !== 0;
+  }
+
+  /** Sees to it that readiness wakes the waiters; returns EAGAIN. */
+  protected notReady(events: number): number {
+    watchOf(this.inode).arm(events, this.waitQueue);
+    return EAGAIN;
+  }
+
+  override poll(): number {
+    let interest = POLLPRI | POLLRDHUP;
+    if (this.isReadable) interest |= POLLIN;
+    if (this.isWritable) interest |= POLLOUT;
+    const revents = this.inode.fs.services.files.poll(this.inode.hostFd, interest);
+    if (revents < 0) return POLLERR;
+    const missing = interest & ~revents & (POLLIN | POLLOUT | POLLRDHUP);
+    if (missing !== 0 && (revents & (POLLHUP | POLLERR)) === 0) this.notReady(missing);
+    let ready = revents;
+    if ((revents & POLLIN) !== 0) ready |= POLLRDNORM;
+    if ((revents & POLLOUT) !== 0) ready |= POLLWRNORM;
+    return ready;
+  }
+
+  override ioctl(ctx: IoContext, cmd: number, arg: number): number {
+    if (cmd !== FIONREAD) return ENOTTY;
+    const r = this.inode.fs.services.files.ioctl(this.inode.hostFd, FIONREAD, word);
+    if (r < 0) return r;
+    return ctx.memory.writeU32(arg, new DataView(word.buffer).getUint32(0, true));
+  }
+
+  /** Pipes and sockets have no data to sync; terminals neither. Linux: EINVAL. */
+  override linkText(): ByteString | null {
+    const { inode } = this;
+    if (inode.kind === 'pipe') return `pipe:[${inode.ino}]`;
+    if (inode.kind === 'socket') return `socket:[${inode.ino}]`;
+    // /dev/null and its kin are what they are everywhere.
+    const known = inode.rdev === 0x103 ? '/dev/null' : inode.rdev === 0x105 ? '/dev/zero' : null;
+    return known ?? `host:[${inode.ino}]`;
+  }
+
+  protected override release(): void {
+    this.inode.watch?.forget(this.waitQueue);
+    this.inode.closed();
+  }
+}
