@@ -7,6 +7,11 @@
  * Invariants: a group or session is registered under its leader's numbers in every pid namespace until its last member
  *             leaves. All members of a group are in one session.
  */
+import type { Errno } from '../../../platform/abi/linux/errno.ts';
+import type { IoContext } from '../../vfs/context.ts';
+import type { FileDescription } from '../../vfs/file_description.ts';
+import type { Inode } from '../../vfs/inode.ts';
+import type { Path } from '../../vfs/mount.ts';
 import type { PidNamespace } from './pid_namespace.ts';
 import type { ThreadGroup } from './thread_group.ts';
 
@@ -14,6 +19,8 @@ import type { ThreadGroup } from './thread_group.ts';
 export interface ControllingTty {
   /** Device number for /proc/pid/stat (tty_nr). */
   readonly rdev: number;
+  /** Opens the terminal again, for /dev/tty. */
+  openAgain(ctx: IoContext, path: Path, inode: Inode, flags: number): FileDescription | Errno;
   /** The session leader is gone or gave the terminal up: forget the session. */
   onSessionReleased(session: Session): void;
 }
