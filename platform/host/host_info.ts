@@ -4,7 +4,7 @@
  * HostInfo: what the sandbox is told about the machine, taken once while /proc is still there.
  */
 import { readTextAt } from '../ffi/files.ts';
-import { allocateNative, libcFunction, rawSyscall } from '../ffi/native.ts';
+import { allocateNative, rawSyscall } from '../ffi/native.ts';
 import { sched_getaffinity } from '../ffi/process.ts';
 import type { HostInfo } from '../platform.ts';
 
@@ -31,9 +31,19 @@ export function countCpus(): number {
   return Math.max(count, 1);
 }
 
+/** A word of our own auxiliary vector, 0 when absent. glibc's getauxval answers its own idea of AT_HWCAP. */
+function auxiliaryValue(type: number): number {
+  const text = readTextAt(AT_FDCWD, '/proc/self/auxv');
+  if (typeof text === 'number') return 0;
+  const bytes = Buffer.from(text, 'latin1');
+  for (let at = 0; at + 16 <= bytes.length; at += 16) {
+    if (bytes.readUInt32LE(at) === type) return bytes.readUInt32LE(at + 12) * 4294967296 + bytes.readUInt32LE(at + 8);
+  }
+  return 0;
+}
+
 /** The host's description; call it before /proc goes away. */
 export function createHostInfo(options: HostInfoOptions): HostInfo {
-  const getauxval = libcFunction<(type: number) => number | bigint>('getauxval', 'uint64', ['uint64']);
   const cpuinfo = readTextAt(AT_FDCWD, '/proc/cpuinfo');
   const sysinfo = allocateNative(SYSINFO_SIZE);
   const bytes = (at: number): number => {
@@ -49,8 +59,8 @@ export function createHostInfo(options: HostInfoOptions): HostInfo {
     memoryTotal,
     memoryAvailable: () => Math.min(bytes(40) + bytes(56), memoryTotal),
     cpuinfo: typeof cpuinfo === 'string' ? cpuinfo : '',
-    hwcap: Number(getauxval(AT_HWCAP)),
-    hwcap2: Number(getauxval(AT_HWCAP2)),
+    hwcap: auxiliaryValue(AT_HWCAP),
+    hwcap2: auxiliaryValue(AT_HWCAP2),
     platformName: 'x86_64',
     xsaveSize: options.xstate.size,
     xfeatures: options.xstate.features,
