@@ -17,6 +17,7 @@ import { memfd_create, mmap, mprotect } from '../ffi/memory.ts';
 import { allocateNative, cstring, libcSymbol, nativeFunction, rawSyscall, viewMemory } from '../ffi/native.ts';
 import { arch_prctl, kill } from '../ffi/process.ts';
 import { ptrace, wait4 } from '../ffi/ptrace.ts';
+import { countCpus } from '../host/host_info.ts';
 import { Descriptors } from '../host/wait/descriptors.ts';
 import type { AddressSpace, HostListener, Platform, PlatformEvent } from '../platform.ts';
 import { REG_R12, REG_R13, REG_RIP } from '../registers.ts';
@@ -28,6 +29,7 @@ import { CommandPage, MAX_COMMANDS } from './commands.ts';
 import { PAGE_SIZE, STUB_PAGES, addressLayout, chooseStubBase, rangesToUnmap, readHostMaps } from './layout.ts';
 import type { HostMaps } from './layout.ts';
 import { refuse } from './refusal.ts';
+import { CpuPolicy } from './cpu_policy.ts';
 import { Tracer } from './tracer.ts';
 
 
@@ -113,6 +115,7 @@ export class PtracePlatform implements Platform {
     this.confine(options.name ?? 'runsc-stub');
     if (this.tracer.fpState.init(this.pristine.hostPid) < 0) refuse('cannot read the FPU state of a traced thread');
     this.tracer.fpState.reset(this.pristine.hostPid);
+    if (countCpus() > 1) this.tracer.policy = new CpuPolicy(this.tracer.threads);
   }
 
   // -------------------------------------------------------------------------------------------------------------

@@ -57,8 +57,6 @@ export class PtraceThread implements PlatformThread {
   pendingName: string | null = null;
   /** Processor restriction as last applied; see CpuPolicy. */
   pinnedTo = -1;
-  /** For CpuPolicy: the wait at which this thread was last resumed. */
-  resumedAtEpoch = 0;
   private readonly tracer: Tracer;
 
   constructor(tracer: Tracer, addressSpace: AddressSpace, hostTid: number, slot: NativeMemory) {

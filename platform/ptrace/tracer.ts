@@ -177,9 +177,9 @@ export class Tracer {
       else if (thread.state === QUEUED) this.dequeue(thread);
       thread.state = DEAD;
       if (this.current === thread) this.current = null;
+      this.policy?.onKill(thread);
       this.dying++;
     }
-    this.policy?.onKill(space.hostPid);
     kill(space.hostPid, SIGKILL);
   }
 
@@ -223,6 +223,7 @@ export class Tracer {
   /** Runs stub code up to its int3. */
   private continueToTrap(thread: PtraceThread): number {
     const tid = thread.hostTid;
+    this.policy?.place(thread);
     for (;;) {
       ptrace(PTRACE_CONT, tid, 0, 0);
       let r = wait4(tid, this.status.addr, WALL);
