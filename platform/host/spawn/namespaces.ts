@@ -50,8 +50,8 @@ export interface ChildPlan {
   readonly mapFromOutside: boolean;
   /** False: outlives us (a detached container). */
   readonly diesWithParent: boolean;
-  /** Runs in the child after namespaces were entered and before the go-ahead; not yet under the death signal. Non-empty text: failure. */
-  readonly prepare: (granted: Granted) => string;
+  /** Runs in the child (`socket` must stay open) after namespaces were entered and before the go-ahead; not yet under the death signal. Non-empty text: failure. */
+  readonly prepare: (granted: Granted, socket: number) => string;
   /** The child's life. Returns the exit status. */
   readonly main: (granted: Granted) => number;
 }
@@ -188,7 +188,7 @@ function enterNamespaces(wanted: number, granted: Granted): void {
 }
 
 function childMain(plan: ChildPlan, socket: number, granted: Granted): number {
-  const why = plan.prepare(granted);
+  const why = plan.prepare(granted, socket);
   if (why !== '') {
     say(socket, `failed ${why}`);
     return 1;

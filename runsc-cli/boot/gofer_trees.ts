@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The Gofer's trees as filesystems of the sandbox.
+ */
+import type { HostServices } from '../../platform/platform.ts';
+import { GoferConnection, SocketTransport } from '../../sentry/fs/gofer/connection.ts';
+import { GoferFilesystem } from '../../sentry/fs/gofer/gofer_filesystem.ts';
+import type { SandboxConfig } from '../sandbox/config.ts';
+import { EXIT_OWN_FAILURE } from '../errors.ts';
+import { StartError } from './start_error.ts';
+
+/** One filesystem per tree of the configuration, in order. */
+export type GoferTrees = readonly GoferFilesystem[];
+
+/** Shakes hands with the Gofer. `onDeath` is told when the connection breaks. Throws StartError. */
+export function connectGofer(host: HostServices, fd: number, config: SandboxConfig, onDeath: (why: string) => void): GoferTrees {
+  const connection = new GoferConnection(new SocketTransport(host.files, fd), onDeath);
+  if (connection.handshake() < 0) throw new StartError('the gofer did not answer', EXIT_OWN_FAILURE);
+  if (connection.roots.length !== config.trees.length) throw new StartError('the gofer serves other trees than it was asked to', EXIT_OWN_FAILURE);
+  return connection.roots.map((root, i) => new GoferFilesystem(connection, root, config.trees[i]?.isExclusive === true ? 'exclusive' : 'shared', host.files));
+}

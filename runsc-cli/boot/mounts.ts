@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The container's mount namespace, from its configuration.
+ *
+ * Invariants: mounts are made in the order of the configuration, each inside what was mounted before. A mount point that is missing is
+ *             made; where that cannot be done the error names it.
+ */
+import { type Errno, errnoName, isErrno } from '../../platform/abi/linux/errno.ts';
+import { rootCredentials } from '../../sentry/auth/credentials.ts';
+import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import type { IoContext } from '../../sentry/vfs/context.ts';
+import type { Filesystem } from '../../sentry/vfs/filesystem.ts';
+import type { Inode } from '../../sentry/vfs/inode.ts';
+import type { MountNamespace, Path } from '../../sentry/vfs/mount.ts';
+import { mountFlags, mountInstance } from '../../sentry/vfs/mount_calls.ts';
+import { makeDirectory, makeNode } from '../../sentry/vfs/names.ts';
+import { walkPath } from '../../sentry/vfs/path_walk.ts';
+import { EXIT_OWN_FAILURE } from '../errors.ts';
+import type { MountConfig, SandboxConfig } from '../sandbox/config.ts';
+import { hasFilesystem, makeFilesystem, makeOverlay } from './filesystems.ts';
+import type { GoferTrees } from './gofer_trees.ts';
+import { StartError } from './start_error.ts';
+
+const MS_RDONLY = 1;
+const S_IFMT = 0o170000;
+const S_IFDIR = 0o040000;
+const S_IFREG = 0o100000;
+const EEXIST = -17;
+
+/** Builds the namespace. Throws StartError. */
+export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxConfig): MountNamespace {
+  const { vfs } = kernel;
+  const lower = trees[0] as Filesystem;
+  const rootFs = config.rootOverlay ? makeOverlay(kernel, lower) : lower;
+  const root = vfs.newMount(rootFs, mountFlags(0));
+  root.source = 'none';
+  const namespace = vfs.namespaceOf(root);
+  const ctx = setupContext(kernel, { mount: root, dentry: root.root });
+  for (const mount of config.mounts) {
+    // Filesystem types of rooms that have not been built yet are left out.
+    if (!hasFilesystem(kernel, mount)) {
+      kernel.host.log('warn', `mount ${mount.destination}: no ${mount.kind} filesystem yet`);
+      continue;
+    }
+    const fs = mount.kind === 'bind' ? (trees[mount.tree] as Filesystem) : makeFilesystem(kernel, ctx, mount);
+    if (isErrno(fs)) throw failure(`mount ${mount.destination} (${mount.kind}): ${errnoName(fs)}`);
+    attach(kernel, ctx, mount, fs);
+  }
+  if (config.process.createCwd) makePath(ctx, latin1(config.process.cwd));
+  hidePaths(kernel, ctx, config);
+  if (config.rootReadonly) root.flags |= MS_RDONLY;
+  return namespace;
+}
+
+function attach(kernel: Kernel, ctx: IoContext, mount: MountConfig, fs: Filesystem): void {
+  const destination = latin1(mount.destination);
+  const isDirectory = (fs.root.mode & S_IFMT) === S_IFDIR;
+  const at = ensureMountPoint(ctx, destination, isDirectory);
+  if (isErrno(at)) throw failure(`mount ${mount.destination}: ${errnoName(at)}`);
+  const made = kernel.vfs.newMount(fs, mountFlags(mount.flags));
+  mountInstance(at, made, latin1(mount.source));
+}
+
+/** Finds a mount point, making it (a directory, or an empty file for a file) when it is missing. */
+function ensureMountPoint(ctx: IoContext, path: string, isDirectory: boolean): Path | Errno {
+  const found = walkPath(ctx, null, path, true);
+  if (!isErrno(found)) return found;
+  const parent = path.slice(0, path.lastIndexOf('/')) || '/';
+  const err = makePath(ctx, isDirectory ? path : parent);
+  if (err !== 0) return err as Errno;
+  if (!isDirectory) {
+    const node = makeNode(ctx, null, path, S_IFREG | 0o644, 0);
+    if (isErrno(node)) return node;
+  }
+  return walkPath(ctx, null, path, true);
+}
+
+/** mkdir -p. Returns 0 or errno. */
+function makePath(ctx: IoContext, path: string): number {
+  let at = '';
+  for (const part of path.split('/')) {
+    if (part === '') continue;
+    at += `/${part}`;
+    if (!isErrno(walkPath(ctx, null, at, true))) continue;
+    const err = makeDirectory(ctx, null, at, 0o755);
+    if (err !== 0 && err !== EEXIST) return err;
+  }
+  return 0;
+}
+
+/** maskedPaths show nothing, readonlyPaths cannot be written. What is not there needs neither. */
+function hidePaths(kernel: Kernel, ctx: IoContext, config: SandboxConfig): void {
+  const { vfs } = kernel;
+  for (const masked of config.maskedPaths) {
+    const at = walkPath(ctx, null, latin1(masked), true);
+    if (isErrno(at)) continue;
+    const isDirectory = ((at.dentry.inode as Inode).mode & S_IFMT) === S_IFDIR;
+    if (isDirectory) {
+      const empty = vfs.filesystemType('tmpfs')?.mount(ctx, 'tmpfs', 'size=0k');
+      if (empty === undefined || isErrno(empty)) continue;
+      mountInstance(at, vfs.newMount(empty, mountFlags(MS_RDONLY)), 'tmpfs');
+      continue;
+    }
+    const nothing = walkPath(ctx, null, '/dev/null', true);
+    if (isErrno(nothing)) continue;
+    mountInstance(at, vfs.newMount(nothing.mount.fs, nothing.mount.flags, nothing.dentry), 'null');
+  }
+  for (const readonly of config.readonlyPaths) {
+    const at = walkPath(ctx, null, latin1(readonly), true);
+    if (isErrno(at)) continue;
+    const copy = vfs.newMount(at.mount.fs, at.mount.flags | MS_RDONLY, at.dentry);
+    mountInstance(at, copy, at.mount.source ?? 'none');
+  }
+}
+
+/** The runtime itself, as root of the container, before there is a task. */
+function setupContext(kernel: Kernel, root: Path): IoContext {
+  const fault = (): Errno => -14 as Errno;
+  return {
+    creds: rootCredentials(kernel.userNs),
+    memory: {
+      copyIn: fault, copyOut: fault, readCString: fault, readU32: fault, readU64: fault, writeU32: fault, writeU64: fault, zero: fault, compareExchangeU32: fault, forceCopyOut: fault,
+    },
+    rootDir: root,
+    cwd: root,
+    umask: 0,
+    fileSizeLimit: Number.POSITIVE_INFINITY,
+    lockOwnerPid: 0,
+    raiseSignal: () => {},
+  };
+}
+
+function failure(message: string): StartError {
+  return new StartError(message, EXIT_OWN_FAILURE);
+}
+
+function latin1(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What both child processes do first: leave the caller's session, keep only their own descriptors.
+ */
+import { closeAllExcept, setsid, write } from '../../platform/ffi/lifecycle.ts';
+
+/** Descriptors made before the fork. */
+export interface ChildDescriptors {
+  readonly goferServer: number;
+  readonly goferClient: number;
+  readonly controlCli: number;
+  readonly controlSentry: number;
+  /** -1: none. */
+  readonly debug: number;
+}
+
+/**
+ * A session of its own: the terminal's signals go to the command line, which forwards them. A descriptor left open by mistake
+ * would keep a pipe alive that somebody waits on.
+ */
+export function settleChild(keep: readonly number[]): void {
+  setsid();
+  closeAllExcept(keep);
+}
+
+/** A line for the debug log, from a child process. */
+export function debugLine(fds: ChildDescriptors, isOn: boolean, message: string): void {
+  if (isOn && fds.debug >= 0) write(fds.debug, Buffer.from(`${JSON.stringify({ level: 'debug', time: new Date().toISOString(), msg: message })}\n`));
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The composition root of the Sentry: platform, host services, Gofer connection, mounts, kernel, stdio, init.
+ *
+ * Invariants: the constructor does everything that needs the process's own /proc and free system calls; start() and run()
+ *             work under the seccomp filter.
+ */
+import { createHostServices } from '../../platform/host/host_services.ts';
+import { write } from '../../platform/ffi/lifecycle.ts';
+import type { HostServices } from '../../platform/platform.ts';
+import { createPtracePlatform, type PtracePlatform } from '../../platform/ptrace/platform.ts';
+import { PlatformError } from '../../platform/ptrace/refusal.ts';
+import { isErrno } from '../../platform/abi/linux/errno.ts';
+import { FdTable } from '../../sentry/kernel/fd_table.ts';
+import { createInit, isLaunchFailure, type LaunchFailure } from '../../sentry/kernel/init.ts';
+import { Kernel } from '../../sentry/kernel/kernel.ts';
+import { loadProgram } from '../../sentry/loader/load_program.ts';
+import { MemoryBudget } from '../../sentry/mm/memory_budget.ts';
+import { VirtualFilesystem } from '../../sentry/vfs/virtual_filesystem.ts';
+import type { Task } from '../../sentry/kernel/task.ts';
+import type { ErrorMessage, ExitMessage, StateMessage } from '../../sentry/control/messages/lifecycle.ts';
+import { errnoWords, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_OWN_FAILURE } from '../errors.ts';
+import type { SandboxConfig } from '../sandbox/config.ts';
+import { ControlChannel } from './control_channel.ts';
+import { connectGofer, type GoferTrees } from './gofer_trees.ts';
+import { importStandardFiles } from './stdio.ts';
+import { buildMounts } from './mounts.ts';
+import { containerCredentials, containerRlimits } from './process_settings.ts';
+import type { ChildDescriptors } from './process_entry.ts';
+import { StartError } from './start_error.ts';
+import { syscallTable } from './syscall_rows.ts';
+import { wireKernel } from './wiring.ts';
+
+const ENOENT = -2;
+const EACCES = -13;
+const ENOEXEC = -8;
+const ENOTDIR = -20;
+
+export { StartError };
+
+export class Sandbox {
+  private readonly config: SandboxConfig;
+  private readonly fds: ChildDescriptors;
+  private readonly platform: PtracePlatform;
+  private readonly host: HostServices;
+  private kernel: Kernel | null = null;
+  private init: Task | null = null;
+  private outcome: ExitMessage | null = null;
+  private startDeath: string | null = null;
+
+  /** Starts the platform. Throws StartError. */
+  constructor(config: SandboxConfig, fds: ChildDescriptors) {
+    this.config = config;
+    this.fds = fds;
+    try {
+      this.platform = createPtracePlatform();
+    } catch (error) {
+      if (error instanceof PlatformError) throw new StartError(error.message, EXIT_OWN_FAILURE);
+      throw error;
+    }
+    const isOn = config.debug || config.strace;
+    this.host = createHostServices({
+      ...(config.memoryLimit === null ? {} : { memoryLimit: config.memoryLimit }),
+      xstate: this.platform.xstate,
+      log: (level, message) => {
+        if (fds.debug >= 0 && (isOn || level === 'error')) write(fds.debug, logLine(level, message));
+      },
+    });
+  }
+
+  /** Builds the container up to its init process. Throws StartError. */
+  start(): void {
+    const { config, platform, host } = this;
+    const vfs = new VirtualFilesystem(host);
+    const trees = connectGofer(host, this.fds.goferClient, config, (why) => this.goferDied(why));
+    const budget = config.memoryLimit === null ? {} : { budget: new MemoryBudget(config.memoryLimit) };
+    const kernel = new Kernel({
+      platform,
+      host,
+      vfs,
+      syscalls: syscallTable(config.strace, host),
+      loadProgram,
+      memoryServices: { host, ...budget },
+      hostname: config.hostname,
+      domainname: config.domainname,
+    });
+    this.kernel = kernel;
+    wireKernel(kernel, config);
+    this.startInit(kernel, trees);
+  }
+
+  private startInit(kernel: Kernel, trees: GoferTrees): void {
+    const { config } = this;
+    const { process } = config;
+    const mountNs = buildMounts(kernel, trees, config);
+    const creds = containerCredentials(kernel, process);
+    const rlimits = containerRlimits(process);
+    const fdTable = new FdTable();
+    const stdio = importStandardFiles(kernel, fdTable, creds);
+    const init = createInit(kernel, {
+      argv: process.args.map(byteString),
+      envp: process.env.map(byteString),
+      cwd: byteString(process.cwd),
+      mountNs,
+      creds,
+      rlimits,
+      fdTable,
+      umask: process.umask,
+      noNewPrivs: process.noNewPrivileges,
+      oomScoreAdj: process.oomScoreAdj,
+      onExit: (status) => this.initExited(status),
+    });
+    if (isLaunchFailure(init)) throw this.startDeath !== null ? new StartError(this.startDeath, EXIT_OWN_FAILURE) : launchError(init, process.args[0] ?? '');
+    this.init = init;
+    stdio.tty?.adopt(init.threadGroup);
+  }
+
+  /** Runs the container until its init has exited. `onState` is told of job control stops of init. */
+  run(onState: (state: StateMessage['type']) => void): ExitMessage | ErrorMessage {
+    const kernel = this.kernel as Kernel;
+    const control = new ControlChannel(kernel, this.init as Task, this.fds.controlSentry, onState);
+    control.open();
+    const status = kernel.run();
+    if (kernel.fatalMessage !== null) return { type: 'error', message: kernel.fatalMessage, status: EXIT_OWN_FAILURE };
+    return this.outcome ?? exitMessage(status);
+  }
+
+  /** Ends every stub. Idempotent. */
+  shutdown(): void {
+    this.platform.shutdown();
+  }
+
+  private initExited(status: number): void {
+    this.outcome = exitMessage(status);
+  }
+
+  private goferDied(why: string): void {
+    const message = `the gofer died: ${why}`;
+    if (this.kernel !== null) this.kernel.onFatal(message);
+    this.startDeath ??= message;
+  }
+}
+
+function exitMessage(status: number): ExitMessage {
+  return { type: 'exit', status: (status >> 8) & 255, signo: status & 127 };
+}
+
+/** A JavaScript string as the kernel's byte string. */
+function byteString(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** Says what is wrong with the program, with the exit status a shell would give. */
+function launchError(failure: LaunchFailure, program: string): StartError {
+  const { errno } = failure;
+  if (failure.message.startsWith('cwd')) return new StartError(failure.message.replace(/E[A-Z]+$/, errnoWords(errno)), EXIT_OWN_FAILURE);
+  if (errno === ENOENT || errno === ENOTDIR) {
+    const why = program.includes('/') ? `exec: "${program}": stat ${program}: ${errnoWords(errno)}` : `exec: "${program}": executable file not found in $PATH`;
+    return new StartError(why, EXIT_NOT_FOUND);
+  }
+  if (errno === EACCES || errno === ENOEXEC || isErrno(errno)) return new StartError(`exec: "${program}": ${errnoWords(errno)}`, EXIT_NOT_EXECUTABLE);
+  return new StartError(failure.message, EXIT_OWN_FAILURE);
+}
+
+function logLine(level: string, message: string): Uint8Array {
+  return Buffer.from(`${JSON.stringify({ level, time: new Date().toISOString(), msg: message })}\n`);
+}

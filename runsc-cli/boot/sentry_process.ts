@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The Sentry process around the kernel: its confinement, and how it tells the command line what became of the container.
+ *
+ * Invariants: the platform's first stub is made before the seccomp filter is installed; nothing of the guest runs before it is.
+ */
+import { write } from '../../platform/ffi/lifecycle.ts';
+import { CLONE_NEWNS, CLONE_NEWUSER, type Granted } from '../../platform/host/spawn/namespaces.ts';
+import { becomeDumpable, becomeUser, keepOnly } from '../../platform/host/spawn/privileges.ts';
+import { enterSentryRoot } from '../../platform/host/spawn/roots.ts';
+import { compile, install } from '../../platform/seccomp/allow_list.ts';
+import { sentryCalls } from '../../platform/seccomp/sentry_filter.ts';
+import { encodeMessage, type FromSentry } from '../../sentry/control/messages/lifecycle.ts';
+import { EXIT_OWN_FAILURE, messageOf } from '../errors.ts';
+import type { SandboxConfig } from '../sandbox/config.ts';
+import { type ChildDescriptors, debugLine, settleChild } from './process_entry.ts';
+import { Sandbox, StartError } from './sentry.ts';
+
+/** Enters the empty root and gives up every privilege. '' or what failed. */
+export function prepareSentry(config: SandboxConfig, fds: ChildDescriptors, granted: Granted, socket: number): string {
+  settleChild([0, 1, 2, fds.goferClient, fds.controlSentry, fds.debug, socket]);
+  for (const refusal of granted.refused) debugLine(fds, config.debug, `sentry: weaker confinement: ${refusal}`);
+  if ((granted.namespaces & CLONE_NEWUSER) !== 0) {
+    const result = becomeUser(0, 0);
+    if (result < 0) return `user: errno ${-result}`;
+    becomeDumpable();
+  }
+  if ((granted.namespaces & CLONE_NEWNS) !== 0) {
+    const why = enterSentryRoot();
+    if (why !== '') return why;
+  }
+  const dropped = keepOnly([]);
+  return dropped < 0 ? `capabilities: errno ${-dropped}` : '';
+}
+
+/** Runs the container to its end. Returns the process's exit status. */
+export function sentryMain(config: SandboxConfig, fds: ChildDescriptors, filter: Uint8Array): number {
+  const tell = (message: FromSentry): void => void write(fds.controlSentry, encodeMessage(message));
+  try {
+    const sandbox = new Sandbox(config, fds);
+    const confined = install(filter);
+    if (confined < 0) throw new StartError(`seccomp: errno ${-confined}`, EXIT_OWN_FAILURE);
+    sandbox.start();
+    tell({ type: 'started' });
+    const outcome = sandbox.run((state) => tell({ type: state }));
+    tell(outcome);
+    sandbox.shutdown();
+    return outcome.type === 'exit' ? 0 : EXIT_OWN_FAILURE;
+  } catch (error) {
+    const isExpected = error instanceof StartError;
+    if (!isExpected) debugLine(fds, true, `sentry: ${error instanceof Error ? error.stack : String(error)}`);
+    tell({ type: 'error', message: isExpected ? error.message : `internal error in the sentry: ${messageOf(error)}`, status: isExpected ? error.exitStatus : EXIT_OWN_FAILURE });
+    return EXIT_OWN_FAILURE;
+  }
+}
+
+/** The Sentry's compiled allow-list. Errors: throws SeccompError. */
+export function sentryFilter(config: SandboxConfig): Uint8Array {
+  return compile(sentryCalls(config.network));
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The caller's own standard descriptors as the container's.
+ */
+import { isErrno } from '../../platform/abi/linux/errno.ts';
+import type { Credentials } from '../../sentry/auth/credentials.ts';
+import { HostFilesystem, importStdio, type ImportedStdio } from '../../sentry/fs/host/host_filesystem.ts';
+import { HostTty, type TtyKernel } from '../../sentry/fs/host/host_tty.ts';
+import type { FdTable } from '../../sentry/kernel/fd_table.ts';
+import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import { sendToProcessGroup } from '../../sentry/kernel/signal/send.ts';
+import type { Task } from '../../sentry/kernel/task.ts';
+import { EXIT_OWN_FAILURE } from '../errors.ts';
+import { StartError } from './start_error.ts';
+
+/** Device number of the host filesystem's own stat results; below those the VFS gives out. */
+const HOST_DEV = 12;
+const F_GETFD = 1;
+
+/** Installs descriptors 0, 1 and 2, those of them that are open. Throws StartError. */
+export function importStandardFiles(kernel: Kernel, fdTable: FdTable, creds: Credentials): ImportedStdio {
+  const { files } = kernel.host;
+  const hostFs = new HostFilesystem({ files, platform: kernel.platform }, HOST_DEV);
+  const open = [0, 1, 2].filter((fd) => files.fcntl(fd, F_GETFD, 0) >= 0);
+  const stdio = importStdio(hostFs, open, { creds }, () => new HostTty(ttyKernel));
+  if (isErrno(stdio)) throw new StartError(`standard descriptors: errno ${-stdio}`, EXIT_OWN_FAILURE);
+  open.forEach((fd, i) => {
+    const file = stdio.files[i];
+    if (file !== undefined) fdTable.install(file, false, fd + 1, fd);
+  });
+  return stdio;
+}
+
+const ttyKernel: TtyKernel = {
+  signalProcessGroup: (group, signo) => sendToProcessGroup(group, signo),
+  isBlockedOrIgnored: (ctx, signo) => {
+    const task = ctx as Task;
+    return task.blocked.has(signo) || task.threadGroup.handlers.isIgnored(signo);
+  },
+};

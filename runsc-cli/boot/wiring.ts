@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What rooms need of each other and may not import: handed over here.
+ */
+import { openFifo } from '../../sentry/kernel/pipe/pipe_file.ts';
+import { registerDevices } from '../../sentry/fs/dev/populate.ts';
+import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import { tmpfsType } from '../../sentry/fs/tmpfs/tmpfs.ts';
+import { cloneNamespace } from '../../sentry/vfs/mount_tree.ts';
+import type { SandboxConfig } from '../sandbox/config.ts';
+
+/** Registers filesystem types and devices, and fills in the kernel's hooks. */
+export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
+  const { vfs, host } = kernel;
+  vfs.registerType(tmpfsType(host));
+  vfs.registerType(tmpfsType(host, 'ramfs'));
+  vfs.fifoOpener = openFifo;
+  registerDevices(vfs, kernel);
+  kernel.copyMountNamespace = (_t, from) => cloneNamespace(vfs, from).namespace;
+}

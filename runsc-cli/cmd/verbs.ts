@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The verbs, as a table: adding one is adding a file beside this one and a line here.
+ */
+import type { RuntimeLog } from '../console/log.ts';
+import { doVerb } from './do.ts';
+import { flagsVerb } from './flags.ts';
+import type { GlobalFlags } from './global_flags.ts';
+import { helpVerb } from './help.ts';
+import { runVerb } from './run.ts';
+import { specVerb } from './spec.ts';
+
+export interface VerbContext {
+  readonly flags: GlobalFlags;
+  readonly log: RuntimeLog;
+}
+
+export interface Verb {
+  readonly name: string;
+  readonly summary: string;
+  /** Exit status of an error that does not bring its own. */
+  readonly failureStatus: number;
+  /** True: the process must be forkable (it is started again with the right flags when it is not). */
+  readonly startsSandbox: boolean;
+  /** Text for `help VERB`. */
+  usage(): string;
+  /** Returns the exit status; throws RunscError. */
+  run(args: readonly string[], context: VerbContext): number;
+}
+
+export const VERBS: readonly Verb[] = [doVerb, runVerb, specVerb, helpVerb, flagsVerb];

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The command line's edge: global flags, the verb, one line per error, the exit status.
+ */
+import { GLOBAL_OPTIONS, type GlobalFlags, parseGlobalFlags } from './cmd/global_flags.ts';
+import { describeOptions } from './cmd/arguments.ts';
+import { type Verb, VERBS } from './cmd/verbs.ts';
+import { RuntimeLog } from './console/log.ts';
+import { EXIT_ERROR, EXIT_UNKNOWN_COMMAND, messageOf, RunscError } from './errors.ts';
+import { runInternal } from './boot/internal.ts';
+import { warmStart } from './boot/warm_start.ts';
+import { ensureForkable } from './sandbox/reexec.ts';
+import { VERSION_TEXT } from './version.ts';
+
+/** Runs one command and ends the process with its status. */
+export function main(args: readonly string[]): void {
+  // Not process.exit: no event loop work is pending and the status must not be overtaken by exit handlers.
+  (process as unknown as { reallyExit(status: number): never }).reallyExit(run(args));
+}
+
+/** Executes what the code cache should hold compiled. Called by the build. */
+export function warmUp(): void {
+  warmStart();
+}
+
+function run(args: readonly string[]): number {
+  let log: RuntimeLog | null = null;
+  let verb: Verb | null = null;
+  try {
+    const internal = runInternal(args);
+    if (internal !== null) return internal;
+    const { flags, parsed } = parseGlobalFlags(args);
+    const [name, ...rest] = parsed.rest;
+    if (parsed.flag('version')) return print(VERSION_TEXT);
+    if (name === undefined || parsed.flag('help')) return print(usage());
+    verb = VERBS.find((v) => v.name === name) ?? null;
+    log = new RuntimeLog(flags, flags.debug || flags.strace);
+    if (verb === null) throw new RunscError(`No help topic for '${name}': unknown command, see runsc-ts help`, EXIT_UNKNOWN_COMMAND);
+    if (verb.startsSandbox) ensureForkable(args);
+    return verb.run(rest, { flags, log });
+  } catch (error) {
+    if (!(error instanceof RunscError) && process.env['RUNSC_TS_TRACE'] === '1') console.error(error);
+    const message = messageOf(error);
+    (log ?? new RuntimeLog({ log: null, logFormat: 'text', debug: false, debugLog: null }, false)).error(message);
+    return error instanceof RunscError && error.exitStatus !== null ? error.exitStatus : (verb?.failureStatus ?? EXIT_ERROR);
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+function usage(): string {
+  const verbs = VERBS.map((v) => `  ${v.name.padEnd(10)} ${v.summary}`).join('\n');
+  return `Usage: runsc-ts [FLAGS] COMMAND [ARGS]\n\nCommands:\n${verbs}\n\nFlags:\n${describeOptions(GLOBAL_OPTIONS)}\n`;
+}
+
+export type { GlobalFlags };

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Starts the Sentry and the Gofer as new Node processes, where the running one cannot be forked: the same code through the
+ * internal commands of boot/internal.ts, with inherited descriptors. Slower, and in fewer namespaces (a booted Node has threads).
+ */
+import { close, fcntl, getpid, kill, open, spawn, waitPid } from '../../platform/ffi/lifecycle.ts';
+import { memfdOf } from '../../platform/ffi/config_memfd.ts';
+import type { ChildDescriptors } from '../boot/process_entry.ts';
+import type { RuntimeLog } from '../console/log.ts';
+import type { SandboxConfig } from './config.ts';
+import type { SandboxPids } from './start.ts';
+
+/** Descriptor numbers in a booted process. */
+export const BOOT_FDS = { config: 3, socket: 4, control: 5, debug: 6 } as const;
+
+/** What a booted process reads from its configuration descriptor. */
+export interface BootConfig {
+  readonly parent: number;
+  readonly hasDebug: boolean;
+  readonly config: SandboxConfig;
+}
+
+const F_DUPFD_CLOEXEC = 1030;
+const HIGH = 512;
+const O_RDWR_CLOEXEC = 2 | 0o2000000;
+const SIGKILL = 9;
+
+/** Starts both. Returns their pids, or what failed. */
+export function bootSandbox(config: SandboxConfig, fds: ChildDescriptors, log: RuntimeLog): SandboxPids | string {
+  const script = process.argv[1] ?? '';
+  const text = JSON.stringify({ parent: getpid(), hasDebug: fds.debug >= 0, config } satisfies BootConfig);
+  const goferPid = bootOne(script, 'internal-gofer', text, { socket: fds.goferServer, control: -1, debug: fds.debug });
+  if (goferPid < 0) return `gofer: ${process.execPath} could not be started: errno ${-goferPid}`;
+  const sentryPid = bootOne(script, 'internal-sentry', text, { socket: fds.goferClient, control: fds.controlSentry, debug: fds.debug });
+  if (sentryPid < 0) {
+    kill(goferPid, SIGKILL);
+    waitPid(goferPid, 0);
+    return `sentry: ${process.execPath} could not be started: errno ${-sentryPid}`;
+  }
+  log.debug('debug', `sentry ${sentryPid}, gofer ${goferPid} (booted)`);
+  return { sentryPid, goferPid };
+}
+
+function bootOne(script: string, verb: string, text: string, from: { socket: number; control: number; debug: number }): number {
+  const config = memfdOf('config', Buffer.from(text));
+  if (config < 0) return config;
+  const none = open('/dev/null', O_RDWR_CLOEXEC);
+  const wanted: [number, number][] = [
+    [config, BOOT_FDS.config],
+    [from.socket, BOOT_FDS.socket],
+    [from.control >= 0 ? from.control : none, BOOT_FDS.control],
+    [from.debug >= 0 ? from.debug : none, BOOT_FDS.debug],
+  ];
+  // Sources may sit on numbers that are targets: move them out of the way first.
+  const moved = wanted.map(([fd, to]): [number, number] => [fcntl(fd, F_DUPFD_CLOEXEC, HIGH), to]);
+  const env = Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`);
+  const pid = spawn(process.execPath, [process.execPath, '--single-threaded', '--v8-pool-size=0', script, verb], env, moved);
+  for (const [fd] of moved) close(fd);
+  close(config);
+  close(none);
+  return pid;
+}
+

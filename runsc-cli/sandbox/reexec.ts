@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Starts this program again with the V8 flags that forking needs, when it was started without them (node dist/runsc-ts.cjs).
+ */
+import { execve } from '../../platform/ffi/lifecycle.ts';
+import { hasForkFlags } from '../../platform/ffi/forkable.ts';
+
+const GUARD = 'RUNSC_TS_REEXEC';
+
+/** Does not return when the process had to be replaced. */
+export function ensureForkable(args: readonly string[]): void {
+  if (hasForkFlags() || process.env[GUARD] === '1' || process.env['RUNSC_TS_START'] === 'boot') return;
+  const script = process.argv[1];
+  if (script === undefined || !script.endsWith('.cjs')) return;
+  const env = Object.entries({ ...process.env, [GUARD]: '1' }).map(([name, value]) => `${name}=${value ?? ''}`);
+  execve(process.execPath, [process.execPath, '--single-threaded', '--v8-pool-size=0', script, ...args], env);
+}

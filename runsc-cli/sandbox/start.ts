@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Starts a sandbox: the Gofer and the Sentry, forked from this process into namespaces of their own, joined by a socket pair.
+ * Where forking is not possible both are booted as new Node processes (boot_node.ts), with weaker confinement.
+ *
+ * Invariants: when this fails, nothing it started is left. Whoever starts a sandbox is the parent of both processes.
+ */
+import { close, geteuid, getegid, getrlimit, kill, setrlimit, socketpair, waitPid } from '../../platform/ffi/lifecycle.ts';
+import { hasForkFlags, makeForkable } from '../../platform/ffi/forkable.ts';
+import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, type IdMap, type StartedChild, startChild } from '../../platform/host/spawn/namespaces.ts';
+import { goferFilter, goferMain, prepareGofer } from '../boot/gofer.ts';
+import type { ChildDescriptors } from '../boot/process_entry.ts';
+import { prepareSentry, sentryFilter, sentryMain } from '../boot/sentry_process.ts';
+import type { RuntimeLog } from '../console/log.ts';
+import { RunscError } from '../errors.ts';
+import { bootSandbox } from './boot_node.ts';
+import type { SandboxConfig } from './config.ts';
+
+const SOCK_SEQPACKET_CLOEXEC = 5 | 0o2000000;
+const SIGKILL = 9;
+const RLIMIT_NOFILE = 7;
+const NOBODY = 65534;
+
+export interface RunningSandbox {
+  readonly sentryPid: number;
+  readonly goferPid: number;
+  /** Our end of the control socket. */
+  readonly controlFd: number;
+}
+
+/** Starts a sandbox on this process's own standard descriptors. Throws RunscError. */
+export function startSandbox(config: SandboxConfig, log: RuntimeLog): RunningSandbox {
+  raiseFileLimit();
+  const gofer = pairOf('gofer');
+  const control = pairOf('control');
+  const descriptors: ChildDescriptors = { goferServer: gofer[0], goferClient: gofer[1], controlCli: control[0], controlSentry: control[1], debug: log.debugFd };
+  const wantsFork = process.env['RUNSC_TS_START'] !== 'boot';
+  const forkable = wantsFork && hasForkFlags() ? makeForkable() : -1;
+  if (forkable < 0) log.debug('warn', 'this Node cannot be forked: booting one per process, in fewer namespaces');
+  const started = forkable < 0 ? bootSandbox(config, descriptors, log) : forkSandbox(config, descriptors, log);
+  close(gofer[0]);
+  close(gofer[1]);
+  close(control[1]);
+  if (typeof started === 'string') throw new RunscError(started);
+  return { ...started, controlFd: control[0] };
+}
+
+export interface SandboxPids {
+  readonly sentryPid: number;
+  readonly goferPid: number;
+}
+
+function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: RuntimeLog): SandboxPids | string {
+  const isRoot = geteuid() === 0;
+  const namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+  const own: IdMap = { insideUid: 0, outsideUid: geteuid(), insideGid: 0, outsideGid: getegid() };
+  const nobody: IdMap = { insideUid: 0, outsideUid: NOBODY, insideGid: 0, outsideGid: NOBODY };
+  // Compiled here: the children's roots have no libseccomp to load.
+  const filters = { gofer: goferFilter(), sentry: sentryFilter(config) };
+  const gofer = startChild({
+    name: 'gofer',
+    namespaces: namespaces | CLONE_NEWNET,
+    userNamespace: isRoot ? null : own,
+    mapFromOutside: false,
+    diesWithParent: true,
+    prepare: (granted, socket) => prepareGofer(config, descriptors, granted, socket),
+    main: () => goferMain(config, descriptors, filters.gofer),
+  });
+  if (typeof gofer === 'string') return gofer;
+  const sentry = startChild({
+    name: 'sentry',
+    namespaces: config.network === 'host' ? namespaces : namespaces | CLONE_NEWNET,
+    userNamespace: isRoot ? nobody : own,
+    mapFromOutside: isRoot,
+    diesWithParent: true,
+    prepare: (granted, socket) => prepareSentry(config, descriptors, granted, socket),
+    main: () => sentryMain(config, descriptors, filters.sentry),
+  });
+  if (typeof sentry === 'string') {
+    endChild(gofer);
+    return sentry;
+  }
+  log.debug('debug', `sentry ${sentry.pid}, gofer ${gofer.pid}`);
+  return { sentryPid: sentry.pid, goferPid: gofer.pid };
+}
+
+function endChild(child: StartedChild): void {
+  kill(child.pid, SIGKILL);
+  waitPid(child.pid, 0);
+}
+
+/** Kills and reaps whatever still runs of a sandbox. */
+export function endSandbox(running: SandboxPids): void {
+  for (const pid of [running.sentryPid, running.goferPid]) {
+    kill(pid, SIGKILL);
+    waitPid(pid, 0);
+  }
+}
+
+function pairOf(what: string): [number, number] {
+  const pair = socketpair(SOCK_SEQPACKET_CLOEXEC);
+  if (typeof pair === 'number') throw new RunscError(`${what} socket: errno ${-pair}`);
+  return pair;
+}
+
+/** The Sentry holds a host descriptor for many guest files: it gets as many as allowed. The guest's own limit is virtual. */
+function raiseFileLimit(): void {
+  const limit = getrlimit(RLIMIT_NOFILE);
+  if (typeof limit !== 'number' && limit[0] < limit[1]) setrlimit(RLIMIT_NOFILE, limit[1], limit[1]);
+}
