@@ -42,6 +42,13 @@ export class FdTable {
     return fd;
   }
 
+  /** The number install() would give out, or EMFILE. */
+  nextFree(limit: number): number {
+    let fd = this.lowestFree;
+    while (fd < this.files.length && this.files[fd] != null) fd++;
+    return fd >= limit ? EMFILE : fd;
+  }
+
   /** dup2: installs at exactly `fd` (taking over the reference), closing what was there. Errors: EBADF when fd is out of range. */
   installAt(ctx: IoContext, fd: number, file: FileDescription, cloexec: boolean, limit: number): number {
     if (fd < 0 || fd >= limit) return EBADF;

@@ -86,6 +86,13 @@ export abstract class FileDescription {
 
   /** True: a blocking write(2) that was cut short goes on until all is written (pipes, stream sockets, ttys). */
   readonly writesAll: boolean = false;
+  /** SO_RCVTIMEO and SO_SNDTIMEO in ns: how long a blocking read or write waits. */
+  get readTimeoutNs(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+  get writeTimeoutNs(): number {
+    return Number.POSITIVE_INFINITY;
+  }
   /** Has poll(): epoll_ctl(2) answers EPERM for files without (regular files, directories, block devices). */
   get canPoll(): boolean {
     const type = this.inode.mode & 0o170000;

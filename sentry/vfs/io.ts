@@ -72,7 +72,49 @@ export class BufferIo extends IoSequence {
   }
 }
 
-/** Application memory as a sequence: one or more (address, length) pieces. */
+/** One piece of application memory as a sequence: what read(2) and write(2) use. */
+export class FlatUserIo extends IoSequence {
+  private readonly memory: UserMemory;
+  private addr: number;
+
+  constructor(memory: UserMemory, addr: number, length: number) {
+    super();
+    this.memory = memory;
+    this.addr = addr;
+    this.remaining = length;
+  }
+
+  override put(src: Uint8Array, offset: number, length: number): number {
+    const want = length < this.remaining ? length : this.remaining;
+    return want === 0 ? 0 : this.advance(this.memory.copyOut(this.addr, src, offset, want));
+  }
+  override take(dst: Uint8Array, offset: number, length: number): number {
+    const want = length < this.remaining ? length : this.remaining;
+    return want === 0 ? 0 : this.advance(this.memory.copyIn(this.addr, dst, offset, want));
+  }
+  override putZeros(length: number): number {
+    const want = length < this.remaining ? length : this.remaining;
+    return want === 0 ? 0 : this.advance(this.memory.zero(this.addr, want));
+  }
+  override rewind(length: number): void {
+    this.addr -= length;
+    this.remaining += length;
+  }
+
+  private advance(moved: number): number {
+    if (moved > 0) {
+      this.addr += moved;
+      this.remaining -= moved;
+    }
+    return moved;
+  }
+}
+
+const PUT = 0;
+const TAKE = 1;
+const ZERO = 2;
+
+/** Application memory as a sequence: any number of (address, length) pieces. */
 export class UserIo extends IoSequence {
   private readonly memory: UserMemory;
   /** Flat pairs: addr0, len0, addr1, len1... */
@@ -88,15 +130,15 @@ export class UserIo extends IoSequence {
   }
 
   override put(src: Uint8Array, offset: number, length: number): number {
-    return this.move(length, (addr, done, n) => this.memory.copyOut(addr, src, offset + done, n));
+    return this.move(PUT, src, offset, length);
   }
 
   override take(dst: Uint8Array, offset: number, length: number): number {
-    return this.move(length, (addr, done, n) => this.memory.copyIn(addr, dst, offset + done, n));
+    return this.move(TAKE, dst, offset, length);
   }
 
   override putZeros(length: number): number {
-    return this.move(length, (addr, _done, n) => this.memory.zero(addr, n));
+    return this.move(ZERO, null, 0, length);
   }
 
   override rewind(length: number): void {
@@ -110,7 +152,7 @@ export class UserIo extends IoSequence {
     this.within -= left;
   }
 
-  private move(length: number, step: (addr: number, done: number, n: number) => number): number {
+  private move(kind: number, buf: Uint8Array | null, offset: number, length: number): number {
     let done = 0;
     const want = Math.min(length, this.remaining);
     while (done < want) {
@@ -121,7 +163,7 @@ export class UserIo extends IoSequence {
         continue;
       }
       const n = Math.min(want - done, pieceLength - this.within);
-      const moved = step((this.pieces[this.index] as number) + this.within, done, n);
+      const moved = this.step(kind, (this.pieces[this.index] as number) + this.within, buf, offset + done, n);
       if (moved < 0) return done > 0 ? done : moved;
       done += moved;
       this.within += moved;
@@ -129,5 +171,12 @@ export class UserIo extends IoSequence {
       if (moved < n) break;
     }
     return done;
+  }
+
+  private step(kind: number, addr: number, buf: Uint8Array | null, offset: number, length: number): number {
+    if (kind === ZERO) return this.memory.zero(addr, length);
+    return kind === PUT
+      ? this.memory.copyOut(addr, buf as Uint8Array, offset, length)
+      : this.memory.copyIn(addr, buf as Uint8Array, offset, length);
   }
 }

@@ -27,6 +27,7 @@ import {
   O_DIRECTORY,
   O_EXCL,
   O_NOATIME,
+  O_NOCTTY,
   O_NOFOLLOW,
   O_PATH,
   O_RDONLY,
@@ -194,17 +195,20 @@ function truncateOnOpen(ctx: IoContext, path: Path, inode: Inode): number {
   return err;
 }
 
-/** Makes the open file of a permitted open. */
+/** Makes the open file of a permitted open. Devices (ttys) also see O_NOCTTY. */
 function openInode(vfs: VirtualFilesystem, ctx: IoContext, path: Path, inode: Inode, flags: number): FileDescription | Errno {
   const status = flags & ~CREATION_FLAGS;
   const type = inode.mode & S_IFMT;
   let file: FileDescription | Errno;
-  if (type === S_IFREG || type === S_IFDIR || inode.opensSpecial) file = inode.open(ctx, path, status);
+  if (type === S_IFREG || type === S_IFDIR) file = inode.open(ctx, path, status);
+  else if (inode.opensSpecial) file = inode.open(ctx, path, status | (flags & O_NOCTTY));
   else if (type === S_IFIFO) file = vfs.fifoOpener(ctx, path, inode, status);
-  else if (type === S_IFCHR) file = vfs.devices.open(ctx, path, inode, status);
+  else if (type === S_IFCHR) file = vfs.devices.open(ctx, path, inode, status | (flags & O_NOCTTY));
   else if (type === S_IFSOCK) file = ENXIO;
   else file = type === S_IFBLK ? ENXIO : ELOOP;
-  if (!isErrno(file)) notifyFile(path.dentry, IN_OPEN);
+  if (isErrno(file)) return file;
+  file.flags &= ~O_NOCTTY;
+  notifyFile(path.dentry, IN_OPEN);
   return file;
 }
 

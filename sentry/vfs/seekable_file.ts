@@ -6,7 +6,7 @@
  * Linux:      fs/read_write.c, mm/filemap.c (generic_write_checks)
  * Invariants: offsets are safe integers, 0..MAX_OFFSET. A write never passes RLIMIT_FSIZE or the filesystem's maximum.
  */
-import { EBADF, EFBIG, EINVAL, ENXIO, EOVERFLOW } from '../../platform/abi/linux/errno.ts';
+import { EBADF, EFBIG, EINVAL, ENXIO } from '../../platform/abi/linux/errno.ts';
 import { O_APPEND, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from '../../platform/abi/linux/fcntl.ts';
 import type { IoContext } from './context.ts';
 import { FileDescription } from './file_description.ts';
@@ -37,8 +37,7 @@ export function seekTo(position: number, offset: number, whence: number, size: (
     default:
       return EINVAL;
   }
-  if (target < 0) return EINVAL;
-  return target > MAX_OFFSET ? EOVERFLOW : target;
+  return target < 0 || target > MAX_OFFSET ? EINVAL : target;
 }
 
 export abstract class SeekableFile extends FileDescription {

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * ioctl(2): the commands every descriptor knows; the rest goes to the file.
+ *
+ * Linux: fs/ioctl.c (do_vfs_ioctl)
+ */
+import { EBADF, EFAULT, EOPNOTSUPP } from '../../platform/abi/linux/errno.ts';
+import { O_ASYNC, O_NONBLOCK } from '../../platform/abi/linux/fcntl.ts';
+import { S_IFMT, S_IFREG } from '../../platform/abi/linux/stat.ts';
+import type { Task } from '../../sentry/kernel/task.ts';
+import type { FileDescription } from '../../sentry/vfs/file_description.ts';
+import { ioFile } from './path_args.ts';
+
+const FIONCLEX = 0x5450;
+const FIOCLEX = 0x5451;
+const FIONBIO = 0x5421;
+const FIOASYNC = 0x5452;
+const FIONREAD = 0x541b;
+const FIGETBSZ = 2;
+const FICLONE = 0x40049409;
+const FICLONERANGE = 0x4020940d;
+
+/** Sets or clears a status flag by the int at `arg`. */
+function switchFlag(t: Task, file: FileDescription, flag: number, arg: number): number {
+  const on = t.memory.readU32(arg);
+  if (on < 0) return EFAULT;
+  return file.setStatusFlags(on !== 0 ? file.flags | flag : file.flags & ~flag);
+}
+
+export function sys_ioctl(t: Task, fd: number, cmd: number, arg: number): number {
+  const file = ioFile(t, fd);
+  if (file === null) return EBADF;
+  switch (cmd) {
+    case FIOCLEX:
+      t.fdTable.setCloseOnExec(fd, true);
+      return 0;
+    case FIONCLEX:
+      t.fdTable.setCloseOnExec(fd, false);
+      return 0;
+    case FIONBIO:
+      return switchFlag(t, file, O_NONBLOCK, arg);
+    case FIOASYNC:
+      return switchFlag(t, file, O_ASYNC, arg);
+    case FIGETBSZ:
+      return t.memory.writeU32(arg, file.inode.blksize);
+    case FICLONE:
+    case FICLONERANGE:
+      return EOPNOTSUPP;
+    case FIONREAD:
+      if ((file.inode.mode & S_IFMT) !== S_IFREG) break;
+      file.inode.refreshAttributes();
+      return t.memory.writeU32(arg, (file.inode.size - file.position) >>> 0);
+  }
+  return file.ioctl(t, cmd, arg);
+}
