@@ -77,3 +77,4 @@ export class AnonMount {
 export const pipefs = new AnonMount(1, 'pipefs', 0x50495045, 13);
 export const sockfs = new AnonMount(2, 'sockfs', 0x534f434b, 8);
 export const anonInodeFs = new AnonMount(3, 'anon_inodefs', 0x09041934, 14);
+export const nsfs = new AnonMount(4, 'nsfs', 0x6e736673, 4);

@@ -14,6 +14,7 @@ import {
   EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT, EPOLLRDNORM, EPOLLWAKEUP,
 } from '../../../platform/abi/linux/poll.ts';
 import type { Credentials } from '../../auth/credentials.ts';
+import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 import type { FileDescription } from '../../vfs/file_description.ts';
 import type { WaitQueue, Waiter } from '../../wait/wait_queue.ts';
 import { AnonFile } from './anon_file.ts';
@@ -24,8 +25,6 @@ const MAX_NESTS = 4;
 /** Bound on the wake-up paths from one file, so that a wake-up stays cheap. */
 const MAX_PATHS = 500;
 
-/** /proc/sys/fs/epoll/max_user_watches. */
-export const epollLimits = { maxUserWatches: 262144 };
 let watches = 0;
 
 /** One watched (descriptor, file) pair. */
@@ -93,7 +92,7 @@ export class EpollFile extends AnonFile {
     if (isEpoll && (reaches(file, this, new Set()) || chainDepth(file, new Map()) + this.depthAbove(new Map()) > MAX_NESTS)) return ELOOP;
     if (this.find(fd, file) !== null) return EEXIST;
     if (isEpoll && this.countAbove(MAX_PATHS) < 0) return EINVAL;
-    if (watches >= epollLimits.maxUserWatches) return ENOSPC;
+    if (watches >= sysctlHooks.epoll.maxUserWatches) return ENOSPC;
     watches++;
     const item = new EpollItem(this, fd, file, events, dataLo, dataHi);
     const list = this.items.get(fd);

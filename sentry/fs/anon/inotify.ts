@@ -12,6 +12,7 @@ import { EEXIST, EINVAL, ENOSPC, ENOTTY, WOULD_BLOCK } from '../../../platform/a
 import { O_NONBLOCK, O_RDONLY } from '../../../platform/abi/linux/fcntl.ts';
 import { EPOLLIN, EPOLLRDNORM } from '../../../platform/abi/linux/poll.ts';
 import type { Credentials } from '../../auth/credentials.ts';
+import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { ByteString, Inode } from '../../vfs/inode.ts';
 import type { IoSequence } from '../../vfs/io.ts';
@@ -33,8 +34,7 @@ const FIONREAD = 0x541b;
 /** sizeof(struct inotify_event) without the name; names are padded to a multiple of it. */
 const HEADER = 16;
 
-/** Words of /proc/sys/fs/inotify. */
-export const inotifyLimits = { maxQueuedEvents: 16384, maxUserInstances: 128, maxUserWatches: 65536 };
+export const inotifyLimits = sysctlHooks.inotify;
 export const inotifyUse = { instances: 0, watches: 0 };
 
 interface Watch {

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * PidEntry: one name under /proc/pid, as data: how its inode is made for a task. The tables of pid_dir.ts are made of these.
+ *
+ * Linux: fs/proc/base.c (struct pid_entry)
+ */
+import { EINVAL, ENOENT, ESRCH, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { DT_DIR, DT_LNK, DT_REG } from '../../../platform/abi/linux/stat.ts';
+import type { Task } from '../../kernel/task.ts';
+import type { IoContext } from '../../vfs/context.ts';
+import type { ByteString, Inode } from '../../vfs/inode.ts';
+import type { Path } from '../../vfs/mount.ts';
+import { type DirEntry, type GeneratedContent, GeneratedFileInode, ListedDirInode, MagicLinkInode } from '../../vfs/pseudo_file.ts';
+import { mayAccess, TaskScope } from './task_scope.ts';
+
+export interface PidEntry {
+  readonly name: ByteString;
+  readonly dtype: number;
+  readonly make: (scope: TaskScope) => Inode;
+}
+
+type ReadText = (t: Task, ctx: IoContext, scope: TaskScope) => GeneratedContent | Errno;
+type WriteText = (t: Task, ctx: IoContext, text: ByteString) => number;
+
+/** Ties a fresh inode to its task. */
+export function bind<I extends Inode>(scope: TaskScope, inode: I): I {
+  inode.attachment = scope;
+  scope.own(inode);
+  return inode;
+}
+
+/** A generated file. `write` returns 0 or errno. */
+export function file(name: ByteString, mode: number, read: ReadText, write?: WriteText): PidEntry {
+  return {
+    name,
+    dtype: DT_REG,
+    make: (scope) =>
+      bind(
+        scope,
+        new GeneratedFileInode(
+          scope.fs,
+          (ctx) => (scope.isCurrent() ? read(scope.task, ctx, scope) : ESRCH),
+          write === undefined ? null : (ctx, text) => accept(scope, ctx, text, write),
+          mode,
+        ),
+      ),
+  };
+}
+
+function accept(scope: TaskScope, ctx: IoContext, text: ByteString, write: WriteText): number {
+  if (!scope.isCurrent()) return ESRCH;
+  const result = write(scope.task, ctx, text);
+  return result === 0 ? text.length : result;
+}
+
+/** A generated file that only those who might trace the task can read. */
+export function guarded(name: ByteString, mode: number, read: ReadText): PidEntry {
+  return file(name, mode, (t, ctx, scope) => {
+    const denied = mayAccess(ctx, t);
+    return denied !== 0 ? (denied as Errno) : read(t, ctx, scope);
+  });
+}
+
+/** A magic link, for those who might trace the task. */
+export function link(name: ByteString, text: (t: Task, ctx: IoContext) => ByteString | Errno, place: (t: Task, ctx: IoContext) => Path | Errno): PidEntry {
+  const guard = <T>(scope: TaskScope, ctx: IoContext, then: () => T | Errno): T | Errno => {
+    if (!scope.isCurrent()) return ESRCH;
+    const denied = mayAccess(ctx, scope.task);
+    return denied !== 0 ? (denied as Errno) : then();
+  };
+  return {
+    name,
+    dtype: DT_LNK,
+    make: (scope) =>
+      bind(
+        scope,
+        new MagicLinkInode(
+          scope.fs,
+          (ctx) => guard(scope, ctx, () => text(scope.task, ctx)),
+          (ctx) => guard(scope, ctx, () => place(scope.task, ctx)),
+        ),
+      ),
+  };
+}
+
+/** A directory made by `make`. */
+export function directory(name: ByteString, make: (scope: TaskScope) => Inode): PidEntry {
+  return { name, dtype: DT_DIR, make: (scope) => bind(scope, make(scope)) };
+}
+
+/** A directory over a table of entries. */
+export class PidTableDirInode extends ListedDirInode {
+  protected readonly scope: TaskScope;
+  private readonly table: readonly PidEntry[];
+  private readonly byName: ReadonlyMap<ByteString, PidEntry>;
+
+  constructor(scope: TaskScope, table: PidTable, permissions = 0o555) {
+    super(scope.fs, permissions);
+    this.scope = scope;
+    this.table = table.entries;
+    this.byName = table.byName;
+    this.nlink = 2 + table.directories;
+  }
+  override lookup(_ctx: IoContext, name: ByteString): Inode | Errno {
+    const entry = this.byName.get(name);
+    if (entry === undefined) return this.missing(name);
+    return entry.make(this.scope);
+  }
+  protected missing(_name: ByteString): Errno {
+    return ENOENT;
+  }
+  override list(_ctx: IoContext): readonly DirEntry[] {
+    return this.table.map(({ name, dtype }, i) => ({ name, dtype, ino: this.ino * 256 + i + 1 }));
+  }
+}
+
+export interface PidTable {
+  readonly entries: readonly PidEntry[];
+  readonly byName: ReadonlyMap<ByteString, PidEntry>;
+  readonly directories: number;
+}
+
+export function pidTable(entries: readonly PidEntry[]): PidTable {
+  return { entries, byName: new Map(entries.map((e) => [e.name, e])), directories: entries.filter((e) => e.dtype === DT_DIR).length };
+}
+
+/** Parses a decimal integer written to a file, surrounding white space allowed. Errors: EINVAL. */
+export function parseInteger(text: ByteString): number | null {
+  const trimmed = text.trim();
+  return /^[+-]?\d{1,15}$/.test(trimmed) ? Number(trimmed) : null;
+}
+
+/** A write handler for one integer in [min, max]. */
+export function integerWriter(min: number, max: number, set: (t: Task, ctx: IoContext, value: number) => number): WriteText {
+  return (t, ctx, text) => {
+    const value = parseInteger(text);
+    return value === null || value < min || value > max ? EINVAL : set(t, ctx, value);
+  };
+}
+

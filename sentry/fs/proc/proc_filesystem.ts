@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * procfs: the instance, its root directory and the type for mount(2).
+ *
+ * Linux:      fs/proc/root.c, fs/proc/base.c (proc_pid_lookup, proc_pid_readdir), fs/proc/self.c
+ * Invariants: one instance shows one pid namespace. Entries of processes are asked at each walk step whether they are still
+ *             true (inode.attachment, a ProcScope); nothing negative is cached.
+ */
+import { EINVAL, ENOENT, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { DT_DIR, modeToDtype } from '../../../platform/abi/linux/stat.ts';
+import type { Kernel } from '../../kernel/kernel.ts';
+import type { PidNamespace } from '../../kernel/process/pid_namespace.ts';
+import type { Task } from '../../kernel/task.ts';
+import type { IoContext } from '../../vfs/context.ts';
+import type { Dentry } from '../../vfs/dentry.ts';
+import { Filesystem, type FilesystemType, type StatFs } from '../../vfs/filesystem.ts';
+import type { ByteString, Inode } from '../../vfs/inode.ts';
+import { type DirEntry, ListedDirInode, type StaticDirInode, SymlinkInode } from '../../vfs/pseudo_file.ts';
+import { makeGlobalEntries } from './global_files.ts';
+import { makeNetDir } from './net_dir.ts';
+import { makePidDir } from './pid_dir.ts';
+import { makeSysDir } from './sys_dir.ts';
+import { type ProcScope, TaskScope } from './task_scope.ts';
+
+const PROC_SUPER_MAGIC = 0x9fa0;
+
+export class ProcFilesystem extends Filesystem {
+  override readonly typeName = 'proc';
+  override readonly root: ProcRootInode;
+  override readonly cacheNegative = false;
+  override readonly needsRevalidate = true;
+  readonly magic = PROC_SUPER_MAGIC;
+  readonly kernel: Kernel;
+  readonly pidNs: PidNamespace;
+  /** /proc/pid/net of every process: there is one network namespace. */
+  readonly netDir: StaticDirInode;
+  private readonly options: string;
+
+  constructor(kernel: Kernel, pidNs: PidNamespace, options = '') {
+    super();
+    this.source = 'proc';
+    this.kernel = kernel;
+    this.pidNs = pidNs;
+    this.options = options;
+    this.root = new ProcRootInode(this);
+    this.netDir = makeNetDir(this);
+    for (const [name, inode] of makeGlobalEntries(this)) this.root.entries.set(name, inode);
+    this.root.entries.set('sys', makeSysDir(this));
+  }
+
+  override revalidate(_ctx: IoContext, dentry: Dentry): boolean {
+    const { inode } = dentry;
+    if (inode === null) return false;
+    const scope = inode.attachment as ProcScope | null;
+    if (scope === null) return true;
+    if (!scope.isCurrent()) return false;
+    scope.own(inode);
+    return true;
+  }
+  override statfs(out: StatFs): number {
+    out.type = PROC_SUPER_MAGIC;
+    out.bsize = 4096;
+    out.namelen = 255;
+    return 0;
+  }
+  override showOptions(): string {
+    return this.options;
+  }
+}
+
+class ProcRootInode extends ListedDirInode {
+  readonly entries = new Map<ByteString, Inode>();
+  private readonly proc: ProcFilesystem;
+
+  constructor(fs: ProcFilesystem) {
+    super(fs);
+    this.proc = fs;
+    this.ino = 1;
+    this.entries.set('self', new SymlinkInode(fs, (ctx) => this.self(ctx, 'process')));
+    this.entries.set('thread-self', new SymlinkInode(fs, (ctx) => this.self(ctx, 'thread')));
+  }
+
+  override lookup(_ctx: IoContext, name: ByteString): Inode | Errno {
+    const fixed = this.entries.get(name);
+    if (fixed !== undefined) return fixed;
+    const task = /^[1-9]\d{0,8}$/.test(name) ? this.proc.pidNs.tasks.get(Number(name)) : undefined;
+    // Other threads' numbers can be looked up too, they are only not listed.
+    if (task === undefined) return ENOENT;
+    return makePidDir(new TaskScope(this.fs, task, this.proc.pidNs, false));
+  }
+
+  override list(_ctx: IoContext): readonly DirEntry[] {
+    const out: DirEntry[] = [];
+    for (const [name, inode] of this.entries) out.push({ name, ino: inode.ino, dtype: modeToDtype(inode.mode) });
+    const pids: number[] = [];
+    for (const [tid, task] of this.proc.pidNs.tasks) if (task.isLeader) pids.push(tid);
+    pids.sort((a, b) => a - b);
+    for (const pid of pids) out.push({ name: String(pid), ino: 0x40000000 + pid, dtype: DT_DIR });
+    return out;
+  }
+  override refreshAttributes(): number {
+    let processes = 0;
+    for (const task of this.proc.pidNs.tasks.values()) if (task.isLeader) processes++;
+    this.nlink = 8 + processes;
+    return 0;
+  }
+
+  private self(ctx: IoContext, what: 'process' | 'thread'): ByteString | Errno {
+    const t = ctx as Task;
+    const pid = t.threadGroup?.pidIn(this.proc.pidNs) ?? 0;
+    if (pid === 0) return ENOENT;
+    return what === 'process' ? String(pid) : `${pid}/task/${t.tidIn(this.proc.pidNs)}`;
+  }
+}
+
+/** proc for mount(2): shows the mounting task's pid namespace. Options hidepid, gid and subset are accepted. */
+export function procType(kernel: Kernel): FilesystemType {
+  return {
+    name: 'proc',
+    isUserMountable: true,
+    isNodev: true,
+    mount: (ctx, _source, data) => {
+      for (const option of data.split(',')) if (option !== '' && !/^(hidepid|gid|subset)=\w+$/.test(option)) return EINVAL;
+      return new ProcFilesystem(kernel, (ctx as Task).pidNs ?? kernel.pidNs, data === '' ? '' : `,${data}`);
+    },
+  };
+}

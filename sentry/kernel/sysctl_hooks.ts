@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Limits and counts that /proc/sys shows and other rooms own: kept here because filesystems do not import each other.
+ *
+ * Linux: kernel/sysctl.c
+ */
+export const sysctlHooks = {
+  epoll: { maxUserWatches: 262144 },
+  inotify: { maxQueuedEvents: 16384, maxUserInstances: 128, maxUserWatches: 65536 },
+  net: { somaxconn: 4096, maxDgramQlen: 10 },
+  /** Ptys open now; set by devpts. */
+  ptyCount: (): number => 0,
+};
