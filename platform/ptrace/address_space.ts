@@ -10,7 +10,7 @@ import { EFAULT, EINVAL, ENOMEM, ESRCH } from '../abi/linux/errno.ts';
 import type { Errno } from '../abi/linux/errno.ts';
 import { readTextAt } from '../ffi/files.ts';
 import { clockNs } from '../ffi/time.ts';
-import type { AddressLayout, AddressSpace, MapOp, MapSharing, PlatformThread, UserMemory } from '../platform.ts';
+import type { AddressLayout, AddressSpace, MapOp, MapSharing, PlatformThread } from '../platform.ts';
 import { MAX_COMMANDS } from './commands.ts';
 import { PAGE_SIZE } from './layout.ts';
 import { STOPPED } from './thread.ts';
@@ -65,7 +65,7 @@ export interface SpaceHost {
 }
 
 export class PtraceAddressSpace implements AddressSpace {
-  readonly memory: UserMemory;
+  readonly memory: PtraceUserMemory;
   readonly layout: AddressLayout;
   readonly hostPid: number;
   readonly leader: PtraceThread;
@@ -193,7 +193,7 @@ export class PtraceAddressSpace implements AddressSpace {
       const r = this.perform();
       if (r < 0) return r;
       this.hasScratch = true;
-      if ((this.memory as PtraceUserMemory).readStub(scratch, out, done, count) !== count) return EFAULT;
+      if (this.memory.readStub(scratch, out, done, count) !== count) return EFAULT;
     }
     return 0;
   }
@@ -299,6 +299,7 @@ export class PtraceAddressSpace implements AddressSpace {
 
   /** A host thread is gone. */
   threadDied(thread: PtraceThread): void {
+    if (thread === this.leader) this.memory.detach();
     const at = this.threads.indexOf(thread);
     if (at >= 0) this.threads.splice(at, 1);
     const parkedAt = this.parked.indexOf(thread);
@@ -308,6 +309,7 @@ export class PtraceAddressSpace implements AddressSpace {
   release(): void {
     if (this.released) return;
     this.released = true;
+    this.memory.detach();
     this.tracer.killSpace(this);
   }
 

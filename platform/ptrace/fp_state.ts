@@ -8,7 +8,7 @@
  */
 import { EINVAL } from '../abi/linux/errno.ts';
 import { NT_X86_XSTATE, PTRACE_GETREGSET, PTRACE_SETREGSET } from '../abi/linux/ptrace.ts';
-import { allocateNative } from '../ffi/native.ts';
+import { allocateNative, defineCode } from '../ffi/native.ts';
 import type { NativeMemory } from '../ffi/native.ts';
 import { ptrace } from '../ffi/ptrace.ts';
 
@@ -24,11 +24,22 @@ const DEFAULT_MXCSR = 0x1f80;
 /** Offset of the enabled-features mask the kernel leaves in the software area. */
 const SW_FEATURES = 464;
 
+const TILE_DATA = 18;
+const FEATURE_TILE_DATA = 1 << TILE_DATA;
+
+/** cpuid leaf 0xd: where a component is in the standard format. push rbx; mov eax,0xd; mov ecx,edi; cpuid; mov eax,ebx; pop rbx; ret */
+function componentOffset(feature: number): number {
+  const code = [0x53, 0xb8, 0x0d, 0, 0, 0, 0x89, 0xf9, 0x0f, 0xa2, 0x89, 0xd8, 0x5b, 0xc3];
+  return defineCode<(feature: number) => number>(code, 'i')(feature);
+}
+
 export class FpState {
-  /** Bytes of an image on this machine. */
+  /** Bytes of an image: all features but those a process must first ask for (AMX tiles), as in a signal frame. */
   size = 0;
-  /** Enabled features (XCR0, low 32 bits). */
+  /** Enabled features (XCR0, low 32 bits) without those. */
   features = 0;
+  /** Bytes the host's register set has, dynamic features included. */
+  private fullSize = 0;
   private readonly image: NativeMemory = allocateNative(MAX_XSAVE);
   private readonly iov: NativeMemory = allocateNative(16);
   private view: Uint8Array = new Uint8Array(0);
@@ -38,9 +49,11 @@ export class FpState {
   init(tid: number): number {
     const r = this.fetch(tid, MAX_XSAVE);
     if (r < 0) return r;
-    this.size = this.iov.u32[2] as number;
+    this.fullSize = this.iov.u32[2] as number;
+    const features = this.image.u32[SW_FEATURES / 4] as number;
+    this.size = (features & FEATURE_TILE_DATA) === 0 ? this.fullSize : Math.min(componentOffset(TILE_DATA), this.fullSize);
+    this.features = features & ~FEATURE_TILE_DATA;
     this.view = this.image.bytes.subarray(0, this.size);
-    this.features = this.image.u32[SW_FEATURES / 4] as number;
     const fresh = Uint8Array.from(this.view);
     const hasPkru = (fresh[LEGACY_SIZE + FEATURE_PKRU_HIGH_BYTE] as number) & FEATURE_PKRU_BIT;
     fresh.fill(0, 0, LEGACY_SIZE + HEADER_SIZE);
@@ -66,7 +79,8 @@ export class FpState {
   }
 
   private store(tid: number): number {
-    this.setIov(this.size);
+    this.image.bytes.fill(0, this.size, this.fullSize);
+    this.setIov(this.fullSize);
     return ptrace(PTRACE_SETREGSET, tid, NT_X86_XSTATE, this.iov.addr);
   }
 

@@ -32,7 +32,7 @@ export interface StoppedAccess {
 }
 
 export class PtraceUserMemory implements UserMemory {
-  private readonly pid: number;
+  private pid: number;
   /** One past the highest address an application can own. */
   private readonly limit: number;
   private readonly stopped: StoppedAccess;
@@ -41,6 +41,11 @@ export class PtraceUserMemory implements UserMemory {
     this.pid = pid;
     this.limit = limit;
     this.stopped = stopped;
+  }
+
+  /** The process is gone and its pid may become somebody else's: every access faults from now on. */
+  detach(): void {
+    this.pid = -1;
   }
 
   /** Bytes of [addr, addr+length) below the limit; 0 when addr is out of range. */
