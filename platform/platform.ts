@@ -260,6 +260,8 @@ export interface HostInfo {
   memoryAvailable(): number;
   /** Text of the host's /proc/cpuinfo taken at start. */
   readonly cpuinfo: string;
+  /** Files of the host's /sys/devices/system/cpu/cpu0/cache/indexN (level, type, size...), in order of N. */
+  readonly caches?: readonly Readonly<Record<string, string>>[];
   /** AT_HWCAP, AT_HWCAP2 and AT_PLATFORM to pass on. */
   readonly hwcap: number;
   readonly hwcap2: number;

@@ -42,6 +42,26 @@ function auxiliaryValue(type: number): number {
   return 0;
 }
 
+const CACHE_FILES = ['level', 'type', 'size', 'coherency_line_size', 'number_of_sets', 'ways_of_associativity', 'shared_cpu_list'] as const;
+
+/** The caches of the first processor as /sys describes them. */
+function readCaches(): Record<string, string>[] {
+  const caches: Record<string, string>[] = [];
+  for (let index = 0; index < 8; index++) {
+    const cache: Record<string, string> = {};
+    for (const file of CACHE_FILES) {
+      const text = readTextAt(AT_FDCWD, `/sys/devices/system/cpu/cpu0/cache/index${index}/${file}`);
+      if (typeof text === 'number') {
+        if (file === 'level') return caches;
+        continue;
+      }
+      cache[file] = text.trim();
+    }
+    caches.push(cache);
+  }
+  return caches;
+}
+
 /** The host's description; call it before /proc goes away. */
 export function createHostInfo(options: HostInfoOptions): HostInfo {
   const cpuinfo = readTextAt(AT_FDCWD, '/proc/cpuinfo');
@@ -59,6 +79,7 @@ export function createHostInfo(options: HostInfoOptions): HostInfo {
     memoryTotal,
     memoryAvailable: () => Math.min(bytes(40) + bytes(56), memoryTotal),
     cpuinfo: typeof cpuinfo === 'string' ? cpuinfo : '',
+    caches: readCaches(),
     hwcap: auxiliaryValue(AT_HWCAP),
     hwcap2: auxiliaryValue(AT_HWCAP2),
     platformName: 'x86_64',

@@ -5,6 +5,8 @@
  */
 import { openFifo } from '../../sentry/kernel/pipe/pipe_file.ts';
 import { registerDevices } from '../../sentry/fs/dev/populate.ts';
+import { procType } from '../../sentry/fs/proc/proc_filesystem.ts';
+import { sysType } from '../../sentry/fs/sys/sys_filesystem.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { tmpfsType } from '../../sentry/fs/tmpfs/tmpfs.ts';
 import { cloneNamespace } from '../../sentry/vfs/mount_tree.ts';
@@ -15,6 +17,8 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   const { vfs, host } = kernel;
   vfs.registerType(tmpfsType(host));
   vfs.registerType(tmpfsType(host, 'ramfs'));
+  vfs.registerType(procType(kernel));
+  vfs.registerType(sysType(kernel));
   vfs.fifoOpener = openFifo;
   registerDevices(vfs, kernel);
   kernel.copyMountNamespace = (_t, from) => cloneNamespace(vfs, from).namespace;
