@@ -46,6 +46,19 @@ void register_case(struct conformance_case *c);
   __attribute__((constructor)) static void register_##name(void) { register_case(&entry_##name); } \
   static void case_##name(void)
 
+// Defines a program that a case can execute: /proc/self/exe --helper NAME args...
+struct conformance_helper {
+  const char *name;
+  int (*run)(int argc, char **argv, char **envp);
+  struct conformance_helper *next;
+};
+void register_helper(struct conformance_helper *h);
+#define HELPER(name)                                                                     \
+  static int helper_##name(int argc, char **argv, char **envp);                          \
+  static struct conformance_helper helper_entry_##name = {#name, helper_##name, 0};      \
+  __attribute__((constructor)) static void register_helper_##name(void) { register_helper(&helper_entry_##name); } \
+  static int helper_##name(int argc, char **argv, char **envp)
+
 // Prints one line.
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *errno_name(int e);

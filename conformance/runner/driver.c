@@ -12,6 +12,20 @@ void register_case(struct conformance_case *c) {
   last = &c->next;
 }
 
+static struct conformance_helper *helpers;
+
+void register_helper(struct conformance_helper *h) {
+  h->next = helpers;
+  helpers = h;
+}
+
+static int run_helper(int argc, char **argv, char **envp) {
+  for (struct conformance_helper *h = helpers; h; h = h->next)
+    if (strcmp(h->name, argv[0]) == 0) return h->run(argc, argv, envp);
+  say("no helper %s", argv[0]);
+  return 98;
+}
+
 static void write_all(const char *p, size_t n) {
   while (n > 0) {
     ssize_t w = write(1, p, n);
@@ -172,9 +186,10 @@ static int is_chosen(const char *name, int argc, char **argv, int first) {
   return 0;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv, char **envp) {
   const char *base = NULL;
   int first = 1, here = 0, list = 0;
+  if (argc > 2 && strcmp(argv[1], "--helper") == 0) return run_helper(argc - 2, argv + 2, envp);
   for (; first < argc && strncmp(argv[first], "--", 2) == 0; first++) {
     if (strcmp(argv[first], "--list") == 0) list = 1;
     else if (strcmp(argv[first], "--here") == 0) here = 1;
