@@ -11,7 +11,6 @@ import { nodeHostFiles } from '../../test/harness/node_host.ts';
 import { VfsWorld } from '../../test/harness/vfs_world.ts';
 import { CAP_EMPTY, type Credentials } from '../auth/credentials.ts';
 import { type Tmpfs, makeTmpfs, tmpfsType } from '../fs/tmpfs/tmpfs.ts';
-import type { IoContext } from './context.ts';
 import { pathText } from './d_path.ts';
 import { dentryCache } from './dentry_cache.ts';
 import type { Path } from './mount.ts';
@@ -39,7 +38,7 @@ function mount(target: string, flags: number, source = 'tmpfs', type: string | n
   return mountAt(w.vfs, w.ctx, place(target), { source, type, flags, data });
 }
 function moveTo(field: 'cwd' | 'rootDir', path: string): void {
-  (w.ctx as { [K in keyof IoContext]: IoContext[K] })[field] = place(path);
+  Object.assign(w.ctx, { [field]: place(path) });
 }
 
 beforeEach(() => {
