@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// AF_INET over the loopback interface; the sandbox has one with --network=none too.
+#include "case.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+static struct sockaddr_in loop(int port) { return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}; }
+static int bound(int type, struct sockaddr_in *a) {
+  socklen_t n = sizeof *a;
+  int s = NEED(socket(AF_INET, type, 0));
+  *a = loop(0);
+  NEED(bind(s, (void *)a, n));
+  NEED(getsockname(s, (void *)a, &n));
+  return s;
+}
+CASE(tcp_exchange) {
+  struct sockaddr_in a;
+  char b[16] = {0};
+  int l = bound(SOCK_STREAM, &a);
+  YES(a.sin_port != 0);
+  CALL(listen(l, 4));
+  int c = NEED(socket(AF_INET, SOCK_STREAM, 0));
+  CALL(connect(c, (void *)&a, sizeof a));
+  int s = OK(accept(l, 0, 0));
+  CALL(write(c, "ping", 4));
+  CALL(read(s, b, 16));
+  CALL(write(s, "pong!", 5));
+  CALL(shutdown(s, SHUT_WR));
+  CALL(read(c, b, 16));
+  CALL(read(c, b, 16));
+  int on = 1;
+  CALL(setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+  CALL(connect(c, (void *)&a, sizeof a));
+}
+CASE(tcp_refused) {
+  struct sockaddr_in a;
+  int l = bound(SOCK_STREAM, &a);
+  close(l);
+  CALL(connect(NEED(socket(AF_INET, SOCK_STREAM, 0)), (void *)&a, sizeof a));
+}
+CASE(udp_exchange) {
+  struct sockaddr_in a, from;
+  socklen_t n = sizeof from;
+  char b[16];
+  int r = bound(SOCK_DGRAM, &a), s = NEED(socket(AF_INET, SOCK_DGRAM, 0));
+  CALL(sendto(s, "hello", 5, 0, (void *)&a, sizeof a));
+  CALL(recvfrom(r, b, 16, 0, (void *)&from, &n));
+  YES(from.sin_addr.s_addr == htonl(INADDR_LOOPBACK));
+  CALL(recv(r, b, 16, MSG_DONTWAIT));
+}
+CASE(bind_rules) {
+  struct sockaddr_in a;
+  int s = bound(SOCK_STREAM, &a);
+  CALL(bind(s, (void *)&a, sizeof a));
+  CALL(bind(NEED(socket(AF_INET, SOCK_STREAM, 0)), (void *)&a, sizeof a));
+  CALL(bind(NEED(socket(AF_INET, SOCK_STREAM, 0)), (void *)&a, 4));
+  a.sin_addr.s_addr = inet_addr("203.0.113.7");
+  a.sin_port = 0;
+  CALL(bind(NEED(socket(AF_INET, SOCK_STREAM, 0)), (void *)&a, sizeof a));
+}

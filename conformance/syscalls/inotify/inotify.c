@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "case.h"
+#include <sys/inotify.h>
+
+static void drain(int fd) {
+  char b[4096] __attribute__((aligned(8)));
+  ssize_t n;
+  while ((n = read(fd, b, sizeof b)) > 0)
+    for (char *p = b; p < b + n;) {
+      struct inotify_event *e = (void *)p;
+      say("wd %d mask %x name %s cookie %s", e->wd, e->mask, e->len ? e->name : "-", e->cookie ? "yes" : "no");
+      p += sizeof *e + e->len;
+    }
+}
+CASE(inotify_directory) {
+  int fd = OK(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  NEED(mkdir("d", 0755));
+  CALL(inotify_add_watch(fd, "d", IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB));
+  make_file("d/f", "x", 0600);
+  drain(fd);
+  NEED(rename("d/f", "d/g"));
+  NEED(mkdir("d/sub", 0700));
+  drain(fd);
+  NEED(unlink("d/g"));
+  NEED(rmdir("d/sub"));
+  drain(fd);
+  CALL(inotify_rm_watch(fd, 1));
+  drain(fd);
+  CALL(inotify_rm_watch(fd, 1));
+}
+CASE(inotify_errors) {
+  int fd = NEED(inotify_init1(0));
+  CALL(inotify_init1(0x4));
+  CALL(inotify_add_watch(fd, "none", IN_CREATE));
+  CALL(inotify_add_watch(fd, ".", 0));
+  CALL(inotify_add_watch(0, ".", IN_CREATE));
+  CALL(inotify_rm_watch(fd, 77));
+  make_file("f", "x", 0600);
+  CALL(inotify_add_watch(fd, "f", IN_ONLYDIR | IN_CREATE));
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "case.h"
+
+CASE(sched_policies) {
+  struct sched_param p = {0};
+  CALL(sched_getscheduler(0));
+  CALL(sched_getparam(0, &p));
+  VAL(p.sched_priority);
+  CALL(sched_setscheduler(0, SCHED_BATCH, &p));
+  CALL(sched_getscheduler(0));
+  CALL(sched_setscheduler(0, SCHED_OTHER, &p));
+  p.sched_priority = 5;
+  CALL(sched_setscheduler(0, SCHED_OTHER, &p));
+  CALL(sched_setscheduler(0, 99, &p));
+  CALL(sched_setscheduler(99999999, SCHED_OTHER, &p));
+  CALL(sched_getscheduler(-1));
+  CALL(sched_getparam(0, NULL));
+  CALL(sched_get_priority_max(SCHED_FIFO));
+  CALL(sched_get_priority_min(SCHED_FIFO));
+  CALL(sched_get_priority_max(SCHED_OTHER));
+  CALL(sched_get_priority_max(99));
+  CALL(sched_yield());
+}
+CASE(sched_affinity) {
+  cpu_set_t s, t;
+  NEED(sched_getaffinity(0, sizeof s, &s));
+  CALL(sched_setaffinity(0, sizeof s, &s));
+  CPU_ZERO(&t);
+  CALL(sched_setaffinity(0, sizeof t, &t));
+  CALL(sched_setaffinity(99999999, sizeof s, &s));
+  CALL(sched_setaffinity(0, sizeof s, BAD_POINTER));
+  for (int i = 0; i < CPU_SETSIZE; i++)
+    if (CPU_ISSET(i, &s)) { CPU_SET(i, &t); break; }
+  CALL(sched_setaffinity(0, sizeof t, &t));
+  NEED(sched_getaffinity(0, sizeof s, &s));
+  VAL(CPU_COUNT(&s));
+  CHILD(sched_getaffinity(0, sizeof s, &s); VAL(CPU_COUNT(&s)));
+}
+CASE(sched_attributes) {
+  struct { unsigned size, policy; unsigned long flags; int nice; unsigned prio; unsigned long a, b, c; unsigned d, e; } a = {0};
+  CALL(syscall(SYS_sched_getattr, 0, &a, sizeof a, 0));
+  VAL(a.policy);
+  VAL(a.nice);
+  CALL(syscall(SYS_sched_getattr, 0, &a, 10, 0));
+  CALL(syscall(SYS_sched_getattr, 0, NULL, sizeof a, 0));
+  struct timespec t;
+  CALL(sched_rr_get_interval(99999999, &t));
+}
