@@ -6,8 +6,9 @@
  * V8 marks its code pages MADV_DONTFORK: a child without them dies at once. So (1) a seccomp filter answers such an
  * madvise with success without doing it, and (2) every private anonymous mapping is marked MADV_DOFORK.
  */
-import { readFileSync } from 'node:fs';
-import { prctl, seccompFilter, setSignalHandler } from './lifecycle.ts';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { eventfd } from './epoll.ts';
+import { close, closeAllExcept, dup2, prctl, seccompFilter, setSignalHandler } from './lifecycle.ts';
 import { emitCode, rawSyscall } from './native.ts';
 
 const MADV_DONTFORK = 10;
@@ -27,6 +28,8 @@ const DONTFORK_FILTER: readonly (readonly [number, number, number, number])[] = 
 ];
 
 let done = false;
+/** Descriptors through which libuv is woken: the garbage collector writes to them when it frees memory that is not V8's. */
+let loopEvents: readonly number[] = [];
 
 /** Was Node started with what forking needs? */
 export function hasForkFlags(): boolean {
@@ -43,8 +46,32 @@ export function makeForkable(): number {
   }
   if (result !== 0) return result < 0 ? result : -1;
   doForkAll();
+  loopEvents = eventDescriptors();
   done = true;
   return 0;
+}
+
+/**
+ * In a child: closes everything but `keep`. libuv aborts when the eventfd of its loop is gone, so each becomes one of the
+ * child's own that nobody reads. Returns 0 or errno.
+ */
+export function keepOnlyDescriptors(keep: readonly number[]): number {
+  const fresh = loopEvents.length > 0 ? eventfd(0) : -1;
+  for (const fd of loopEvents) if (fresh >= 0 && fresh !== fd) dup2(fresh, fd);
+  if (fresh >= 0 && !loopEvents.includes(fresh)) close(fresh);
+  return closeAllExcept([...keep, ...loopEvents]);
+}
+
+function eventDescriptors(): number[] {
+  const found: number[] = [];
+  for (const name of readdirSync('/proc/self/fd')) {
+    try {
+      if (readlinkSync(`/proc/self/fd/${name}`) === 'anon_inode:[eventfd]') found.push(Number(name));
+    } catch {
+      // The descriptor of the listing itself.
+    }
+  }
+  return found;
 }
 
 function encode(program: readonly (readonly [number, number, number, number])[]): Buffer {

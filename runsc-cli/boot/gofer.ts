@@ -22,7 +22,7 @@ const CAPABILITIES = [CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_M
 
 /** Arranges the root and gives up privileges. '' or what failed. */
 export function prepareGofer(config: SandboxConfig, fds: ChildDescriptors, granted: Granted, socket: number): string {
-  settleChild([fds.goferServer, fds.debug, socket]);
+  settleChild([fds.goferServer, fds.debug, socket], socket >= 0 ? 'forked' : 'booted');
   for (const refusal of granted.refused) debugLine(fds, config.debug, `gofer: weaker confinement: ${refusal}`);
   isPivoted = (granted.namespaces & CLONE_NEWNS) !== 0;
   if (isPivoted) {

@@ -3,7 +3,8 @@
 /**
  * What both child processes do first: leave the caller's session, keep only their own descriptors.
  */
-import { closeAllExcept, setsid, write } from '../../platform/ffi/lifecycle.ts';
+import { keepOnlyDescriptors } from '../../platform/ffi/forkable.ts';
+import { setsid, write } from '../../platform/ffi/lifecycle.ts';
 
 /** Descriptors made before the fork. */
 export interface ChildDescriptors {
@@ -19,9 +20,10 @@ export interface ChildDescriptors {
  * A session of its own: the terminal's signals go to the command line, which forwards them. A descriptor left open by mistake
  * would keep a pipe alive that somebody waits on.
  */
-export function settleChild(keep: readonly number[]): void {
+export function settleChild(keep: readonly number[], birth: 'forked' | 'booted'): void {
   setsid();
-  closeAllExcept(keep);
+  // A booted process was given only what it needs, and its own threads use the rest.
+  if (birth === 'forked') keepOnlyDescriptors(keep);
 }
 
 /** A line for the debug log, from a child process. */

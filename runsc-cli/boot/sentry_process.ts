@@ -19,7 +19,7 @@ import { Sandbox, StartError } from './sentry.ts';
 
 /** Enters the empty root and gives up every privilege. '' or what failed. */
 export function prepareSentry(config: SandboxConfig, fds: ChildDescriptors, granted: Granted, socket: number): string {
-  settleChild([0, 1, 2, fds.goferClient, fds.controlSentry, fds.debug, socket]);
+  settleChild([0, 1, 2, fds.goferClient, fds.controlSentry, fds.debug, socket], socket >= 0 ? 'forked' : 'booted');
   for (const refusal of granted.refused) debugLine(fds, config.debug, `sentry: weaker confinement: ${refusal}`);
   if ((granted.namespaces & CLONE_NEWUSER) !== 0) {
     const result = becomeUser(0, 0);
