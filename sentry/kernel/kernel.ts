@@ -24,6 +24,7 @@ import { UserNamespace } from '../auth/user_namespace.ts';
 import type { MemoryServices } from '../mm/memory_manager.ts';
 import { KernelClock } from '../time/clock.ts';
 import { TimerHeap } from '../time/timer_heap.ts';
+import type { FileDescription } from '../vfs/file_description.ts';
 import type { MountNamespace } from '../vfs/mount.ts';
 import { VirtualFilesystem } from '../vfs/virtual_filesystem.ts';
 import { handleFault } from './faults.ts';
@@ -98,10 +99,16 @@ export class Kernel {
   readonly onProcessExit = new Map<ThreadGroup, (status: number) => void>();
   /** Makes a pidfd for clone's CLONE_PIDFD; set by the composition root. Returns the descriptor or errno. */
   installPidfd: (t: Task, group: ThreadGroup) => number = () => EPERM;
+  /** The process a pidfd stands for; null: not a pidfd. Set by the composition root. */
+  pidfdTarget: (file: FileDescription) => ThreadGroup | null = () => null;
+  /** The namespace object a /proc/pid/ns descriptor stands for; null: not one. Set by the composition root. */
+  namespaceOf: (file: FileDescription) => object | null = () => null;
   /** Copies a mount namespace for CLONE_NEWNS; set by the composition root. */
   copyMountNamespace: (t: Task, from: MountNamespace) => MountNamespace | Errno = () => EPERM;
   /** Moves a task's root and cwd into a copied namespace. */
   enterMountNamespace: (t: Task, ns: MountNamespace) => void = () => {};
+  private readonly load = [0, 0, 0];
+  private loadSampledNs: number;
   private isHalted = false;
   private haltStatus = 0;
   private isFrozen = false;
@@ -121,6 +128,7 @@ export class Kernel {
     this.bootRealtimeSec = this.clock.realtimeSeconds();
     this.bootMonotonicNs = this.clock.monotonicNs();
     this.bootBoottimeNs = this.clock.boottimeNs();
+    this.loadSampledNs = this.bootMonotonicNs;
   }
 
   /** All live and zombie tasks by tid in the initial pid namespace. */
@@ -250,6 +258,20 @@ export class Kernel {
     this.fatalMessage ??= `kernel panic: ${error instanceof Error ? error.message : text}`;
     this.isHalted = true;
     this.haltStatus = SIGKILL;
+  }
+
+  /** 1, 5 and 15 minute load averages, from the tasks running at the moments they are asked about. */
+  loadAverages(): readonly number[] {
+    const now = this.clock.monotonicNs();
+    const seconds = Math.max(0, (now - this.loadSampledNs) / 1e9);
+    this.loadSampledNs = now;
+    let running = 0;
+    for (const task of this.tasks.values()) if (task.state === TASK_USER || task.state === TASK_KERNEL) running++;
+    [60, 300, 900].forEach((period, i) => {
+      const keep = Math.exp(-seconds / period);
+      this.load[i] = (this.load[i] as number) * keep + running * (1 - keep);
+    });
+    return this.load;
   }
 
   /** One line a task, for logs. */

@@ -29,7 +29,7 @@ export function deliverSignals(t: Task): boolean {
   for (;;) {
     if (t.attention !== 0) {
       if ((t.attention & ATTENTION_EXIT) !== 0) {
-        exitTask(t, t.threadGroup.isExiting ? t.threadGroup.exitStatus : 0);
+        exitTask(t, t.exitStatus);
         return false;
       }
       if ((t.attention & ATTENTION_STOP) !== 0) {

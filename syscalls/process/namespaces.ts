@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * unshare, setns, kcmp.
+ *
+ * Linux: kernel/fork.c (ksys_unshare), kernel/nsproxy.c, kernel/kcmp.c
+ */
+import { CAP_SYS_ADMIN } from '../../platform/abi/linux/capability.ts';
+import { EBADF, EINVAL, EPERM, ESRCH, isErrno } from '../../platform/abi/linux/errno.ts';
+import { CLONE_FILES, CLONE_FS, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_VM } from '../../platform/abi/linux/sched.ts';
+import { IpcNamespace, newNamespaceInum, UtsNamespace } from '../../sentry/kernel/namespaces.ts';
+import { PidNamespace } from '../../sentry/kernel/process/pid_namespace.ts';
+import type { Task } from '../../sentry/kernel/task.ts';
+import { MountNamespace } from '../../sentry/vfs/mount.ts';
+
+const NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
+const KNOWN = CLONE_THREAD | CLONE_FS | CLONE_NEWNS | CLONE_SIGHAND | CLONE_VM | CLONE_FILES | CLONE_SYSVSEM | NAMESPACES | CLONE_NEWUSER | CLONE_NEWTIME;
+
+export function sys_unshare(t: Task, flags: number): number {
+  if ((flags & ~KNOWN) !== 0) return EINVAL;
+  if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) !== 0 && t.threadGroup.tasks.size > 1) return EINVAL;
+  if ((flags & (CLONE_NEWUSER | CLONE_NEWTIME | CLONE_NEWNET)) !== 0) return EPERM;
+  if ((flags & NAMESPACES) !== 0 && !t.creds.hasCap(CAP_SYS_ADMIN)) return EPERM;
+  if ((flags & CLONE_NEWPID) !== 0 && t.childPidNs !== t.pidNs) return EINVAL;
+  if ((flags & CLONE_NEWNS) !== 0) {
+    const ns = t.kernel.copyMountNamespace(t, t.mountNs);
+    if (isErrno(ns)) return ns;
+    unshareFs(t);
+    t.mountNs = ns;
+    t.kernel.enterMountNamespace(t, ns);
+  }
+  if ((flags & CLONE_FS) !== 0) unshareFs(t);
+  if ((flags & CLONE_FILES) !== 0 && t.fdTable.userCount > 1) {
+    const own = t.fdTable.clone();
+    t.fdTable.decUsers(t);
+    t.fdTable = own;
+  }
+  if ((flags & CLONE_NEWUTS) !== 0) t.uts = t.uts.clone(t.creds.userNs);
+  if ((flags & CLONE_NEWIPC) !== 0) t.ipcNs = new IpcNamespace(t.creds.userNs);
+  if ((flags & CLONE_NEWPID) !== 0) t.childPidNs = new PidNamespace(t.pidNs, newNamespaceInum());
+  return 0;
+}
+
+function unshareFs(t: Task): void {
+  if (t.fsContext.userCount <= 1) return;
+  const own = t.fsContext.clone();
+  t.fsContext.decUsers();
+  t.fsContext = own;
+}
+
+export function sys_setns(t: Task, fd: number, type: number): number {
+  const file = t.fdTable.get(fd);
+  if (file === null) return EBADF;
+  const ns = t.kernel.namespaceOf(file);
+  if (ns === null) return EINVAL;
+  const kinds: [unknown, number][] = [[UtsNamespace, CLONE_NEWUTS], [IpcNamespace, CLONE_NEWIPC], [PidNamespace, CLONE_NEWPID], [MountNamespace, CLONE_NEWNS]];
+  const kind = kinds.find(([constructor]) => ns instanceof (constructor as typeof UtsNamespace))?.[1];
+  if (kind === undefined || (type !== 0 && type !== kind)) return EINVAL;
+  if (!t.creds.hasCap(CAP_SYS_ADMIN)) return EPERM;
+  if (ns instanceof UtsNamespace) t.uts = ns;
+  else if (ns instanceof IpcNamespace) t.ipcNs = ns;
+  else if (ns instanceof PidNamespace) {
+    if (!t.pidNs.contains(ns)) return EINVAL;
+    t.childPidNs = ns;
+  } else if (ns instanceof MountNamespace) {
+    if (t.fsContext.userCount > 1) return EINVAL;
+    t.mountNs = ns;
+    const root = { mount: ns.root, dentry: ns.root.root };
+    t.fsContext.setRoot(root);
+    t.fsContext.setCwd(root);
+  }
+  return 0;
+}
+
+const KCMP_FILE = 0;
+const KCMP_VM = 1;
+const KCMP_FILES = 2;
+const KCMP_FS = 3;
+const KCMP_SIGHAND = 4;
+const KCMP_TYPES = 8;
+/** Order of objects, stable while they live: objects are numbered when first asked about. */
+const numbers = new Map<object, number>();
+const MAX_NUMBERED = 4096;
+
+function order(a: object | null, b: object | null): number {
+  if (a === b) return 0;
+  if (a === null || b === null) return EBADF;
+  if (numbers.size > MAX_NUMBERED) numbers.clear();
+  for (const object of [a, b]) if (!numbers.has(object)) numbers.set(object, numbers.size);
+  return (numbers.get(a) as number) < (numbers.get(b) as number) ? 1 : 2;
+}
+
+export function sys_kcmp(t: Task, pid1: number, pid2: number, type: number, index1: number, index2: number): number {
+  const a = t.pidNs.tasks.get(pid1);
+  const b = t.pidNs.tasks.get(pid2);
+  if (a === undefined || b === undefined || !a.isLive || !b.isLive) return ESRCH;
+  for (const target of [a, b]) if (target.threadGroup !== t.threadGroup && target.creds.ruid !== t.creds.ruid && !t.creds.hasCap(CAP_SYS_ADMIN)) return EPERM;
+  switch (type) {
+    case KCMP_FILE: {
+      const fileA = a.fdTable.get(index1);
+      const fileB = b.fdTable.get(index2);
+      return fileA === null || fileB === null ? EBADF : order(fileA, fileB);
+    }
+    case KCMP_VM:
+      return order(a.mm, b.mm);
+    case KCMP_FILES:
+      return order(a.fdTable, b.fdTable);
+    case KCMP_FS:
+      return order(a.fsContext, b.fsContext);
+    case KCMP_SIGHAND:
+      return order(a.threadGroup.handlers, b.threadGroup.handlers);
+    default:
+      return type < 0 || type >= KCMP_TYPES ? EINVAL : order(a.threadGroup, b.threadGroup);
+  }
+}

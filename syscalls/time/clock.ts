@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Reading and setting clocks.
+ *
+ * Linux: kernel/time/posix-timers.c, kernel/time/time.c
+ */
+import { EFAULT, EINVAL, EPERM } from '../../platform/abi/linux/errno.ts';
+import { CLOCK_MONOTONIC_COARSE, CLOCK_REALTIME, CLOCK_REALTIME_COARSE } from '../../platform/abi/linux/time.ts';
+import { clockSource } from '../../sentry/kernel/timers/clock_source.ts';
+import type { Task } from '../../sentry/kernel/task.ts';
+import { isValidSpec, readSpec } from '../poll/timeout.ts';
+
+const buffer = new Uint8Array(16);
+const view = new DataView(buffer.buffer);
+const pair = new Float64Array(2);
+/** What clock_getres says of the coarse clocks: one tick of a 250 Hz kernel. */
+const COARSE_RESOLUTION_NS = 4_000_000;
+
+/** Writes two longs. Returns 0 or EFAULT. */
+export function writePair(t: Task, addr: number, first: number, second: number): number {
+  put(0, first);
+  put(8, second);
+  return t.memory.copyOut(addr, buffer, 0, 16) === 16 ? 0 : EFAULT;
+}
+function put(at: number, value: number): void {
+  const hi = Math.floor(value / 4294967296);
+  view.setUint32(at, value - hi * 4294967296, true);
+  view.setInt32(at + 4, hi, true);
+}
+
+export function sys_clock_gettime(t: Task, id: number, addr: number): number {
+  const clock = clockSource(t, id);
+  if (clock === null) return EINVAL;
+  clock.read(pair);
+  return writePair(t, addr, pair[0] as number, pair[1] as number);
+}
+
+export function sys_clock_getres(t: Task, id: number, addr: number): number {
+  if (clockSource(t, id) === null) return EINVAL;
+  const isCoarse = id === CLOCK_REALTIME_COARSE || id === CLOCK_MONOTONIC_COARSE;
+  return addr === 0 ? 0 : writePair(t, addr, 0, isCoarse ? COARSE_RESOLUTION_NS : 1);
+}
+
+export function sys_clock_settime(t: Task, id: number, addr: number): number {
+  if (id !== CLOCK_REALTIME) return clockSource(t, id) === null ? EINVAL : id < 0 || id === 2 || id === 3 ? EPERM : EINVAL;
+  const err = readSpec(t, addr);
+  if (err !== 0) return err;
+  return isValidSpec() ? EPERM : EINVAL;
+}
+
+export function sys_gettimeofday(t: Task, addr: number, zoneAddr: number): number {
+  if (addr !== 0) {
+    t.kernel.clock.realtime(pair);
+    const err = writePair(t, addr, pair[0] as number, Math.floor((pair[1] as number) / 1000));
+    if (err !== 0) return err;
+  }
+  return zoneAddr === 0 ? 0 : t.memory.writeU64(zoneAddr, 0);
+}
+
+export function sys_time(t: Task, addr: number): number {
+  const seconds = t.kernel.clock.realtimeSeconds();
+  return addr !== 0 && t.memory.writeU64(addr, seconds) !== 0 ? EFAULT : seconds;
+}
+
