@@ -1,28 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Which rows make up the system call table: the parts that the rooms supply, in number order.
+ * Which system call table the kernel runs: the plain one, or the traced one for --strace.
  */
-import { ENOSYS } from '../../platform/abi/linux/errno.ts';
 import type { HostServices } from '../../platform/platform.ts';
-import type { SyscallFunction, SyscallTable } from '../../sentry/kernel/syscall_table.ts';
-import { decoderFor } from '../../syscalls/table/decode.ts';
-import { pollNetRows } from '../../syscalls/table/x86_64_poll_net.ts';
+import type { SyscallTable } from '../../sentry/kernel/syscall_table.ts';
+import { buildTracedSyscallTable } from '../../syscalls/strace/strace.ts';
 import type { SyscallRow } from '../../syscalls/table/row.ts';
+import { buildSyscallTable, ROWS } from '../../syscalls/table/x86_64.ts';
 
 /** All rows by number. */
 export function allRows(): readonly SyscallRow[] {
-  return [...pollNetRows].sort((a, b) => a.number - b.number);
+  return ROWS.filter((row): row is SyscallRow => row !== undefined);
 }
 
 /** The table the run loop dispatches through. */
-export function syscallTable(_strace: boolean, _host: HostServices): SyscallTable {
-  const rows = allRows();
-  const functions: SyscallFunction[] = Array.from({ length: (rows.at(-1)?.number ?? 0) + 1 }, () => () => ENOSYS);
-  const names: string[] = [];
-  for (const row of rows) {
-    functions[row.number] = decoderFor(row);
-    names[row.number] = row.name;
-  }
-  return { functions, name: (nr) => names[nr] ?? `syscall_${nr}`, tracer: null };
+export function syscallTable(strace: boolean, host: HostServices): SyscallTable {
+  return strace ? buildTracedSyscallTable((line) => host.log('debug', line), () => host.clock.monotonicNs()) : buildSyscallTable();
 }
