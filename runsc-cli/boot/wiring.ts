@@ -9,7 +9,7 @@ import { procType } from '../../sentry/fs/proc/proc_filesystem.ts';
 import { sysType } from '../../sentry/fs/sys/sys_filesystem.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { tmpfsType } from '../../sentry/fs/tmpfs/tmpfs.ts';
-import { cloneNamespace } from '../../sentry/vfs/mount_tree.ts';
+import { cloneNamespace, translatePath } from '../../sentry/vfs/mount_tree.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
 
 /** Registers filesystem types and devices, and fills in the kernel's hooks. */
@@ -21,5 +21,12 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   vfs.registerType(sysType(kernel));
   vfs.fifoOpener = openFifo;
   registerDevices(vfs, kernel);
-  kernel.copyMountNamespace = (_t, from) => cloneNamespace(vfs, from).namespace;
+  kernel.copyMountNamespace = (t, from) => cloneNamespace(vfs, from, t.creds.userNs.parent === null ? null : t.creds.userNs);
+  kernel.enterMountNamespace = (t, namespace) => {
+    t.mountNs = namespace;
+    const { fsContext } = t;
+    fsContext.setRoot(translatePath(namespace, fsContext.root));
+    fsContext.setCwd(translatePath(namespace, fsContext.cwd));
+    namespace.copies = null;
+  };
 }

@@ -5,6 +5,7 @@
  *
  * Linux: fs/mount.h, fs/namespace.c; mount_namespaces(7)
  */
+import type { UserNamespace } from '../auth/user_namespace.ts';
 import type { Dentry } from './dentry.ts';
 import type { Filesystem } from './filesystem.ts';
 
@@ -51,6 +52,12 @@ export class MountNamespace {
   root: Mount;
   /** For /proc/pid/ns/mnt. */
   readonly id: number;
+  /** The user namespace whose CAP_SYS_ADMIN counts here; null: the initial one. */
+  owner: UserNamespace | null = null;
+  /** Tasks in it (kept by whoever enters and leaves tasks); the last one takes it apart. */
+  users = 0;
+  /** Old mount to its copy, from the copying until the first task enters. */
+  copies: Map<Mount, Mount> | null = null;
   constructor(root: Mount, id = 0xf0000000) {
     this.root = root;
     this.id = id;

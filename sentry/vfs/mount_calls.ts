@@ -61,8 +61,11 @@ export interface MountRequest {
   data: string;
 }
 
+/** CAP_SYS_ADMIN in the user namespace that owns the caller's mount namespace. */
 function mayMount(ctx: IoContext): boolean {
-  return ctx.creds.hasCap(CAP_SYS_ADMIN);
+  const { creds } = ctx;
+  if (!creds.hasCap(CAP_SYS_ADMIN)) return false;
+  return creds.userNs.parent === null || ctx.rootDir.mount.namespace?.owner === creds.userNs;
 }
 
 /** Is the place in the caller's mount namespace? */

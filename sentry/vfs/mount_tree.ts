@@ -7,6 +7,7 @@
  * Invariants: a mount in a tree pins its mountpoint (refs and mountCount). `namespace` is set exactly for mounts in a tree.
  */
 import { MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../platform/abi/linux/mount.ts';
+import type { UserNamespace } from '../auth/user_namespace.ts';
 import type { Dentry } from './dentry.ts';
 import { type Mount, type MountNamespace, type Path, forEachMount } from './mount.ts';
 import type { VirtualFilesystem } from './virtual_filesystem.ts';
@@ -89,17 +90,21 @@ export function copyTree(vfs: VirtualFilesystem, from: Mount, root: Dentry, skip
   return copy;
 }
 
-/**
- * A copy of a mount namespace (unshare(CLONE_NEWNS)). `translate` maps a place of the old to the same place of the new
- * one, for the caller's root and working directory.
- */
-export function cloneNamespace(vfs: VirtualFilesystem, from: MountNamespace): { namespace: MountNamespace; translate: (path: Path) => Path } {
-  const seen = new Map<Mount, Mount>();
-  const namespace = vfs.namespaceOf(copyTree(vfs, from.root, from.root.root, 'none', seen));
+/** A copy of a mount namespace (unshare(CLONE_NEWNS)) for a caller in user namespace `owner`. */
+export function cloneNamespace(vfs: VirtualFilesystem, from: MountNamespace, owner: UserNamespace | null = null): MountNamespace {
+  const copies = new Map<Mount, Mount>();
+  const namespace = vfs.namespaceOf(copyTree(vfs, from.root, from.root.root, 'none', copies));
+  namespace.owner = owner;
+  namespace.copies = copies;
   forEachMount(namespace.root, (m) => {
     m.namespace = namespace;
   });
-  return { namespace, translate: (path) => ({ mount: seen.get(path.mount) ?? path.mount, dentry: path.dentry }) };
+  return namespace;
+}
+
+/** The same place in the copy `namespace` as `path` is in the namespace it was copied from. */
+export function translatePath(namespace: MountNamespace, path: Path): Path {
+  return { mount: namespace.copies?.get(path.mount) ?? path.mount, dentry: path.dentry };
 }
 
 /** The last user of a namespace is gone: takes all of it apart. */

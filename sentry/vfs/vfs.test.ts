@@ -16,7 +16,7 @@ import { dentryCache } from './dentry_cache.ts';
 import type { Path } from './mount.ts';
 import { mountAt, pivotRoot, unmount } from './mount_calls.ts';
 import { mountinfoText, mountsText } from './mount_text.ts';
-import { cloneNamespace } from './mount_tree.ts';
+import { cloneNamespace, translatePath } from './mount_tree.ts';
 import { walkPath } from './path_walk.ts';
 
 const host = { files: nodeHostFiles, info: { memoryTotal: 1 << 30 } as HostInfo };
@@ -289,7 +289,7 @@ describe('mounts', () => {
     mount('/m', 0);
     w.mkdir('/m/old');
     const copy = cloneNamespace(w.vfs, w.namespace);
-    expect(pathText(copy.translate(w.root), copy.translate(place('/m/old'))).text).toBe('/m/old');
+    expect(pathText(translatePath(copy, w.root), translatePath(copy, place('/m/old'))).text).toBe('/m/old');
     const pivot = pivotRoot(w.ctx, '/m', '/m/old');
     expect(typeof pivot).toBe('object');
     const root = (pivot as { to: Path }).to;
