@@ -49,7 +49,7 @@ function permissions(vma: Vma): string {
 
 /** Offset, device and inode. */
 function backing(vma: Vma): string {
-  if (vma.region !== null) return `${hex8(vma.offset)} 00:01 ${vma.region.id}`;
+  if (vma.region !== null) return `${hex8(vma.offset)} 00:01 ${vma.region.ino}`;
   if (vma.file === null) return '00000000 00:00 0';
   const { inode } = vma.file;
   const { dev } = inode.fs;

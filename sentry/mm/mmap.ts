@@ -164,3 +164,28 @@ function place(
   mm.vmas.insert(new Vma(addr, addr + length, flags, file, region, file === null && region === null ? addr : request.offset));
   return addr;
 }
+
+/** What shmat(2) maps: all of a region, which `fd` holds. */
+export interface RegionRequest {
+  addr: number;
+  length: number;
+  prot: number;
+  /** MAP_FIXED or 0. */
+  flags: number;
+  region: SharedRegion;
+  fd: number;
+  isWritable: boolean;
+}
+
+/** Maps a shared region. Returns the address or errno. */
+export function mapRegion(mm: MemoryManager, asked: RegionRequest, limits: MemoryLimits): number {
+  const length = pageAlign(asked.length);
+  if (mm.vmas.count > MAX_MAP_COUNT) return ENOMEM;
+  const addr = unmappedArea(mm, asked.addr, length, asked.flags, false);
+  if (addr < 0) return addr;
+  const request: MapRequest = { addr, length, prot: asked.prot, flags: asked.flags, file: null, offset: 0 };
+  const base = baseFlags(mm, request) | VM_SHARED | VM_MAYSHARE;
+  if (!mayLock(mm, base, length, limits, null)) return EAGAIN;
+  const flags = asked.isWritable ? base : base & ~(VM_MAYWRITE | VM_SHARED);
+  return place(mm, request, flags, limits, null, asked.region, { fd: asked.fd, offset: 0 });
+}

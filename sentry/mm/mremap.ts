@@ -113,12 +113,12 @@ function move(mm: MemoryManager, vma: Vma, { oldAddr, oldLength, newLength, flag
   const moved = vma.slice(oldAddr, oldAddr + Math.max(oldLength, PAGE_SIZE));
   moved.start = to;
   moved.end = to + newLength;
+  mm.vmas.insert(moved);
   if (!keeps) mm.vmas.remove(oldAddr, oldAddr + oldLength);
   else if (oldLength > 0 && (vma.flags & VM_LOCKED) !== 0) {
     mm.vmas.update(oldAddr, oldAddr + oldLength, (old) => {
       old.flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
     });
   }
-  mm.vmas.insert(moved);
   return to;
 }

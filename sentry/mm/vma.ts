@@ -40,8 +40,10 @@ const VM_SPECIAL = VM_IO | VM_DONTEXPAND | VM_PFNMAP;
 
 /** Memory that several address spaces share without an open file: MAP_SHARED|MAP_ANONYMOUS, System V segments. */
 export class SharedRegion {
-  /** Unique in the sandbox: names the region in futex keys, shown as the inode number. */
+  /** Unique in the sandbox: names the region in futex keys. */
   readonly id: number;
+  /** Inode number shown in /proc/pid/maps: a segment's id, or `id`. */
+  readonly ino: number;
   /** As in /proc/pid/maps, "/dev/zero (deleted)" or "/SYSV00000000 (deleted)". */
   readonly name: string;
   /** Vmas mapping it, over all address spaces. */
@@ -51,8 +53,9 @@ export class SharedRegion {
 
   private static lastId = 0;
 
-  constructor(name: string, id: number = ++SharedRegion.lastId) {
-    this.id = id;
+  constructor(name: string, ino?: number) {
+    this.id = ++SharedRegion.lastId;
+    this.ino = ino ?? this.id;
     this.name = name;
   }
 }

@@ -52,7 +52,10 @@ export function sys_remap_file_pages(t: Task, start: number, size: number, prot:
   const vma = t.mm.vmas.find(from);
   if (vma === null || (vma.flags & VM_SHARED) === 0 || vma.end < from + length || vma.file === null) return EINVAL;
   const request = { addr: from, length, prot: vma.prot, flags: MAP_SHARED | MAP_FIXED | (flags & 0x10000), file: vma.file, offset: pgoff * PAGE_SIZE };
+  const { file } = vma;
+  file.incRef();
   const result = t.mm.mmap(request, t.memoryLimits, t);
+  file.decRef();
   return result < 0 ? result : 0;
 }
 
