@@ -13,13 +13,14 @@ import { missingReason } from './missing_reasons.ts';
 import { SYSCALL_NAMES } from './names.ts';
 import { missing, type SyscallRow } from './row.ts';
 import { fileRows } from './x86_64_file.ts';
+import { ipcRows } from './x86_64_ipc.ts';
 import { memoryRows } from './x86_64_memory.ts';
 import { pollNetRows } from './x86_64_poll_net.ts';
 import { processRows } from './x86_64_process.ts';
 
 function assemble(): SyscallRow[] {
   const rows: SyscallRow[] = [];
-  for (const row of [...processRows, ...fileRows, ...memoryRows, ...pollNetRows]) {
+  for (const row of [...processRows, ...fileRows, ...memoryRows, ...ipcRows, ...pollNetRows]) {
     if (SYSCALL_NAMES.get(row.number) !== row.name) throw new Error(`system call ${row.number} is ${SYSCALL_NAMES.get(row.number)}, not ${row.name}`);
     if (rows[row.number] !== undefined) throw new Error(`two rows for system call ${row.number} (${row.name})`);
     rows[row.number] = row;
