@@ -84,7 +84,7 @@ function fetchRecords(dir: GoferInode, entries: readonly ListEntry[]): number {
   if (!(records instanceof Uint8Array) || records.length !== entries.length * c.ATTR_SIZE) return dir.fs.connection.malformed();
   for (let i = 0; i < entries.length; i++) {
     if (attrMode(records, i * c.ATTR_SIZE) === 0) continue;
-    (entries[i] as ListEntry).record = records.slice(i * c.ATTR_SIZE, (i + 1) * c.ATTR_SIZE);
+    (entries[i] as ListEntry).record = Uint8Array.prototype.slice.call(records, i * c.ATTR_SIZE, (i + 1) * c.ATTR_SIZE);
   }
   return 0;
 }
