@@ -10,7 +10,13 @@ import { FRAME_MAX } from './constants.ts';
 import { METHODS } from './messages.ts';
 import { isAcceptableFrame } from './shape.ts';
 
-const OPTIONS = { useRecords: false, moreTypes: false, int64AsType: 'number', copyBuffers: true, variableMapSize: true } as const;
+const OPTIONS = {
+  useRecords: false,
+  moreTypes: false,
+  int64AsType: 'number',
+  copyBuffers: true,
+  variableMapSize: true,
+} as const;
 const packr = new Packr(OPTIONS as ConstructorParameters<typeof Packr>[0]);
 const unpackr = new Unpackr(OPTIONS as ConstructorParameters<typeof Unpackr>[0]);
 

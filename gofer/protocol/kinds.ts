@@ -52,7 +52,10 @@ export const NSEC = kind<number>('nsec', (v) => {
 
 /** Only bits of `mask`. */
 export function flags(label: string, mask: number): Kind<number> {
-  return kind(label, (v) => typeof v === 'number' && Number.isInteger(v) && v >= 0 && v <= 0x7fffffff && (v & ~mask) === 0);
+  return kind(
+    label,
+    (v) => typeof v === 'number' && Number.isInteger(v) && v >= 0 && v <= 0x7fffffff && (v & ~mask) === 0,
+  );
 }
 
 export const NAME = kind<string>('name', (v) => typeof v === 'string' && isEntryName(v));

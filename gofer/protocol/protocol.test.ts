@@ -63,13 +63,32 @@ describe('decodeRequest()', () => {
 
   it('refuses other msgpack types, depth, and lengths beyond the frame', () => {
     const packr = new Packr({ structuredClone: true, moreTypes: true });
-    for (const value of [{ a: 1 }, [1, { a: 1 }], new Date(), [1, 2, new Date()], [1, 2, new Set([1])], [1, 2, /x/], [1, 2, 10n ** 18n]]) {
+    for (const value of [
+      { a: 1 },
+      [1, { a: 1 }],
+      new Date(),
+      [1, 2, new Date()],
+      [1, 2, new Set([1])],
+      [1, 2, /x/],
+      [1, 2, 10n ** 18n],
+    ]) {
       const frame = packr.pack(value);
       expect(decodeRequest(frame, frame.length)).toBeNull();
     }
     const deep = Buffer.alloc(1000, 0x91);
     expect(isAcceptableFrame(deep, deep.length)).toBe(false);
-    for (const bytes of [[0xdd, 255, 255, 255, 255], [0xdc, 255, 255], [0x91, 0xdb, 255, 255, 255, 255], [0x91, 0xc6, 127, 255, 255, 255], [0x91, 0xc7, 1, 1, 1], [0x91, 0xd9], [0x92, 1], [0x91, 1, 1], [], [0xc1]]) {
+    for (const bytes of [
+      [0xdd, 255, 255, 255, 255],
+      [0xdc, 255, 255],
+      [0x91, 0xdb, 255, 255, 255, 255],
+      [0x91, 0xc6, 127, 255, 255, 255],
+      [0x91, 0xc7, 1, 1, 1],
+      [0x91, 0xd9],
+      [0x92, 1],
+      [0x91, 1, 1],
+      [],
+      [0xc1],
+    ]) {
       expect(isAcceptableFrame(Uint8Array.from(bytes), bytes.length), String(bytes)).toBe(false);
     }
   });
@@ -88,7 +107,8 @@ describe('decodeRequest()', () => {
         frame = Uint8Array.from({ length: Math.floor(next() * 64) }, () => Math.floor(next() * 256));
       } else {
         frame = Uint8Array.from(seeds[Math.floor(next() * seeds.length)] as Uint8Array);
-        for (let hits = 1 + Math.floor(next() * 3); hits > 0; hits--) frame[Math.floor(next() * frame.length)] = Math.floor(next() * 256);
+        for (let hits = 1 + Math.floor(next() * 3); hits > 0; hits--)
+          frame[Math.floor(next() * frame.length)] = Math.floor(next() * 256);
       }
       const request = decodeRequest(frame, frame.length);
       decodeReply(frame, frame.length);
@@ -96,7 +116,7 @@ describe('decodeRequest()', () => {
       accepted++;
       const spec = METHODS[request[1] as number];
       expect(spec).toBeDefined();
-      spec?.args.forEach((kind, i) => expect(kind.is(request[2 + i])).toBe(true));
+      for (const [i, kind] of (spec?.args ?? []).entries()) expect(kind.is(request[2 + i])).toBe(true);
     }
     expect(accepted).toBeGreaterThan(0);
   });

@@ -74,7 +74,9 @@ function scalarSize(b: number, buf: Uint8Array, at: number, length: number): num
       return at + 2 <= length ? 2 + (((buf[at] as number) << 8) | (buf[at + 1] as number)) : -1;
     case 0xc6: {
       if (at + 4 > length) return -1;
-      const n = (buf[at] as number) * 0x1000000 + (((buf[at + 1] as number) << 16) | ((buf[at + 2] as number) << 8) | (buf[at + 3] as number));
+      const n =
+        (buf[at] as number) * 0x1000000 +
+        (((buf[at + 1] as number) << 16) | ((buf[at + 2] as number) << 8) | (buf[at + 3] as number));
       return 4 + n;
     }
     default:

@@ -7,7 +7,16 @@
  *             The loop is synchronous and never returns to Node's event loop.
  */
 import { EIO, EPROTO, errnoName } from '../../platform/abi/linux/errno.ts';
-import { close, exitNow, fchdir, MessageChannel, openat, openFileLimit, umask, warmGoferCalls } from '../../platform/ffi/gofer_calls.ts';
+import {
+  close,
+  exitNow,
+  fchdir,
+  MessageChannel,
+  openat,
+  openFileLimit,
+  umask,
+  warmGoferCalls,
+} from '../../platform/ffi/gofer_calls.ts';
 import { decodeRequest, encodeFrame } from '../protocol/codec.ts';
 import * as c from '../protocol/constants.ts';
 import { Controls, fileType } from '../tree/controls.ts';

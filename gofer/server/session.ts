@@ -5,7 +5,7 @@
  */
 import { close } from '../../platform/ffi/gofer_calls.ts';
 import { ATTR_SIZE } from '../protocol/constants.ts';
-import { Controls, type Place, type Root, readAttr } from '../tree/controls.ts';
+import { type Controls, type Place, type Root, readAttr } from '../tree/controls.ts';
 import type { Reply } from './reply.ts';
 
 export class Session {
@@ -84,4 +84,3 @@ export function dropPassedFd(reply: Reply): void {
   if (reply.passFd >= 0) close(reply.passFd);
   reply.passFd = -1;
 }
-

@@ -144,7 +144,13 @@ function putTime(at: number, sec: number, nsec: number): void {
 }
 
 /** utimensat(2) on the descriptor's file; nsec may be UTIME_OMIT or UTIME_NOW. */
-export function utimensFd(fd: number, atimeSec: number, atimeNsec: number, mtimeSec: number, mtimeNsec: number): number {
+export function utimensFd(
+  fd: number,
+  atimeSec: number,
+  atimeNsec: number,
+  mtimeSec: number,
+  mtimeNsec: number,
+): number {
   putTime(0, atimeSec, atimeNsec);
   putTime(16, mtimeSec, mtimeNsec);
   const r = c_utimensat(fd, empty, times, 0x1000);
@@ -162,7 +168,13 @@ export function getxattrFd(fd: number, name: string, out: Uint8Array, size: numb
 }
 
 export function setxattrFd(fd: number, name: string, value: Uint8Array, flags: number): number {
-  return c_setxattr(fill(nameA, String(fd)), fill(nameB, name), value.length === 0 ? empty : value, value.length, flags);
+  return c_setxattr(
+    fill(nameA, String(fd)),
+    fill(nameB, name),
+    value.length === 0 ? empty : value,
+    value.length,
+    flags,
+  );
 }
 
 export function removexattrFd(fd: number, name: string): number {

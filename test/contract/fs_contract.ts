@@ -311,7 +311,10 @@ export function fsContract(ground: FsGround): void {
     it('names: every byte but slash and NUL, up to 255', () => {
       fresh();
       const top = ground.hasUtf8Names ? 127 : 255;
-      const odd = [...Array(top).keys()].map((i) => String.fromCharCode(i + 1)).filter((ch) => ch !== '/').join('');
+      const odd = [...Array(top).keys()]
+        .map((i) => String.fromCharCode(i + 1))
+        .filter((ch) => ch !== '/')
+        .join('');
       expect(w.put(`${d}/${odd}`, 'odd')).toBe(3);
       expect(w.cat(`${d}/${odd}`)).toBe('odd');
       expect(w.ls(d)).toContain(odd);

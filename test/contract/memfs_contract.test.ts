@@ -5,7 +5,11 @@ import { Volume } from 'memfs';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { EINVAL } from '../../platform/abi/linux/errno.ts';
-import { exportVolume, importVolume, type MemfsVolume as SnapshotVolume } from '../../sentry/control/messages/volume_snapshot.ts';
+import {
+  exportVolume,
+  importVolume,
+  type MemfsVolume as SnapshotVolume,
+} from '../../sentry/control/messages/volume_snapshot.ts';
 import { MemfsFilesystem } from '../../sentry/fs/memfs/memfs_filesystem.ts';
 import type { MemfsVolume } from '../../sentry/fs/memfs/volume.ts';
 import { nodeHostFiles } from '../harness/node_host.ts';
@@ -65,7 +69,14 @@ describe('memfs', () => {
     b.writeFileSync('/d/f', 'x');
     expect(b.readFileSync('/d/e/same', 'utf8')).toBe('x');
     expect(exportVolume(snap(b)).length).toBe(exportVolume(snap(a)).length);
-    for (const bad of [null, [], [[1]], [[0o40755, 0, 0, 0, 0, [['..', 0]]]], [[0o40755, 0, 0, 0, 0, [['a', 0]]]], [[0o40755, 0, 0, 0, 0, [['a', 7]]]]]) {
+    for (const bad of [
+      null,
+      [],
+      [[1]],
+      [[0o40755, 0, 0, 0, 0, [['..', 0]]]],
+      [[0o40755, 0, 0, 0, 0, [['a', 0]]]],
+      [[0o40755, 0, 0, 0, 0, [['a', 7]]]],
+    ]) {
       expect(importVolume(snap(new Volume()), bad)).toBe(EINVAL);
     }
   });

@@ -30,7 +30,13 @@ describe('overlay', () => {
   let dir = '';
   let w: VfsWorld;
   let before = '';
-  const snapshot = (): string => JSON.stringify(nodeFs.readdirSync(dir, { recursive: true, withFileTypes: true }).map((d) => [d.parentPath, d.name]).sort());
+  const snapshot = (): string =>
+    JSON.stringify(
+      nodeFs
+        .readdirSync(dir, { recursive: true, withFileTypes: true })
+        .map((d) => [d.parentPath, d.name])
+        .sort(),
+    );
   const stat = (path: string): Stat => w.stat(path) as Stat;
 
   beforeAll(() => {

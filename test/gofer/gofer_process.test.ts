@@ -31,7 +31,9 @@ describe('a gofer process', () => {
     const pair = new Int32Array(2);
     expect(socketpairSeqpacket(pair)).toBe(0);
     ours = pair[0] as number;
-    child = spawn(process.execPath, [join(dir, 'gofer.cjs'), join(dir, 'root')], { stdio: ['ignore', 'inherit', 'inherit', pair[1] as number] });
+    child = spawn(process.execPath, [join(dir, 'gofer.cjs'), join(dir, 'root')], {
+      stdio: ['ignore', 'inherit', 'inherit', pair[1] as number],
+    });
     ended = new Promise((resolve) => child.once('exit', resolve));
     close(pair[1] as number);
     connection = new GoferConnection(new SocketTransport(hostFiles, ours), (why) => deaths.push(why));

@@ -5,4 +5,9 @@ import { openat } from '../../platform/ffi/gofer_calls.ts';
 import { runGofer } from '../../gofer/server/server.ts';
 
 const root = openat(-100, process.argv[2] as string, 0o12000000, 0);
-runGofer({ socketFd: 3, roots: [{ fd: root, readonly: false, hostUds: false }], procFdDir: -1, log: (line) => process.stderr.write(`${line}\n`) });
+runGofer({
+  socketFd: 3,
+  roots: [{ fd: root, readonly: false, hostUds: false }],
+  procFdDir: -1,
+  log: (line) => process.stderr.write(`${line}\n`),
+});

@@ -53,16 +53,28 @@ export interface TestGofer {
 }
 
 /** A gofer filesystem over `hostDir`. */
-export function makeGofer(hostDir: string, sharing: GoferSharing, options: { readonly?: boolean; controlLimit?: number } = {}): TestGofer {
+export function makeGofer(
+  hostDir: string,
+  sharing: GoferSharing,
+  options: { readonly?: boolean; controlLimit?: number } = {},
+): TestGofer {
   // O_PATH | O_DIRECTORY | O_CLOEXEC
   const fd = ffi.openat(-100, hostDir, 0o12200000, 0);
   if (fd < 0) throw new Error(`cannot open ${hostDir}: ${fd}`);
   const ready = prepareProcess(-1);
   if (ready < 0) throw new Error(`prepareProcess: ${ready}`);
-  const server = new GoferServer([{ fd, readonly: options.readonly ?? false, hostUds: false }], options.controlLimit ?? 1024);
+  const server = new GoferServer(
+    [{ fd, readonly: options.readonly ?? false, hostUds: false }],
+    options.controlLimit ?? 1024,
+  );
   const deaths: string[] = [];
   const connection = new GoferConnection(new InProcessTransport(server), (reason) => deaths.push(reason));
   const greeted = connection.handshake();
   if (greeted < 0) throw new Error(`handshake: ${greeted}`);
-  return { fs: new GoferFilesystem(connection, connection.roots[0] as RootInfo, sharing, nodeHostFiles), connection, server, deaths };
+  return {
+    fs: new GoferFilesystem(connection, connection.roots[0] as RootInfo, sharing, nodeHostFiles),
+    connection,
+    server,
+    deaths,
+  };
 }

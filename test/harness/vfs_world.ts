@@ -155,7 +155,12 @@ export class VfsWorld {
   chmod = (path: string, mode: number): number => this.at(path, (p) => changeMode(this.ctx, p, mode));
   chown = (path: string, uid: number, gid: number): number => this.at(path, (p) => changeOwner(this.ctx, p, uid, gid));
   utimes = (path: string, sec: number, nsec: number): number =>
-    this.at(path, (p) => changeTimes(this.ctx, p, [{ sec, nsec }, { sec, nsec }] as never));
+    this.at(path, (p) =>
+      changeTimes(this.ctx, p, [
+        { sec, nsec },
+        { sec, nsec },
+      ] as never),
+    );
   truncate = (path: string, length: number): number => this.at(path, (p) => truncatePath(this.ctx, p, length));
 
   readlink(path: string): string | number {

@@ -41,7 +41,11 @@ function applyAttr(place: Place, args: readonly number[]): number {
     if (r < 0) return r;
   }
   if ((valid & (SET_UID | SET_GID)) !== 0) {
-    r = chownFd(fd, (valid & SET_UID) !== 0 ? (args[6] as number) : KEEP, (valid & SET_GID) !== 0 ? (args[7] as number) : KEEP);
+    r = chownFd(
+      fd,
+      (valid & SET_UID) !== 0 ? (args[6] as number) : KEEP,
+      (valid & SET_GID) !== 0 ? (args[7] as number) : KEEP,
+    );
     if (r < 0) return r;
   }
   if ((valid & SET_MODE) !== 0) {

@@ -13,7 +13,15 @@ import type { Session } from '../session.ts';
 const AT_REMOVEDIR = 0x200;
 
 /** Sets owner and mode of an entry just made and pushes both attributes; takes the entry back when that fails. */
-function finishEntry(session: Session, dir: Place, name: string, mode: number, uid: number, gid: number, reply: Reply): number {
+function finishEntry(
+  session: Session,
+  dir: Place,
+  name: string,
+  mode: number,
+  uid: number,
+  gid: number,
+  reply: Reply,
+): number {
   const fd = adoptEntry(dir.fd, name, mode, uid, gid);
   if (fd < 0) {
     unlinkat(dir.fd, name, (mode & S_IFMT) === S_IFDIR ? AT_REMOVEDIR : 0);
@@ -47,7 +55,8 @@ export function mknod(session: Session, args: readonly unknown[], reply: Reply):
   const name = args[4] as string;
   const mode = args[5] as number;
   const type = mode & S_IFMT;
-  if (type !== 0o010000 && type !== 0o140000 && type !== 0o100000 && type !== 0o020000 && type !== 0o060000) return EINVAL;
+  if (type !== 0o010000 && type !== 0o140000 && type !== 0o100000 && type !== 0o020000 && type !== 0o060000)
+    return EINVAL;
   return session.withDir(args[2] as number, args[3] as string[], (dir) => {
     if (dir.root.isReadonly) return EROFS;
     const r = mknodat(dir.fd, name, mode & ~0o7000, makedev(args[6] as number, args[7] as number));
@@ -141,7 +150,14 @@ export function rename(session: Session, args: readonly unknown[], reply: Reply)
   );
 }
 
-function describeRename(session: Session, oldDir: Place, newDir: Place, newName: string, kept: number, reply: Reply): number {
+function describeRename(
+  session: Session,
+  oldDir: Place,
+  newDir: Place,
+  newName: string,
+  kept: number,
+  reply: Reply,
+): number {
   const moved = openComponent(newDir.fd, newName);
   let r = moved;
   if (r >= 0) r = session.pushAttr(reply, oldDir.fd);

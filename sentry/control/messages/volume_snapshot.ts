@@ -97,7 +97,8 @@ function isRecord(value: unknown): value is NodeRecord {
  * is then empty or incomplete).
  */
 export function importVolume(volume: MemfsVolume, snapshot: unknown): 0 | Errno {
-  if (!Array.isArray(snapshot) || snapshot.length === 0 || snapshot.length > NODES_MAX || !snapshot.every(isRecord)) return EINVAL;
+  if (!Array.isArray(snapshot) || snapshot.length === 0 || snapshot.length > NODES_MAX || !snapshot.every(isRecord))
+    return EINVAL;
   const records = snapshot as VolumeSnapshot;
   const root = volume._core.root;
   if (((records[0] as NodeRecord)[0] & S_IFMT) !== S_IFDIR) return EINVAL;

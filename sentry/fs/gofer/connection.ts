@@ -95,9 +95,15 @@ export class GoferConnection {
     const reply = this.call(HELLO, [PROTOCOL_VERSION]);
     if (typeof reply === 'number') return this.fail('the handshake failed');
     const [, , version, , limit, roots] = reply;
-    if (version !== PROTOCOL_VERSION || typeof limit !== 'number' || !Array.isArray(roots)) return this.fail('the versions differ');
+    if (version !== PROTOCOL_VERSION || typeof limit !== 'number' || !Array.isArray(roots))
+      return this.fail('the versions differ');
     for (const root of roots) {
-      if (!Array.isArray(root) || typeof root[0] !== 'number' || typeof root[1] !== 'number' || !isAttrRecord(root[2])) {
+      if (
+        !Array.isArray(root) ||
+        typeof root[0] !== 'number' ||
+        typeof root[1] !== 'number' ||
+        !isAttrRecord(root[2])
+      ) {
         return this.fail('a root is malformed');
       }
       this.roots.push({ control: root[0], flags: root[1], attr: root[2] });

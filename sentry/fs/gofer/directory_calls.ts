@@ -42,7 +42,8 @@ function walkOne(dir: GoferInode, name: ByteString): GoferInode | Errno {
   const reply = dir.fs.connection.call(c.WALK, [from[0], [...from[1], name], flags]);
   if (isErrno(reply)) return reply;
   const [, , control, records, stopped] = reply;
-  if (typeof control !== 'number' || !(records instanceof Uint8Array) || typeof stopped !== 'number') return dir.fs.connection.malformed();
+  if (typeof control !== 'number' || !(records instanceof Uint8Array) || typeof stopped !== 'number')
+    return dir.fs.connection.malformed();
   if (records.length !== (from[1].length + 1) * c.ATTR_SIZE) {
     if (control !== 0) dir.fs.connection.forget(control);
     // A walk that stopped above the directory means the directory itself is gone.
@@ -81,7 +82,8 @@ function fetchRecords(dir: GoferInode, entries: readonly ListEntry[]): number {
   const reply = dir.callOn(c.STAT_MANY, [entries.map((entry) => entry.name)]);
   if (isErrno(reply)) return reply;
   const records = reply[2];
-  if (!(records instanceof Uint8Array) || records.length !== entries.length * c.ATTR_SIZE) return dir.fs.connection.malformed();
+  if (!(records instanceof Uint8Array) || records.length !== entries.length * c.ATTR_SIZE)
+    return dir.fs.connection.malformed();
   for (let i = 0; i < entries.length; i++) {
     if (attrMode(records, i * c.ATTR_SIZE) === 0) continue;
     (entries[i] as ListEntry).record = Uint8Array.prototype.slice.call(records, i * c.ATTR_SIZE, (i + 1) * c.ATTR_SIZE);
@@ -123,7 +125,8 @@ export function walkAhead(dir: GoferInode, names: readonly ByteString[]): void {
 /** Lets go of what was walked ahead and never looked up. */
 export function dropAhead(dir: GoferInode, ahead: Map<ByteString, GoferInode | null>): void {
   dir.ahead = null;
-  for (const child of ahead.values()) if (child !== null && child.dentryCount === 0 && child.openCount === 0) child.evict();
+  for (const child of ahead.values())
+    if (child !== null && child.dentryCount === 0 && child.openCount === 0) child.evict();
   ahead.clear();
   dir.ahead = ahead;
 }
@@ -150,7 +153,8 @@ export function fetchEntries(dir: GoferInode): ListEntry[] | Errno {
     const reply = dir.callOn(c.READDIR, [stream]);
     if (isErrno(reply)) return reply;
     const [, , control, next, raw] = reply;
-    if (typeof control !== 'number' || typeof next !== 'number' || !(raw instanceof Uint8Array)) return dir.fs.connection.malformed();
+    if (typeof control !== 'number' || typeof next !== 'number' || !(raw instanceof Uint8Array))
+      return dir.fs.connection.malformed();
     if (stream === 0) dir.setControl(control);
     if (!parseDirents(raw, entries)) return dir.fs.connection.malformed();
     stream = next;
@@ -196,7 +200,13 @@ function adoptNew(dir: GoferInode, name: ByteString, dirRecord: unknown, record:
   return child;
 }
 
-export function createChild(dir: GoferInode, name: ByteString, mode: number, uid: number, gid: number): GoferInode | Errno {
+export function createChild(
+  dir: GoferInode,
+  name: ByteString,
+  mode: number,
+  uid: number,
+  gid: number,
+): GoferInode | Errno {
   const reply = dir.callOn(c.CREATE, [name, 2, mode & 0o7777, uid, gid]);
   if (isErrno(reply)) return reply;
   const fd = dir.fs.connection.takeFd();
@@ -210,7 +220,12 @@ export function createChild(dir: GoferInode, name: ByteString, mode: number, uid
 }
 
 /** mkdir, mknod and symlink: `args` as the method wants them after the address. */
-export function makeEntry(dir: GoferInode, name: ByteString, method: number, args: readonly WireValue[]): GoferInode | Errno {
+export function makeEntry(
+  dir: GoferInode,
+  name: ByteString,
+  method: number,
+  args: readonly WireValue[],
+): GoferInode | Errno {
   const reply = dir.callOn(method, args);
   if (isErrno(reply)) return reply;
   const child = adoptNew(dir, name, reply[2], reply[3]);

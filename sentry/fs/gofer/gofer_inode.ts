@@ -255,7 +255,14 @@ export class GoferInode extends Inode implements ControlHolder {
   override mkdir(_ctx: IoContext, name: ByteString, mode: number, uid: number, gid: number): Inode | Errno {
     return dirs.makeEntry(this, name, c.MKDIR, [name, mode & 0o7777, uid, gid]);
   }
-  override mknod(_ctx: IoContext, name: ByteString, mode: number, rdev: number, uid: number, gid: number): Inode | Errno {
+  override mknod(
+    _ctx: IoContext,
+    name: ByteString,
+    mode: number,
+    rdev: number,
+    uid: number,
+    gid: number,
+  ): Inode | Errno {
     const major = (rdev >>> 8) & 0xfff;
     const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
     return dirs.makeEntry(this, name, c.MKNOD, [name, mode, major, minor, uid, gid]);
@@ -281,7 +288,15 @@ export class GoferInode extends Inode implements ControlHolder {
     target: Inode | null,
     flags: number,
   ): number {
-    return dirs.renameChild(this, name, child as GoferInode, newDir as GoferInode, newName, target as GoferInode | null, flags);
+    return dirs.renameChild(
+      this,
+      name,
+      child as GoferInode,
+      newDir as GoferInode,
+      newName,
+      target as GoferInode | null,
+      flags,
+    );
   }
 
   /** Shared filesystems: does `name` still name `child`? Refreshes its attributes. */
@@ -447,5 +462,4 @@ export class GoferInode extends Inode implements ControlHolder {
     const names = this.loadXattrNames();
     return isErrno(names) ? names : [...names].filter((name) => !name.startsWith('system.'));
   }
-
 }

@@ -62,7 +62,7 @@ describe('HostStreamFile', () => {
     expect(nodeHostFiles.fcntl(both, 3, 0) & 0o4000).toBe(0);
     expect(read(file, 10)).toBe(EAGAIN);
     let woken = 0;
-    file.waitQueue.add({ notify: () => ((woken++), true) });
+    file.waitQueue.add({ notify: () => (woken++, true) });
     const armed = watched.get(both);
     expect((armed?.mask ?? 0) & 1).toBe(1);
     expect(file.write(ctx, text('hello'))).toBe(5);

@@ -130,7 +130,8 @@ export class HostTty implements ControllingTty {
     const caller = callerOf(ctx);
     if (caller === null || this.session === null) return 0;
     const group = caller.processGroup;
-    if (group.session !== this.session || this.session.foreground === null || this.session.foreground === group) return 0;
+    if (group.session !== this.session || this.session.foreground === null || this.session.foreground === group)
+      return 0;
     if (this.kernel.isBlockedOrIgnored(ctx, signo)) return signo === SIGTTIN ? EIO : 0;
     if (group.isOrphaned()) return EIO;
     this.kernel.signalProcessGroup(group, signo);

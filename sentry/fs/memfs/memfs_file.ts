@@ -33,7 +33,10 @@ export class MemfsFile extends SeekableFile {
     while (io.remaining > 0) {
       const want = Math.min(io.remaining, CHUNK);
       const at = offset + done;
-      const n = inode.mapFd >= 0 ? inode.fs.files.pread(inode.mapFd, scratch, 0, want, at) : inode.node.read(scratch, 0, want, at);
+      const n =
+        inode.mapFd >= 0
+          ? inode.fs.files.pread(inode.mapFd, scratch, 0, want, at)
+          : inode.node.read(scratch, 0, want, at);
       if (n <= 0) return done > 0 ? done : n;
       const put = io.put(scratch, 0, n);
       if (put < 0) return done > 0 ? done : put;

@@ -215,7 +215,14 @@ export class MemfsInode extends Inode {
   override mkdir(_ctx: IoContext, name: ByteString, mode: number, uid: number, gid: number): Inode | Errno {
     return this.add(name, S_IFDIR | mode, uid, gid, () => {});
   }
-  override mknod(_ctx: IoContext, name: ByteString, mode: number, rdev: number, uid: number, gid: number): Inode | Errno {
+  override mknod(
+    _ctx: IoContext,
+    name: ByteString,
+    mode: number,
+    rdev: number,
+    uid: number,
+    gid: number,
+  ): Inode | Errno {
     const made = this.add(name, mode, uid, gid, (node) => {
       node.rdev = rdev;
     });
@@ -291,7 +298,12 @@ export class MemfsInode extends Inode {
       place(this.at, from, other);
     } else {
       if (target !== null) {
-        const err = target === child ? 0 : (target as MemfsInode).isType(S_IFDIR) ? to.rmdir(_ctx, newName, target) : to.unlink(_ctx, newName, target);
+        const err =
+          target === child
+            ? 0
+            : (target as MemfsInode).isType(S_IFDIR)
+              ? to.rmdir(_ctx, newName, target)
+              : to.unlink(_ctx, newName, target);
         if (err < 0) return err;
       }
       this.at.deleteChild(moved);

@@ -23,7 +23,12 @@ interface Entry {
 }
 
 /** Reads all entries of a real directory, without "." and "..". Returns 0 or errno. */
-function readReal(ctx: IoContext, dir: OverlayInode, real: Inode, add: (name: ByteString, ino: number, dtype: number) => void): number {
+function readReal(
+  ctx: IoContext,
+  dir: OverlayInode,
+  real: Inode,
+  add: (name: ByteString, ino: number, dtype: number) => void,
+): number {
   const file = real.open(ctx, dir.fs.internalPath(), O_DIRECTORY);
   if (isErrno(file)) return file;
   const r = file.readdir(ctx, (name, ino, dtype) => {

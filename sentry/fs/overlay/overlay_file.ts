@@ -22,7 +22,14 @@ export class OverlayFile extends FileDescription {
   private real: FileDescription;
   private isLower: boolean;
 
-  constructor(path: Path, inode: OverlayInode, flags: number, creds: Credentials, real: FileDescription, isLower: boolean) {
+  constructor(
+    path: Path,
+    inode: OverlayInode,
+    flags: number,
+    creds: Credentials,
+    real: FileDescription,
+    isLower: boolean,
+  ) {
     super(path, inode, flags, creds);
     this.real = real;
     this.isLower = isLower;

@@ -35,7 +35,13 @@ export class OverlayInode extends Inode {
   private lowerLinks: number;
   private isRemoved = false;
 
-  constructor(fs: OverlayFilesystem, upper: Inode | null, lower: Inode | null, parent: OverlayInode | null, name: ByteString) {
+  constructor(
+    fs: OverlayFilesystem,
+    upper: Inode | null,
+    lower: Inode | null,
+    parent: OverlayInode | null,
+    name: ByteString,
+  ) {
     super(fs);
     this.upper = upper;
     this.lower = lower;
@@ -168,7 +174,14 @@ export class OverlayInode extends Inode {
   override mkdir(ctx: IoContext, name: ByteString, mode: number, uid: number, gid: number): Inode | Errno {
     return this.make(ctx, name, (upper) => upper.mkdir(ctx, name, mode, uid, gid));
   }
-  override mknod(ctx: IoContext, name: ByteString, mode: number, rdev: number, uid: number, gid: number): Inode | Errno {
+  override mknod(
+    ctx: IoContext,
+    name: ByteString,
+    mode: number,
+    rdev: number,
+    uid: number,
+    gid: number,
+  ): Inode | Errno {
     return this.make(ctx, name, (upper) => upper.mknod(ctx, name, mode, rdev, uid, gid));
   }
   override symlink(ctx: IoContext, name: ByteString, target: ByteString, uid: number, gid: number): Inode | Errno {
@@ -219,7 +232,12 @@ export class OverlayInode extends Inode {
     return entries.length === 0 ? 0 : ENOTEMPTY;
   }
 
-  private removeName(ctx: IoContext, name: ByteString, child: OverlayInode, remove: (upper: Inode, above: Inode) => number): number {
+  private removeName(
+    ctx: IoContext,
+    name: ByteString,
+    child: OverlayInode,
+    remove: (upper: Inode, above: Inode) => number,
+  ): number {
     const err = copyUp(ctx, this);
     if (err < 0) return err;
     const upper = this.upper as Inode;
@@ -287,14 +305,29 @@ export class OverlayInode extends Inode {
     return this.move(ctx, name, moved, to, newName, replaced);
   }
 
-  private exchange(ctx: IoContext, name: ByteString, moved: OverlayInode, to: OverlayInode, newName: ByteString, other: OverlayInode): number {
+  private exchange(
+    ctx: IoContext,
+    name: ByteString,
+    moved: OverlayInode,
+    to: OverlayInode,
+    newName: ByteString,
+    other: OverlayInode,
+  ): number {
     const err = OverlayInode.raiseName(ctx, to, newName, other);
     if (err < 0) return err;
     const hidden = this.whiteOut(ctx, name);
     if (hidden < 0) return hidden;
     const alsoHidden = to.whiteOut(ctx, newName);
     if (alsoHidden < 0) return alsoHidden;
-    const r = (this.upper as Inode).rename(ctx, name, moved.upper as Inode, to.upper as Inode, newName, other.upper, RENAME_EXCHANGE);
+    const r = (this.upper as Inode).rename(
+      ctx,
+      name,
+      moved.upper as Inode,
+      to.upper as Inode,
+      newName,
+      other.upper,
+      RENAME_EXCHANGE,
+    );
     if (r < 0) return r;
     moved.setPlace(to, newName);
     other.setPlace(this, name);
@@ -302,13 +335,28 @@ export class OverlayInode extends Inode {
     return 0;
   }
 
-  private move(ctx: IoContext, name: ByteString, moved: OverlayInode, to: OverlayInode, newName: ByteString, replaced: OverlayInode | null): number {
+  private move(
+    ctx: IoContext,
+    name: ByteString,
+    moved: OverlayInode,
+    to: OverlayInode,
+    newName: ByteString,
+    replaced: OverlayInode | null,
+  ): number {
     const above = (to.upper as Inode).lookup(ctx, newName);
     if (isErrno(above) && above !== ENOENT) return above;
     const hadUpper = !isErrno(above);
     const hidden = to.whiteOut(ctx, newName);
     if (hidden < 0) return hidden;
-    const r = (this.upper as Inode).rename(ctx, name, moved.upper as Inode, to.upper as Inode, newName, hadUpper ? above : null, 0);
+    const r = (this.upper as Inode).rename(
+      ctx,
+      name,
+      moved.upper as Inode,
+      to.upper as Inode,
+      newName,
+      hadUpper ? above : null,
+      0,
+    );
     if (r < 0) {
       if (hidden > 0) to.whiteouts?.delete(newName);
       return r;
