@@ -38,7 +38,7 @@ const FLOATING_RESUMES = 4;
 export class CpuPolicy {
   /** The processor everything is kept on, or SPREAD. */
   private cpu = SPREAD;
-  private floating = 1;
+  private floating = 0;
   private lease = 0;
   private tickAt = 0;
   private windowStart = 0;
@@ -52,6 +52,12 @@ export class CpuPolicy {
   constructor(threads: ReadonlyMap<number, PtraceThread>) {
     this.threads = threads;
     rawSyscall(SYS_SCHED_GETAFFINITY, 0, MASK_BYTES, this.everywhere.addr);
+    this.pinHere();
+  }
+
+  /** A host thread that was cloned from the Sentry, or is to be treated so: it has the Sentry's restriction. */
+  inherits(thread: PtraceThread): void {
+    thread.pinnedTo = this.cpu;
   }
 
   private currentCpu(): number {
@@ -102,8 +108,8 @@ export class CpuPolicy {
     this.place(thread);
   }
 
-  /** Threads of a process about to be killed: they die wherever there is room. */
-  onKill(thread: PtraceThread): void {
+  /** Lets a thread go: one about to be killed dies wherever there is room, and the bell rings from anywhere. */
+  letFloat(thread: PtraceThread): void {
     if (thread.pinnedTo !== SPREAD) this.release(thread);
   }
 

@@ -108,14 +108,16 @@ export class PtracePlatform implements Platform {
     this.tracer = new Tracer(this.commands, this.descriptors, this.stub, this.stubBase);
     const layout = addressLayout(maps, this.stubBase, readMinAddr());
     this.host = { tracer: this.tracer, layout, stubBase: this.stubBase, procFd };
+    // From the start: on one processor the dozen exchanges below cost little.
+    if (countCpus() > 1) this.tracer.policy = new CpuPolicy(this.tracer.threads);
     this.pristine = new PtraceAddressSpace(this.host, this.spawnStub(maps));
+    this.tracer.policy?.inherits(this.pristine.leader);
     this.pristine.leader.clearRegisters();
     this.resetSignals();
     this.bellSpace = this.makeBell();
     this.confine(options.name ?? 'runsc-stub');
     if (this.tracer.fpState.init(this.pristine.hostPid) < 0) refuse('cannot read the FPU state of a traced thread');
     this.tracer.fpState.reset(this.pristine.hostPid);
-    if (countCpus() > 1) this.tracer.policy = new CpuPolicy(this.tracer.threads);
   }
 
   // -------------------------------------------------------------------------------------------------------------
@@ -253,6 +255,7 @@ export class PtracePlatform implements Platform {
     leader.registers.set(REG_R12, BELL_PAGE);
     leader.registers.set(REG_R13, BELL_ENTRIES);
     leader.writeRegisters();
+    this.tracer.policy?.letFloat(leader);
     this.tracer.bell = new Bell(space.hostPid, this.descriptors.epollFd);
     return space;
   }

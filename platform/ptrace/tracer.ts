@@ -177,7 +177,7 @@ export class Tracer {
       else if (thread.state === QUEUED) this.dequeue(thread);
       thread.state = DEAD;
       if (this.current === thread) this.current = null;
-      this.policy?.onKill(thread);
+      this.policy?.letFloat(thread);
       this.dying++;
     }
     kill(space.hostPid, SIGKILL);
