@@ -8,8 +8,6 @@ import { registerDevices } from '../../sentry/fs/dev/populate.ts';
 import { procType } from '../../sentry/fs/proc/proc_filesystem.ts';
 import { sysType } from '../../sentry/fs/sys/sys_filesystem.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
-import { procType } from '../../sentry/fs/proc/proc_filesystem.ts';
-import { sysType } from '../../sentry/fs/sys/sys_filesystem.ts';
 import { tmpfsType } from '../../sentry/fs/tmpfs/tmpfs.ts';
 import { cloneNamespace, translatePath } from '../../sentry/vfs/mount_tree.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
@@ -19,8 +17,6 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   const { vfs, host } = kernel;
   vfs.registerType(tmpfsType(host));
   vfs.registerType(tmpfsType(host, 'ramfs'));
-  vfs.registerType(procType(kernel));
-  vfs.registerType(sysType(kernel));
   vfs.registerType(procType(kernel));
   vfs.registerType(sysType(kernel));
   vfs.fifoOpener = openFifo;
