@@ -9,22 +9,23 @@ import { type Verb, VERBS } from './cmd/verbs.ts';
 import { RuntimeLog } from './console/log.ts';
 import { EXIT_ERROR, EXIT_UNKNOWN_COMMAND, messageOf, RunscError } from './errors.ts';
 import { runInternal } from './boot/internal.ts';
-import { warmStart } from './boot/warm_start.ts';
+import { setCodeCacheMaker, writeCodeCache } from './boot/code_cache.ts';
 import { ensureForkable } from './sandbox/reexec.ts';
+import { mark } from './sandbox/timing.ts';
 import { VERSION_TEXT } from './version.ts';
 
 /** Runs one command and ends the process with its status. */
-export function main(args: readonly string[]): void {
+export function main(args: readonly string[], makeCodeCache: (() => Uint8Array) | null): void {
+  if (makeCodeCache !== null) {
+    setCodeCacheMaker(makeCodeCache);
+    if (args[0] === '--version') writeCodeCache();
+  }
   // Not process.exit: no event loop work is pending and the status must not be overtaken by exit handlers.
   (process as unknown as { reallyExit(status: number): never }).reallyExit(run(args));
 }
 
-/** Executes what the code cache should hold compiled. Called by the build. */
-export function warmUp(): void {
-  warmStart();
-}
-
 function run(args: readonly string[]): number {
+  mark('bundle loaded');
   let log: RuntimeLog | null = null;
   let verb: Verb | null = null;
   try {

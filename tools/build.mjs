@@ -9,8 +9,8 @@
  *   dist/lib.cjs        the library entry (import { Sandbox } from 'runsc-ts')
  *   dist/conformance.cjs  the conformance runner, when its source is there
  */
-import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -71,15 +71,23 @@ function writeLauncher() {
   chmodSync(join(dist, 'runsc-ts.cjs'), 0o755);
 }
 
-/** The cache must be made under the flags it will be used with: V8 compares them. */
+/**
+ * The cache must be made under the flags it will be used with (V8 compares them), best by a sandbox that has just run a program;
+ * where none can run here, by the command line alone.
+ */
 function makeCodeCache() {
-  rmSync(join(dist, 'main.cache'), { force: true });
+  const cache = join(dist, 'main.cache');
   const env = { ...process.env, RUNSC_TS_MAKE_CACHE: '1', NODE_OPTIONS: '' };
-  try {
-    execFileSync(process.execPath, [...FLAGS, join(dist, 'runsc-ts.cjs'), '--version'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
-  } catch (error) {
-    console.error(`warning: no code cache was made, start-up will be slower: ${error.message}`);
+  for (const args of [['do', '--', '/bin/sh', '-c', 'exit 0'], ['--version']]) {
+    rmSync(cache, { force: true });
+    const fd = openSync(cache, 'w');
+    const stdio = ['ignore', 'ignore', 'ignore', ...new Array(6).fill('ignore'), fd];
+    const run = spawnSync(process.execPath, [...FLAGS, join(dist, 'runsc-ts.cjs'), ...args], { env, stdio, timeout: 30000 });
+    closeSync(fd);
+    if (run.status === 0 && statSync(cache).size > 0) return;
   }
+  rmSync(cache, { force: true });
+  console.error('warning: no code cache was made, start-up will be slower');
 }
 
 /** npm does not link a package's own bin into its own node_modules; `npx runsc-ts` inside the repository needs it. */

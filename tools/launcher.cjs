@@ -20,7 +20,5 @@ const wrapped = '(function (exports, require, module, __filename, __dirname) {' 
 const script = new vm.Script(wrapped, { filename: main, cachedData, importModuleDynamically: undefined });
 const entry = { exports: {} };
 script.runInThisContext().call(entry.exports, entry.exports, require, entry, main, __dirname);
-if (process.env.RUNSC_TS_MAKE_CACHE === '1') {
-  entry.exports.warmUp();
-  fs.writeFileSync(cacheFile, script.createCachedData());
-} else entry.exports.main(process.argv.slice(2), script.cachedDataRejected === true);
+const makeCache = process.env.RUNSC_TS_MAKE_CACHE === '1' ? () => script.createCachedData() : null;
+entry.exports.main(process.argv.slice(2), makeCache);

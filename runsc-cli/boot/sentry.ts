@@ -22,6 +22,8 @@ import type { Task } from '../../sentry/kernel/task.ts';
 import type { ErrorMessage, ExitMessage, StateMessage } from '../../sentry/control/messages/lifecycle.ts';
 import { errnoWords, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_OWN_FAILURE } from '../errors.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
+import { mark } from '../sandbox/timing.ts';
+import { warmGofer } from './code_cache.ts';
 import { ControlChannel } from './control_channel.ts';
 import { connectGofer, type GoferTrees } from './gofer_trees.ts';
 import { importStandardFiles } from './stdio.ts';
@@ -74,6 +76,7 @@ export class Sandbox {
     const { config, platform, host } = this;
     const vfs = new VirtualFilesystem(host);
     const trees = connectGofer(host, this.fds.goferClient, config, (why) => this.goferDied(why));
+    mark('  sentry: gofer connected');
     const budget = config.memoryLimit === null ? {} : { budget: new MemoryBudget(config.memoryLimit) };
     const kernel = new Kernel({
       platform,
@@ -86,6 +89,7 @@ export class Sandbox {
       domainname: config.domainname,
     });
     this.kernel = kernel;
+    mark('  sentry: kernel made');
     wireKernel(kernel, config);
     this.startInit(kernel, trees);
   }
@@ -94,6 +98,7 @@ export class Sandbox {
     const { config } = this;
     const { process } = config;
     const mountNs = buildMounts(kernel, trees, config);
+    mark('  sentry: mounts made');
     const creds = containerCredentials(kernel, process);
     const rlimits = containerRlimits(process);
     const fdTable = new FdTable();
@@ -129,6 +134,11 @@ export class Sandbox {
   /** Ends every stub. Idempotent. */
   shutdown(): void {
     this.platform.shutdown();
+  }
+
+  /** For the build: see code_cache.ts. */
+  warm(): void {
+    warmGofer(this.host);
   }
 
   private initExited(status: number): void {

@@ -14,12 +14,14 @@ import { sentryCalls } from '../../platform/seccomp/sentry_filter.ts';
 import { encodeMessage, type FromSentry } from '../../sentry/control/messages/lifecycle.ts';
 import { EXIT_OWN_FAILURE, messageOf } from '../errors.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
+import { mark } from '../sandbox/timing.ts';
+import { codeCacheDescriptors, writeCodeCache } from './code_cache.ts';
 import { type ChildDescriptors, debugLine, settleChild } from './process_entry.ts';
 import { Sandbox, StartError } from './sentry.ts';
 
 /** Enters the empty root and gives up every privilege. '' or what failed. */
 export function prepareSentry(config: SandboxConfig, fds: ChildDescriptors, granted: Granted, socket: number): string {
-  settleChild([0, 1, 2, fds.goferClient, fds.controlSentry, fds.debug, socket], socket >= 0 ? 'forked' : 'booted');
+  settleChild([0, 1, 2, fds.goferClient, fds.controlSentry, fds.debug, socket, ...codeCacheDescriptors()], socket >= 0 ? 'forked' : 'booted');
   for (const refusal of granted.refused) debugLine(fds, config.debug, `sentry: weaker confinement: ${refusal}`);
   if ((granted.namespaces & CLONE_NEWUSER) !== 0) {
     const result = becomeUser(0, 0);
@@ -38,14 +40,21 @@ export function prepareSentry(config: SandboxConfig, fds: ChildDescriptors, gran
 export function sentryMain(config: SandboxConfig, fds: ChildDescriptors, filter: Uint8Array): number {
   const tell = (message: FromSentry): void => void write(fds.controlSentry, encodeMessage(message));
   try {
+    mark('  sentry: main');
     const sandbox = new Sandbox(config, fds);
+    mark('  sentry: platform');
     const confined = install(filter);
     if (confined < 0) throw new StartError(`seccomp: errno ${-confined}`, EXIT_OWN_FAILURE);
+    mark('  sentry: filter installed');
     sandbox.start();
+    mark('  sentry: init loaded');
     tell({ type: 'started' });
     const outcome = sandbox.run((state) => tell({ type: state }));
+    mark('  sentry: init exited');
     tell(outcome);
     sandbox.shutdown();
+    sandbox.warm();
+    writeCodeCache();
     return outcome.type === 'exit' ? 0 : EXIT_OWN_FAILURE;
   } catch (error) {
     const isExpected = error instanceof StartError;

@@ -4,10 +4,11 @@
  * The runtime's own messages: errors to --log (as runc writes them, one object a line) and standard error, debug messages to
  * --debug-log. Structured lines are pino's, with a synchronous destination; pino is loaded only when there is a line for it.
  */
-import { createRequire } from 'node:module';
 import type { pino } from 'pino';
 import { open, write } from '../../platform/ffi/lifecycle.ts';
 import { RunscError } from '../errors.ts';
+
+declare const require: (name: string) => unknown;
 
 const O_WRONLY_CREAT_APPEND_CLOEXEC = 1 | 0o100 | 0o2000 | 0o2000000;
 const STDERR = 2;
@@ -59,7 +60,7 @@ function openLog(path: string): number {
 }
 
 function makeLogger(fd: number): pino.Logger {
-  const require = createRequire(__filename);
+  // The bundle's own require: loading node:module for createRequire would cost more than the rest of a start without logs.
   const load = require('pino') as typeof pino;
   const destination = { write: (line: string): void => void write(fd, Buffer.from(line)) };
   return load({ level: 'debug', base: null, messageKey: 'msg', timestamp: () => `,"time":"${new Date().toISOString()}"`, formatters: { level: (label) => ({ level: label }) } }, destination);

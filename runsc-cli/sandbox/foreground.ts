@@ -8,6 +8,7 @@ import { read } from '../../platform/ffi/lifecycle.ts';
 import { decodeFromSentry, encodeMessage, type FromSentry, MAX_MESSAGE, type ToSentry } from '../../sentry/control/messages/lifecycle.ts';
 import { TerminalGuard } from '../console/terminal.ts';
 import { EXIT_OWN_FAILURE, RunscError } from '../errors.ts';
+import { mark } from './timing.ts';
 import { SIGCHLD, SIGCONT, SIGSTOP, SignalPipe, targetOf } from './signals.ts';
 import { endSandbox, type RunningSandbox } from './start.ts';
 
@@ -26,9 +27,11 @@ export function waitInForeground(running: RunningSandbox, signals: SignalPipe): 
     if (outcome.type === 'exit') return outcome.signo !== 0 ? 128 + outcome.signo : outcome.status;
     throw new RunscError(outcome.message, outcome.status);
   } finally {
+    mark('outcome known');
     endSandbox(running);
     close(running.controlFd);
     terminal.restore();
+    mark('ended');
   }
 }
 

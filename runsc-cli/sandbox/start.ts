@@ -8,13 +8,14 @@
  */
 import { close, geteuid, getegid, getrlimit, kill, setrlimit, socketpair, waitPid } from '../../platform/ffi/lifecycle.ts';
 import { hasForkFlags, makeForkable } from '../../platform/ffi/forkable.ts';
-import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, type IdMap, type StartedChild, startChild } from '../../platform/host/spawn/namespaces.ts';
+import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, finishChild, type IdMap, type StartedChild, beginChild } from '../../platform/host/spawn/namespaces.ts';
 import { goferFilter, goferMain, prepareGofer } from '../boot/gofer.ts';
 import type { ChildDescriptors } from '../boot/process_entry.ts';
 import { prepareSentry, sentryFilter, sentryMain } from '../boot/sentry_process.ts';
 import type { RuntimeLog } from '../console/log.ts';
 import { RunscError } from '../errors.ts';
 import { bootSandbox } from './boot_node.ts';
+import { mark } from './timing.ts';
 import type { SandboxConfig } from './config.ts';
 
 const SOCK_SEQPACKET_CLOEXEC = 5 | 0o2000000;
@@ -31,6 +32,7 @@ export interface RunningSandbox {
 
 /** Starts a sandbox on this process's own standard descriptors. Throws RunscError. */
 export function startSandbox(config: SandboxConfig, log: RuntimeLog): RunningSandbox {
+  mark('configured');
   raiseFileLimit();
   const gofer = pairOf('gofer');
   const control = pairOf('control');
@@ -52,13 +54,15 @@ export interface SandboxPids {
 }
 
 function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: RuntimeLog): SandboxPids | string {
+  mark('forkable');
   const isRoot = geteuid() === 0;
   const namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
   const own: IdMap = { insideUid: 0, outsideUid: geteuid(), insideGid: 0, outsideGid: getegid() };
   const nobody: IdMap = { insideUid: 0, outsideUid: NOBODY, insideGid: 0, outsideGid: NOBODY };
   // Compiled here: the children's roots have no libseccomp to load.
   const filters = { gofer: goferFilter(), sentry: sentryFilter(config) };
-  const gofer = startChild({
+  mark('filters compiled');
+  const startingGofer = beginChild({
     name: 'gofer',
     namespaces: namespaces | CLONE_NEWNET,
     userNamespace: isRoot ? null : own,
@@ -67,8 +71,9 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
     prepare: (granted, socket) => prepareGofer(config, descriptors, granted, socket),
     main: () => goferMain(config, descriptors, filters.gofer),
   });
-  if (typeof gofer === 'string') return gofer;
-  const sentry = startChild({
+  if (typeof startingGofer === 'string') return startingGofer;
+  mark('gofer begun');
+  const startingSentry = beginChild({
     name: 'sentry',
     namespaces: config.network === 'host' ? namespaces : namespaces | CLONE_NEWNET,
     userNamespace: isRoot ? nobody : own,
@@ -77,10 +82,15 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
     prepare: (granted, socket) => prepareSentry(config, descriptors, granted, socket),
     main: () => sentryMain(config, descriptors, filters.sentry),
   });
-  if (typeof sentry === 'string') {
-    endChild(gofer);
-    return sentry;
+  mark('sentry begun');
+  const gofer = finishChild(startingGofer);
+  const sentry = typeof startingSentry === 'string' ? startingSentry : finishChild(startingSentry);
+  if (typeof gofer === 'string' || typeof sentry === 'string') {
+    if (typeof gofer !== 'string') endChild(gofer);
+    if (typeof sentry !== 'string') endChild(sentry);
+    return typeof gofer === 'string' ? gofer : (sentry as string);
   }
+  mark('sentry started');
   log.debug('debug', `sentry ${sentry.pid}, gofer ${gofer.pid}`);
   return { sentryPid: sentry.pid, goferPid: gofer.pid };
 }

@@ -70,8 +70,15 @@ export interface StartedChild {
   readonly lifeLine: number;
 }
 
-/** Starts a child. Returns it, or one line saying what failed. */
-export function startChild(plan: ChildPlan): StartedChild | string {
+/** A child on its way: the intermediate is forked, the rest happens while we do something else. */
+export interface StartingChild {
+  readonly plan: ChildPlan;
+  readonly socket: number;
+  readonly intermediate: number;
+}
+
+/** Begins to start a child; finishChild() must follow. Returns it, or one line saying what failed. */
+export function beginChild(plan: ChildPlan): StartingChild | string {
   const pair = socketpair(SOCK_STREAM_CLOEXEC);
   if (typeof pair === 'number') return `${plan.name}: socketpair: errno ${-pair}`;
   const [ours, theirs] = pair;
@@ -85,8 +92,13 @@ export function startChild(plan: ChildPlan): StartedChild | string {
     close(ours);
     return `${plan.name}: fork: errno ${-intermediate}`;
   }
-  const result = awaitStart(plan, ours, intermediate);
-  if (typeof result === 'string') close(ours);
+  return { plan, socket: ours, intermediate };
+}
+
+/** Waits until the child is ready and tells it to go on. Returns it, or one line saying what failed. */
+export function finishChild(starting: StartingChild): StartedChild | string {
+  const result = awaitStart(starting.plan, starting.socket, starting.intermediate);
+  if (typeof result === 'string') close(starting.socket);
   return result;
 }
 
