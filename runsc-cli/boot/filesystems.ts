@@ -5,6 +5,8 @@
  */
 import { ENODEV, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
 import { populateDev } from '../../sentry/fs/dev/populate.ts';
+import { OverlayFilesystem } from '../../sentry/fs/overlay/overlay_filesystem.ts';
+import { makeTmpfs } from '../../sentry/fs/tmpfs/tmpfs.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import type { IoContext } from '../../sentry/vfs/context.ts';
 import type { Filesystem } from '../../sentry/vfs/filesystem.ts';
@@ -34,6 +36,8 @@ export function makeFilesystem(kernel: Kernel, ctx: IoContext, mount: MountConfi
 }
 
 /** A writable in-memory layer over `lower`. */
-export function makeOverlay(_kernel: Kernel, lower: Filesystem): Filesystem {
-  return lower;
+export function makeOverlay(kernel: Kernel, lower: Filesystem): Filesystem | Errno {
+  const upper = makeTmpfs(kernel.host, 'mode=755');
+  if (isErrno(upper)) return upper;
+  return new OverlayFilesystem(upper, lower);
 }

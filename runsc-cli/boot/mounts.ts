@@ -33,6 +33,7 @@ export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxCo
   const { vfs } = kernel;
   const lower = trees[0] as Filesystem;
   const rootFs = config.rootOverlay ? makeOverlay(kernel, lower) : lower;
+  if (isErrno(rootFs)) throw failure(`overlay: ${errnoName(rootFs)}`);
   const root = vfs.newMount(rootFs, mountFlags(0));
   root.source = 'none';
   const namespace = vfs.namespaceOf(root);
