@@ -11,6 +11,7 @@
 import {
   EBADF,
   EINVAL,
+  EISDIR,
   ENODEV,
   ENOTDIR,
   ENOTTY,
@@ -70,6 +71,9 @@ export abstract class FileDescription {
     pathGet(path);
   }
 
+  get isDirectory(): boolean {
+    return (this.inode.mode & 0o170000) === 0o040000;
+  }
   get isReadable(): boolean {
     return (this.flags & O_ACCMODE) !== O_WRONLY && (this.flags & O_PATH) === 0;
   }
@@ -134,7 +138,7 @@ export abstract class FileDescription {
 
   /** Reads at the file position and advances it. Returns bytes (0: end of file), WOULD_BLOCK or errno. */
   read(_ctx: IoContext, _io: IoSequence): number {
-    return EINVAL;
+    return this.isDirectory ? EISDIR : EINVAL;
   }
   /** Writes at the file position (end of file with O_APPEND) and advances it. */
   write(_ctx: IoContext, _io: IoSequence): number {
@@ -142,7 +146,7 @@ export abstract class FileDescription {
   }
   /** Reads at `offset` without touching the position. */
   pread(_ctx: IoContext, _io: IoSequence, _offset: number): number {
-    return ESPIPE;
+    return this.isDirectory ? EISDIR : ESPIPE;
   }
   pwrite(_ctx: IoContext, _io: IoSequence, _offset: number): number {
     return ESPIPE;

@@ -13,7 +13,6 @@ import { FlatUserIo, type IoSequence, UserIo } from '../../sentry/vfs/io.ts';
 export const MAX_RW_COUNT = 0x7ffff000;
 const IOV_MAX = 1024;
 const TASK_SIZE = 0x7ffffffff000;
-const SSIZE_MAX = 2 ** 63;
 const raw = new Uint8Array(IOV_MAX * 16);
 const words = new Uint32Array(raw.buffer);
 
@@ -22,9 +21,9 @@ export function isUserRange(addr: number, length: number): boolean {
   return addr + length <= TASK_SIZE;
 }
 
-/** One buffer. Errors: EINVAL for a length that is negative as ssize_t, EFAULT outside user space. */
+/** One buffer. Errors: EFAULT outside user space (any length that is negative as ssize_t reaches there). */
 export function flatIo(t: Task, addr: number, length: number): IoSequence | Errno {
-  if (!isUserRange(addr, length)) return length >= SSIZE_MAX ? EINVAL : EFAULT;
+  if (!isUserRange(addr, length)) return EFAULT;
   return new FlatUserIo(t.memory, addr, length > MAX_RW_COUNT ? MAX_RW_COUNT : length);
 }
 
