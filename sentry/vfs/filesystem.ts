@@ -40,6 +40,8 @@ export abstract class Filesystem {
   readonly nameMax: number = 255;
   /** True: a walk calls Inode.prefetchWalk() before it looks up names that are not cached. */
   readonly wantsPrefetch: boolean = false;
+  /** True: a name that is not there cannot be made, and trying answers ENOENT (proc). */
+  readonly refusesNewNames: boolean = false;
   /** True: the whole filesystem is read-only (writes answer EROFS), whatever the mount says. */
   isReadOnly = false;
   /** The dentry of `root`; made by vfs at the first mount, shared by all mounts. */

@@ -52,7 +52,7 @@ export function walkToNew(ctx: IoContext, start: Path | null, path: ByteString, 
   if (walk.lastKind !== LAST_NORM) return EEXIST;
   const found = lookupChild(ctx, walk.dentry, walk.lastName);
   if (!isErrno(found)) return EEXIST;
-  if (found !== ENOENT) return found;
+  if (found !== ENOENT || walk.dentry.fs.refusesNewNames) return found;
   if (walk.hasTrailingSlash && what === 'nondir') return ENOENT;
   const readOnly = wantWrite(walk.mount);
   return readOnly !== 0 ? (readOnly as Errno) : walk;

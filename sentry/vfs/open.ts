@@ -88,7 +88,7 @@ function openOrCreate(vfs: VirtualFilesystem, ctx: IoContext, walk: Walk, given:
       return (flags & O_EXCL) !== 0 ? EEXIST : EISDIR;
     }
     const child = lookupChild(ctx, walk.dentry, walk.lastName);
-    if (isErrno(child)) return child === ENOENT ? createAndOpen(vfs, ctx, walk, flags, mode) : child;
+    if (isErrno(child)) return child === ENOENT && !walk.dentry.fs.refusesNewNames ? createAndOpen(vfs, ctx, walk, flags, mode) : child;
     const inode = child.inode as Inode;
     if (isSymlink(inode)) {
       if ((flags & O_EXCL) !== 0) return EEXIST;

@@ -6,7 +6,7 @@
  * Linux: fs/xattr.c (xattr_permission), security/commoncap.c; xattr(7)
  */
 import { CAP_SETFCAP, CAP_SYS_ADMIN } from '../../platform/abi/linux/capability.ts';
-import { ENODATA, EOPNOTSUPP, EPERM, type Errno } from '../../platform/abi/linux/errno.ts';
+import { EINVAL, ENODATA, EOPNOTSUPP, EPERM, type Errno } from '../../platform/abi/linux/errno.ts';
 import { MAY_READ, MAY_WRITE } from '../../platform/abi/linux/fcntl.ts';
 import { S_IFDIR, S_IFMT, S_IFREG, S_ISVTX } from '../../platform/abi/linux/stat.ts';
 import type { IoContext } from './context.ts';
@@ -15,14 +15,19 @@ import type { Path } from './mount.ts';
 import { IN_ATTRIB, notifyFile } from './notify.ts';
 import { FS_APPEND_FL, FS_IMMUTABLE_FL, inodePermission, ownerOrCapable, wantWrite } from './permission.ts';
 
-/** Returns 0, EPERM, ENODATA, EOPNOTSUPP or what the mode says. */
+/** Returns 0, EPERM, ENODATA, EOPNOTSUPP, EINVAL (a prefix alone) or what the mode says. */
 function xattrPermission(ctx: IoContext, inode: Inode, name: ByteString, mask: number): number {
+  const denied = namespacePermission(ctx, inode, name, mask);
+  return denied === 0 && (name === 'user.' || name === 'trusted.' || name === 'security.') ? EINVAL : denied;
+}
+
+function namespacePermission(ctx: IoContext, inode: Inode, name: ByteString, mask: number): number {
   const isWrite = (mask & MAY_WRITE) !== 0;
   if (isWrite && (inode.fsFlags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) !== 0) return EPERM;
   if (name.startsWith('system.')) return 0;
   if (name.startsWith('security.')) return isWrite ? securityWrite(ctx, name) : 0;
   if (name.startsWith('trusted.')) return ctx.creds.hasCap(CAP_SYS_ADMIN) && ctx.creds.userNs.parent === null ? 0 : isWrite ? EPERM : ENODATA;
-  if (!name.startsWith('user.') || name.length === 5) return EOPNOTSUPP;
+  if (!name.startsWith('user.')) return EOPNOTSUPP;
   const type = inode.mode & S_IFMT;
   if (type !== S_IFREG && type !== S_IFDIR) return isWrite ? EPERM : ENODATA;
   if (type === S_IFDIR && isWrite && (inode.mode & S_ISVTX) !== 0 && !ownerOrCapable(ctx.creds, inode)) return EPERM;

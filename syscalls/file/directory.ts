@@ -5,8 +5,8 @@
  *
  * Linux: fs/readdir.c, fs/d_path.c, fs/open.c
  */
-import { EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, EPERM, ERANGE, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
-import { AT_FDCWD, MAY_EXEC } from '../../platform/abi/linux/fcntl.ts';
+import { EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ERANGE, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
+import { AT_FDCWD, MAY_EXEC, PATH_MAX } from '../../platform/abi/linux/fcntl.ts';
 import { S_IFDIR, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import { CAP_SYS_CHROOT } from '../../platform/abi/linux/capability.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -88,6 +88,7 @@ export function sys_getcwd(t: Task, addr: number, size: number): number {
   if (t.cwd.dentry.isUnlinked) return ENOENT;
   const { text, isReachable } = pathText(t.rootDir, t.cwd);
   const bytes = Buffer.from(`${isReachable ? '' : '(unreachable)'}${text}\0`, 'latin1');
+  if (bytes.length > PATH_MAX) return ENAMETOOLONG;
   if (bytes.length > size) return ERANGE;
   return t.memory.copyOut(addr, bytes, 0, bytes.length) === bytes.length ? bytes.length : EFAULT;
 }

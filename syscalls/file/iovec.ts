@@ -27,7 +27,7 @@ export function flatIo(t: Task, addr: number, length: number): IoSequence | Errn
   return new FlatUserIo(t.memory, addr, length > MAX_RW_COUNT ? MAX_RW_COUNT : length);
 }
 
-/** An iovec array of `count` entries. Errors: EINVAL (too many, negative length), EFAULT. */
+/** An iovec array of `count` entries (unsigned int: Linux drops the upper half). Errors: EINVAL (too many, negative length), EFAULT. */
 export function vectorIo(t: Task, addr: number, count: number): IoSequence | Errno {
   if (count > IOV_MAX) return EINVAL;
   if (count === 0) return new FlatUserIo(t.memory, 0, 0);

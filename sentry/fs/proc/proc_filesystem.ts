@@ -30,6 +30,7 @@ export class ProcFilesystem extends Filesystem {
   override readonly root: ProcRootInode;
   override readonly cacheNegative = false;
   override readonly needsRevalidate = true;
+  override readonly refusesNewNames = true;
   readonly magic = PROC_SUPER_MAGIC;
   readonly kernel: Kernel;
   readonly pidNs: PidNamespace;

@@ -7,7 +7,7 @@
  * Invariants: fd < 0: bytes [0, data.length) are in `data`, the rest up to size is zeros, and size <= SMALL_MAX unless
  *             nothing was written. fd >= 0: the memfd has exactly `size` bytes and data is empty. `pages` is what was charged.
  */
-import { EFBIG, EINVAL, ENOSPC, ENXIO, EOPNOTSUPP, EPERM, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { EBUSY, EFBIG, EINVAL, ENOSPC, ENXIO, EOPNOTSUPP, EPERM, type Errno } from '../../../platform/abi/linux/errno.ts';
 import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
@@ -305,10 +305,11 @@ export class TmpfsFile extends TmpfsInode {
     return offset < dataEnd ? dataEnd : offset;
   }
 
-  /** F_ADD_SEALS by someone who may write. Returns 0, EPERM or EINVAL. */
+  /** F_ADD_SEALS by someone who may write. Returns 0, EPERM, EBUSY (mapped writable) or EINVAL. */
   addSeals(seals: number): number {
     if ((seals & ~0x3f) !== 0) return EINVAL;
     if ((this.seals & F_SEAL_SEAL) !== 0) return EPERM;
+    if ((seals & F_SEAL_WRITE) !== 0 && this.sharedWritableMappings > 0) return EBUSY;
     this.seals |= seals;
     return 0;
   }
