@@ -4,6 +4,8 @@
  * What rooms need of each other and may not import: handed over here.
  */
 import { openFifo } from '../../sentry/kernel/pipe/pipe_file.ts';
+import { PidFile } from '../../sentry/fs/anon/pidfd.ts';
+import { installPidfd } from '../../syscalls/process/pidfd.ts';
 import { registerDevices } from '../../sentry/fs/dev/populate.ts';
 import { procType } from '../../sentry/fs/proc/proc_filesystem.ts';
 import { sysType } from '../../sentry/fs/sys/sys_filesystem.ts';
@@ -21,6 +23,8 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   vfs.registerType(sysType(kernel));
   vfs.fifoOpener = openFifo;
   registerDevices(vfs, kernel);
+  kernel.installPidfd = installPidfd;
+  kernel.pidfdTarget = (file) => (file instanceof PidFile ? file.threadGroup : null);
   kernel.copyMountNamespace = (t, from) => cloneNamespace(vfs, from, t.creds.userNs.parent === null ? null : t.creds.userNs);
   kernel.enterMountNamespace = (t, namespace) => {
     t.mountNs = namespace;

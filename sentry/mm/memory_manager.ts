@@ -186,7 +186,8 @@ export class MemoryManager {
    */
   futexKey(addr: number, isPrivate: boolean): string | null {
     if (addr < 0 || addr >= this.addressSpace.layout.maxAddr) return null;
-    if (isPrivate) return `${this.id}:${addr}`;
+    // Private and shared waiters on the same word never meet.
+    if (isPrivate) return `p${this.id}:${addr}`;
     const vma = this.vmas.find(addr);
     if (vma === null) return null;
     if ((vma.flags & VM_MAYSHARE) === 0) return `${this.id}:${addr}`;

@@ -113,7 +113,7 @@ function requeue(t: Task, from: number, to: number, isPrivate: boolean, wakeCoun
     if (found !== expected) return EAGAIN;
   }
   const { woken, moved } = t.kernel.futexes.requeue(fromKey, toKey, wakeCount, moveCount);
-  return expected === null ? woken : woken + moved;
+  return woken + moved;
 }
 
 const OP_SET = 0;

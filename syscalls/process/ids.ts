@@ -42,7 +42,7 @@ export function sys_getsid(t: Task, pid: number): number {
 }
 
 export function sys_setpgid(t: Task, pid: number, pgid: number): number {
-  if (pgid < 0) return EINVAL;
+  if (pgid < 0 || (pgid === 0 && pid < 0)) return EINVAL;
   const own = t.threadGroup;
   const group = pid === 0 ? own : t.pidNs.threadGroup(pid);
   if (group === null || group.isDead) return pid !== 0 && t.pidNs.tasks.has(pid) ? EINVAL : ESRCH;

@@ -11,6 +11,7 @@ import * as ids from '../process/ids.ts';
 import * as life from '../process/lifecycle.ts';
 import { sys_getrlimit, sys_prlimit64, sys_setrlimit } from '../process/limits.ts';
 import { sys_kcmp, sys_setns, sys_unshare } from '../process/namespaces.ts';
+import { sys_pidfd_getfd, sys_pidfd_open, sys_pidfd_send_signal } from '../process/pidfd.ts';
 import { sys_arch_prctl, sys_personality, sys_prctl } from '../process/prctl.ts';
 import * as sched from '../process/sched.ts';
 import { sys_wait4, sys_waitid } from '../process/wait.ts';
@@ -87,6 +88,9 @@ const lifeRows: readonly SyscallRow[] = [
   row(308, 'setns', [Fd, Flags], sys_setns, NAMESPACES),
   row(312, 'kcmp', [Pid, Pid, Int, Int, Int], sys_kcmp),
   row(322, 'execveat', [DirFd, PathName, StringArray, StringArray, Flags], sys_execveat),
+  row(424, 'pidfd_send_signal', [Fd, Signal, Addr, Flags], sys_pidfd_send_signal),
+  row(434, 'pidfd_open', [Pid, Flags], sys_pidfd_open),
+  row(438, 'pidfd_getfd', [Fd, Fd, Flags], sys_pidfd_getfd),
   row(435, 'clone3', [Addr, Size], life.sys_clone3, NAMESPACES),
   row(449, 'futex_waitv', [Addr, UInt, UInt, Addr, Int], sys_futex_waitv),
 ];
@@ -153,6 +157,7 @@ const timeRows: readonly SyscallRow[] = [
   row(96, 'gettimeofday', [Addr, Addr], clock.sys_gettimeofday),
   row(98, 'getrusage', [Int, Addr], sys_getrusage, { partial: 'CPU times and resident size; other counters are 0.' }),
   row(100, 'times', [Addr], sys_times),
+  row(159, 'adjtimex', [Addr], clock.sys_adjtimex, { partial: 'Reading only: the clocks are the host\'s.' }),
   row(201, 'time', [Addr], clock.sys_time),
   row(222, 'timer_create', [ClockId, Addr, Addr], timers.sys_timer_create),
   row(223, 'timer_settime', [Int, Flags, Addr, Addr], timers.sys_timer_settime),
@@ -162,6 +167,7 @@ const timeRows: readonly SyscallRow[] = [
   row(227, 'clock_settime', [ClockId, Addr], clock.sys_clock_settime, { partial: 'EPERM: the clocks are the host\'s.' }),
   row(228, 'clock_gettime', [ClockId, Addr], clock.sys_clock_gettime),
   row(229, 'clock_getres', [ClockId, Addr], clock.sys_clock_getres),
+  row(305, 'clock_adjtime', [ClockId, Addr], clock.sys_clock_adjtime, { partial: 'Reading only: the clocks are the host\'s.' }),
   row(230, 'clock_nanosleep', [ClockId, Flags, Addr, Addr], sys_clock_nanosleep),
 ];
 

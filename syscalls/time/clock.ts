@@ -5,7 +5,7 @@
  *
  * Linux: kernel/time/posix-timers.c, kernel/time/time.c
  */
-import { EFAULT, EINVAL, EPERM } from '../../platform/abi/linux/errno.ts';
+import { EFAULT, EINVAL, EOPNOTSUPP, EPERM } from '../../platform/abi/linux/errno.ts';
 import { CLOCK_MONOTONIC_COARSE, CLOCK_REALTIME, CLOCK_REALTIME_COARSE } from '../../platform/abi/linux/time.ts';
 import { clockSource } from '../../sentry/kernel/timers/clock_source.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -47,6 +47,39 @@ export function sys_clock_settime(t: Task, id: number, addr: number): number {
   const err = readSpec(t, addr);
   if (err !== 0) return err;
   return isValidSpec() ? EPERM : EINVAL;
+}
+
+const TIMEX_SIZE = 208;
+const timex = new Uint8Array(TIMEX_SIZE);
+const timexView = new DataView(timex.buffer);
+const TIME_ERROR = 5;
+const STA_UNSYNC = 0x40;
+const MAX_ERROR_USEC = 16_000_000;
+const ADJ_OFFSET_SS_READ = 0xa001;
+
+/** Reads the clock's discipline: an undisciplined clock. Changing anything is EPERM. */
+export function sys_adjtimex(t: Task, addr: number): number {
+  const modes = t.memory.readU32(addr);
+  if (modes < 0) return EFAULT;
+  if (modes !== 0 && modes !== ADJ_OFFSET_SS_READ) return EPERM;
+  timex.fill(0);
+  timexView.setUint32(0, modes, true);
+  timexView.setUint32(24, MAX_ERROR_USEC, true);
+  timexView.setUint32(32, MAX_ERROR_USEC, true);
+  timexView.setInt32(40, STA_UNSYNC, true);
+  timexView.setUint32(48, 2, true);
+  timexView.setUint32(56, 1, true);
+  timexView.setUint32(64, 32768000, true);
+  t.kernel.clock.realtime(pair);
+  timexView.setUint32(72, pair[0] as number, true);
+  timexView.setUint32(80, Math.floor((pair[1] as number) / 1000), true);
+  timexView.setUint32(88, 10000, true);
+  return t.memory.copyOut(addr, timex, 0, TIMEX_SIZE) === TIMEX_SIZE ? TIME_ERROR : EFAULT;
+}
+
+export function sys_clock_adjtime(t: Task, id: number, addr: number): number {
+  if (id === CLOCK_REALTIME) return sys_adjtimex(t, addr);
+  return clockSource(t, id) === null ? EINVAL : EOPNOTSUPP;
 }
 
 export function sys_gettimeofday(t: Task, addr: number, zoneAddr: number): number {

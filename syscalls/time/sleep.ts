@@ -51,8 +51,7 @@ function sleepFor(t: Task, clock: ClockSource, remAddr: number): SyscallReturn {
 export function sys_clock_nanosleep(t: Task, id: number, flags: number, reqAddr: number, remAddr: number): SyscallReturn {
   const clock = clockSource(t, id);
   if (clock === null) return EINVAL;
-  if (id === CLOCK_THREAD_CPUTIME_ID) return EINVAL;
-  if (id === CLOCK_MONOTONIC_RAW || id === CLOCK_MONOTONIC_COARSE || id === CLOCK_REALTIME_COARSE) return EOPNOTSUPP;
+  if (id === CLOCK_THREAD_CPUTIME_ID || id === CLOCK_MONOTONIC_RAW || id === CLOCK_MONOTONIC_COARSE || id === CLOCK_REALTIME_COARSE) return EOPNOTSUPP;
   const err = readSpec(t, reqAddr);
   if (err !== 0) return err;
   if (!isValidSpec()) return EINVAL;

@@ -22,7 +22,7 @@ export function exitRobustList(t: Task): void {
   if (head === 0) return;
   const { memory } = t;
   let entry = memory.readU64(head);
-  const offset = signed(memory.readU64(head + 8));
+  const offset = signedWord(t, head + 8);
   const pendingRaw = memory.readU64(head + 16);
   if (entry < 0 || pendingRaw < 0) return;
   const pending = pendingRaw - (pendingRaw % 2);
@@ -37,8 +37,11 @@ export function exitRobustList(t: Task): void {
   if (pending !== 0) releaseLock(t, pending + offset, pendingRaw % 2 === 1, true);
 }
 
-function signed(value: number): number {
-  return value >= 2 ** 63 ? value - 2 ** 64 : value;
+/** A signed 64-bit word, exact also when it is a small negative number; 0 when unreadable. */
+function signedWord(t: Task, addr: number): number {
+  const lo = t.memory.readU32(addr);
+  const hi = t.memory.readU32(addr + 4);
+  return lo < 0 || hi < 0 ? 0 : (hi | 0) * 4294967296 + lo;
 }
 
 function releaseLock(t: Task, addr: number, isPi: boolean, isPending: boolean): void {
@@ -63,10 +66,8 @@ function releaseLock(t: Task, addr: number, isPi: boolean, isPending: boolean): 
   }
 }
 
-/** Wakes waiters on the word at addr, private and shared alike. */
+/** Wakes waiters on the word at addr as a shared futex: what Linux does for CLEARTID words and robust locks. */
 export function wakeWord(t: Task, addr: number, limit: number): void {
-  for (const isPrivate of [false, true]) {
-    const key = t.mm.futexKey(addr, isPrivate);
-    if (key !== null) t.kernel.futexes.wake(key, limit);
-  }
+  const key = t.mm.futexKey(addr, false);
+  if (key !== null) t.kernel.futexes.wake(key, limit);
 }

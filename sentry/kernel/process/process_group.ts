@@ -99,7 +99,7 @@ export class ProcessGroup {
     for (const member of this.members) {
       if (member === ignored || member.isDead) continue;
       const parent = member.parent;
-      if (parent === null || parent === member.pidNs.init) continue;
+      if (parent === null) continue;
       if (parent.processGroup !== this && parent.processGroup.session === this.session) return false;
     }
     return true;

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * pidfd_open, pidfd_send_signal, pidfd_getfd.
+ *
+ * Linux: kernel/pid.c, kernel/signal.c
+ */
+import { EBADF, EFAULT, EINVAL, ENOENT, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
+import { O_NONBLOCK } from '../../platform/abi/linux/fcntl.ts';
+import { NSIG, SI_TKILL, SI_USER } from '../../platform/abi/linux/signal.ts';
+import { PidFile } from '../../sentry/fs/anon/pidfd.ts';
+import { mayPtraceAccess } from '../../sentry/kernel/process/ptrace_access.ts';
+import type { ThreadGroup } from '../../sentry/kernel/process/thread_group.ts';
+import { checkKill, isFromAncestor, killInfo } from '../../sentry/kernel/signal/permission.ts';
+import { sendToGroup } from '../../sentry/kernel/signal/send.ts';
+import type { Task } from '../../sentry/kernel/task.ts';
+import { installFile } from '../poll/install_file.ts';
+import { readSigInfo } from '../signal/send.ts';
+
+/** A new pidfd of `group` in t's table. Returns it or EMFILE. */
+export function installPidfd(t: Task, group: ThreadGroup): number {
+  return installFile(t, new PidFile(group, t.pidNs, 0, t.creds), true);
+}
+
+export function sys_pidfd_open(t: Task, pid: number, flags: number): number {
+  if ((flags & ~O_NONBLOCK) !== 0 || pid <= 0) return EINVAL;
+  const task = t.pidNs.tasks.get(pid);
+  if (task === undefined) return ESRCH;
+  if (task.threadGroup.leader !== task) return ENOENT;
+  return installFile(t, new PidFile(task.threadGroup, t.pidNs, flags, t.creds), true);
+}
+
+/** The process of a pidfd argument; null: EBADF. */
+function groupOf(t: Task, fd: number): ThreadGroup | null {
+  const file = t.fdTable.get(fd);
+  return file instanceof PidFile ? file.threadGroup : null;
+}
+
+export function sys_pidfd_send_signal(t: Task, fd: number, signo: number, infoAddr: number, flags: number): number {
+  if (flags !== 0) return EINVAL;
+  const group = groupOf(t, fd);
+  if (group === null) return EBADF;
+  const target = group.representative;
+  if (target === null || !t.pidNs.contains(target.pidNs)) return EINVAL;
+  let info = killInfo(t, target, signo, SI_USER);
+  if (infoAddr !== 0) {
+    const given = readSigInfo(t, infoAddr, signo);
+    if (given === null) return EFAULT;
+    if (t.memory.readU32(infoAddr) !== signo) return EINVAL;
+    if (group !== t.threadGroup && (given.code >= 0 || given.code === SI_TKILL)) return EPERM;
+    info = given;
+  }
+  if (group.isReaped) return ESRCH;
+  if (signo < 0 || signo > NSIG) return EINVAL;
+  const denied = checkKill(t, target, signo);
+  if (denied !== 0 || signo === 0) return denied;
+  return sendToGroup(group, info, { force: isFromAncestor(t, target) });
+}
+
+export function sys_pidfd_getfd(t: Task, pidfd: number, fd: number, flags: number): number {
+  if (flags !== 0) return EINVAL;
+  const group = groupOf(t, pidfd);
+  if (group === null) return EBADF;
+  const target = group.representative;
+  if (target === null || !target.isLive) return ESRCH;
+  if (!mayPtraceAccess(t, target)) return EPERM;
+  const file = target.fdTable.get(fd);
+  if (file === null) return EBADF;
+  file.incRef();
+  return installFile(t, file, true);
+}
