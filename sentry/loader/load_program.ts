@@ -125,9 +125,9 @@ function mapImages(mm: MemoryManager, request: ProgramRequest, files: ProgramFil
 
 /** Maps the stack from 128 KiB below the arguments up to `top`. Returns its start or errno. */
 function mapStack(mm: MemoryManager, stack: InitialStack, top: number, isExecutable: boolean, limit: number): number {
-  const used = stack.sp - (stack.sp % PAGE_SIZE);
+  const strings = stack.argStart - (stack.argStart % PAGE_SIZE);
   const lowest = limit === Number.POSITIVE_INFINITY ? 0 : top - Math.floor(limit / PAGE_SIZE) * PAGE_SIZE;
-  const start = Math.min(used, Math.max(used - STACK_EXPAND, lowest));
+  const start = Math.min(stack.sp - (stack.sp % PAGE_SIZE), Math.max(strings - STACK_EXPAND, lowest));
   const prot = PROT_READ | PROT_WRITE | (isExecutable ? PROT_EXEC : 0);
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN;
   const at = mm.mmap({ addr: start, length: top - start, prot, flags, file: null, offset: 0 }, NO_LIMITS);
