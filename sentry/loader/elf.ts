@@ -8,7 +8,7 @@
  *             every address check rejects.
  */
 import {
-  EHDR_SIZE, ELF_MAGIC, ELFCLASS64, ELFDATA2LSB, EM_X86_64, ET_DYN, ET_EXEC, PF_X, PHDR_SIZE, PT_GNU_STACK, PT_INTERP, PT_LOAD,
+  EHDR_SIZE, ELF_MAGIC, EM_X86_64, ET_DYN, ET_EXEC, PF_X, PHDR_SIZE, PT_GNU_STACK, PT_INTERP, PT_LOAD,
 } from '../../platform/abi/linux/elf.ts';
 import { EINVAL, EIO, ENOEXEC, isErrno, type Errno } from '../../platform/abi/linux/errno.ts';
 import type { ByteString } from '../vfs/inode.ts';
@@ -51,7 +51,7 @@ export type ReadAt = (offset: number, length: number) => Uint8Array | Errno;
 export function parseElf(head: Uint8Array, readAt: ReadAt): ElfImage | Errno {
   if (head.length < EHDR_SIZE) return ENOEXEC;
   const view = new DataView(head.buffer, head.byteOffset, head.length);
-  if (view.getUint32(0, true) !== ELF_MAGIC || head[4] !== ELFCLASS64 || head[5] !== ELFDATA2LSB) return ENOEXEC;
+  if (view.getUint32(0, true) !== ELF_MAGIC) return ENOEXEC;
   const type = view.getUint16(16, true);
   if ((type !== ET_EXEC && type !== ET_DYN) || view.getUint16(18, true) !== EM_X86_64) return ENOEXEC;
   const phnum = view.getUint16(56, true);
@@ -92,7 +92,6 @@ function fromTable(table: Uint8Array, header: Header, read: ReadAt): ElfImage | 
     if (segment.offset <= header.phoff && header.phoff < segment.offset + segment.fileSize) phdrAddress = header.phoff - segment.offset + segment.vaddr;
     segments.push(segment);
   }
-  if (segments.length === 0) return ENOEXEC;
   return {
     isPositionIndependent: header.type === ET_DYN, entry: header.entry, phdrAddress, phnum: header.phnum, segments, interpreter, hasExecutableStack, alignment,
   };

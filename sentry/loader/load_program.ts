@@ -7,7 +7,7 @@
  * Invariants: nothing of the caller's is changed: on error the fresh address space is released and the caller goes on.
  *             All mappings reach the host in one batch, the stack in one copy.
  */
-import { EFAULT, EIO, ENOMEM, isErrno, type Errno } from '../../platform/abi/linux/errno.ts';
+import { EFAULT, EIO, ENOMEM, ETXTBSY, isErrno, type Errno } from '../../platform/abi/linux/errno.ts';
 import {
   MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_PRIVATE, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE,
 } from '../../platform/abi/linux/mman.ts';
@@ -29,6 +29,7 @@ const SIGFRAME_REST = 862 + 4 + 63;
 /** Builds the image; see ProgramLoader. The caller keeps its references. */
 export function loadProgram(request: ProgramRequest): ReadyProgram | Errno {
   const argv = request.argv.length === 0 ? [''] : request.argv;
+  if (request.file.inode.writers > 0) return ETXTBSY;
   const tooBig = checkArguments(request.filename, argv, request.envp, request.limits.stack);
   if (tooBig < 0) return tooBig as Errno;
   request.file.incRef();
@@ -45,14 +46,26 @@ function build(request: ProgramRequest, files: ProgramFiles): ReadyProgram | Err
   if (tooBig < 0) return tooBig as Errno;
   const space = request.platform.newAddressSpace();
   if (isErrno(space)) return space;
-  const mm = new MemoryManager(space, request.services);
-  const failed = fill(mm, request, files);
-  if (failed < 0) {
+  let mm = new MemoryManager(space, request.services);
+  if (fill(mm, request, files) < 0) {
     mm.decUsers();
-    return failed as Errno;
+    const other = request.platform.newAddressSpace();
+    if (isErrno(other)) return other;
+    mm = emptyImage(new MemoryManager(other, request.services), request, files);
   }
   const { filename } = request;
   return { mm, executable: files.file, comm: filename.slice(filename.lastIndexOf('/') + 1).slice(0, 15) };
+}
+
+/**
+ * Linux cannot return from execve once the headers were accepted: a program whose segments cannot be mapped dies of SIGSEGV.
+ * So does this one, at its first instruction.
+ */
+function emptyImage(mm: MemoryManager, request: ProgramRequest, files: ProgramFiles): MemoryManager {
+  mm.limits = request.limits;
+  addVdso(mm);
+  mm.setExecutable(files.file);
+  return mm;
 }
 
 /** Maps everything and sets the registers. Returns 0 or errno. */
@@ -153,8 +166,7 @@ function applyFixups(mm: MemoryManager, request: ProgramRequest, fixups: readonl
 
 /** Records where everything is. */
 function finish(mm: MemoryManager, files: ProgramFiles, program: MappedImage, stack: InitialStack, random: Randomizer): void {
-  files.file.incRef();
-  mm.executable = files.file;
+  mm.setExecutable(files.file);
   mm.auxv = stack.auxv;
   const { layout } = mm;
   layout.startCode = program.startCode;

@@ -56,6 +56,7 @@ export function mapImage(mm: MemoryManager, ctx: IoContext, file: FileDescriptio
     low = Math.min(low, pageDown(s.vaddr));
     high = Math.max(high, s.vaddr + s.memSize);
   }
+  if (image.segments.length === 0) return EINVAL;
   const bias = placement === 'anywhere' ? biasFor(mm, low, high, image.alignment) : placement.bias;
   if (bias + low < 0 || bias + high > maxAddr) return ENOMEM;
   let fixed = MAP_FIXED_NOREPLACE;

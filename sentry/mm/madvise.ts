@@ -48,8 +48,9 @@ const ADVICE = new Map<number, Advice>([
   [M.MADV_DONTNEED_LOCKED, { flags: null, isHost: true, refuse: (vma) => ((vma.flags & VM_PFNMAP) !== 0 ? EINVAL : 0) }],
   [M.MADV_FREE, pages((vma) => lockedOrSpecial(vma) || notPrivateAnonymous(vma))],
   [M.MADV_REMOVE, pages(cannotRemove)],
-  [M.MADV_DONTFORK, flagged(0, VM_DONTCOPY, true)],
-  [M.MADV_DOFORK, flagged(VM_DONTCOPY, 0, true, (vma) => ((vma.flags & VM_IO) !== 0 ? EINVAL : 0))],
+  // The host is not told: MemoryManager.fork() unmaps what is not to be copied.
+  [M.MADV_DONTFORK, flagged(0, VM_DONTCOPY, false)],
+  [M.MADV_DOFORK, flagged(VM_DONTCOPY, 0, false, (vma) => ((vma.flags & VM_IO) !== 0 ? EINVAL : 0))],
   [M.MADV_WIPEONFORK, flagged(0, VM_WIPEONFORK, true, cannotWipe)],
   [M.MADV_KEEPONFORK, flagged(VM_WIPEONFORK, 0, true)],
   [M.MADV_DONTDUMP, flagged(0, VM_DONTDUMP, false)],

@@ -153,19 +153,35 @@ export class MemoryManager {
     return setBrk(this, addr, limits);
   }
 
+  /** Sets what /proc/pid/exe shows, which nobody may write to meanwhile (ETXTBSY). Takes a reference. */
+  setExecutable(file: FileDescription): void {
+    file.incRef();
+    file.inode.executing++;
+    this.dropExecutable();
+    this.executable = file;
+  }
+  private dropExecutable(): void {
+    if (this.executable === null) return;
+    this.executable.inode.executing--;
+    this.executable.decRef();
+    this.executable = null;
+  }
+
   /** Copies the whole map for fork(2); the copy's address space leader is the child's first thread. */
   fork(from: PlatformThread): MemoryManager | Errno {
     const space = this.addressSpace.fork(from);
     if (isErrno(space)) return space;
     const child = new MemoryManager(space, this.services);
     for (const vma of this.vmas) {
-      if ((vma.flags & VM_DONTCOPY) !== 0) continue;
+      if ((vma.flags & VM_DONTCOPY) !== 0) {
+        space.unmap(vma.start, vma.length);
+        continue;
+      }
       const copy = vma.slice(vma.start, vma.end);
       copy.flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
       child.vmas.insert(copy);
     }
-    child.executable = this.executable;
-    child.executable?.incRef();
+    if (this.executable !== null) child.setExecutable(this.executable);
     child.auxv = this.auxv;
     child.layout = { ...this.layout };
     child.dumpable = this.dumpable;
@@ -250,8 +266,7 @@ export class MemoryManager {
   }
 
   private release(): void {
-    this.executable?.decRef();
-    this.executable = null;
+    this.dropExecutable();
     this.vmas.clear();
     this.services.budget?.remove(this.addressSpace);
     this.addressSpace.release();

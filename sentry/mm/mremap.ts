@@ -29,7 +29,7 @@ export function mremap(mm: MemoryManager, asked: RemapRequest, limits: MemoryLim
   if ((flags & MREMAP_DONTUNMAP) !== 0 && ((flags & MREMAP_MAYMOVE) === 0 || asked.oldLength !== asked.newLength)) return EINVAL;
   if (asked.oldAddr % PAGE_SIZE !== 0) return EINVAL;
   const request = { ...asked, oldLength: pageAlign(asked.oldLength), newLength: pageAlign(asked.newLength) };
-  if (request.newLength === 0 || request.newLength >= 2 ** 64) return EINVAL;
+  if (request.newLength === 0 || request.newLength > mm.addressSpace.layout.maxAddr) return EINVAL;
   const vma = mm.vmas.find(request.oldAddr);
   if (vma === null) return EFAULT;
   if (hasSealed(mm, request.oldAddr, request.oldAddr + Math.max(request.oldLength, 1))) return EPERM;

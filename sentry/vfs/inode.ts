@@ -70,6 +70,9 @@ export abstract class Inode {
   attachment: unknown = null;
   /** Shared mappings that may be written to, over all address spaces (F_SEAL_WRITE must find none). Kept by sentry/mm. */
   sharedWritableMappings = 0;
+  /** Opens for writing by path, and processes that run this file: never both (ETXTBSY). */
+  writers = 0;
+  executing = 0;
   /** Dentries made of it (kept by Dentry). */
   dentryCount = 0;
   /** True: open() also handles FIFOs, sockets and device nodes; false: vfs asks its registries (fifo opener, character devices). */
