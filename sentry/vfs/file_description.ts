@@ -62,6 +62,7 @@ export abstract class FileDescription {
   /** Epoll items and other watchers that must be told when the last descriptor goes. */
   readonly onLastClose = new Set<() => void>();
   private refs = 1;
+  private isWriter = false;
 
   constructor(path: Path, inode: Inode, flags: number, creds: Credentials) {
     this.path = path;
@@ -103,12 +104,18 @@ export abstract class FileDescription {
     return type !== 0o100000 && type !== 0o040000 && type !== 0o060000;
   }
 
+  /** Opened for writing by path: the file cannot be executed until this is released (ETXTBSY). Called once, by open. */
+  countAsWriter(): void {
+    this.isWriter = true;
+    this.inode.writers++;
+  }
   incRef(): void {
     this.refs++;
   }
   /** Drops a reference; at zero the file is released. */
   decRef(): void {
     if (--this.refs === 0) {
+      if (this.isWriter) this.inode.writers--;
       for (const callback of this.onLastClose) callback();
       if (this.inode.locks !== null) dropFileLocks(this.inode, this);
       const { marks } = this.inode;

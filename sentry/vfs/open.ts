@@ -14,6 +14,7 @@ import {
   ENOTDIR,
   ENXIO,
   EPERM,
+  ETXTBSY,
   type Errno,
   isErrno,
 } from '../../platform/abi/linux/errno.ts';
@@ -183,6 +184,7 @@ function mayOpen(ctx: IoContext, path: Path, inode: Inode, flags: number): numbe
 }
 
 function truncateOnOpen(ctx: IoContext, path: Path, inode: Inode): number {
+  if (inode.executing > 0) return ETXTBSY;
   const attr = emptyAttr();
   attr.valid = ATTR_SIZE;
   const kill = setIdBits(inode.mode);
@@ -199,6 +201,8 @@ function truncateOnOpen(ctx: IoContext, path: Path, inode: Inode): number {
 function openInode(vfs: VirtualFilesystem, ctx: IoContext, path: Path, inode: Inode, flags: number): FileDescription | Errno {
   const status = flags & ~CREATION_FLAGS;
   const type = inode.mode & S_IFMT;
+  const isWriter = type === S_IFREG && (flags & O_ACCMODE) !== O_RDONLY;
+  if (isWriter && inode.executing > 0) return ETXTBSY;
   let file: FileDescription | Errno;
   if (type === S_IFREG || type === S_IFDIR) file = inode.open(ctx, path, status);
   else if (inode.opensSpecial) file = inode.open(ctx, path, status | (flags & O_NOCTTY));
@@ -208,6 +212,7 @@ function openInode(vfs: VirtualFilesystem, ctx: IoContext, path: Path, inode: In
   else file = type === S_IFBLK ? ENXIO : ELOOP;
   if (isErrno(file)) return file;
   file.flags &= ~O_NOCTTY;
+  if (isWriter) file.countAsWriter();
   notifyFile(path.dentry, IN_OPEN);
   return file;
 }

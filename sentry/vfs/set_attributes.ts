@@ -6,7 +6,7 @@
  * Linux: fs/open.c (chmod_common, chown_common, do_truncate), fs/attr.c (setattr_prepare), fs/utimes.c
  */
 import { CAP_CHOWN, CAP_FSETID } from '../../platform/abi/linux/capability.ts';
-import { EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM } from '../../platform/abi/linux/errno.ts';
+import { EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY } from '../../platform/abi/linux/errno.ts';
 import { MAY_WRITE } from '../../platform/abi/linux/fcntl.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP, UTIME_NOW, UTIME_OMIT } from '../../platform/abi/linux/stat.ts';
 import { emptyAttr } from './attributes.ts';
@@ -129,6 +129,7 @@ export function truncatePath(ctx: IoContext, path: Path, length: number): number
   const denied = inodePermission(ctx, inode, MAY_WRITE);
   if (denied !== 0) return denied;
   if ((inode.fsFlags & FS_APPEND_FL) !== 0) return EPERM;
+  if (inode.executing > 0) return ETXTBSY;
   return resize(ctx, path, length);
 }
 
