@@ -32,7 +32,8 @@ const EEXIST = -17;
 export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxConfig): MountNamespace {
   const { vfs } = kernel;
   const lower = trees[0] as Filesystem;
-  const rootFs = config.rootOverlay ? makeOverlay(kernel, lower) : lower;
+  // A read-only root gets a layer for mount points that are missing in it: its own files stay untouched.
+  const rootFs = config.rootOverlay || config.rootReadonly ? makeOverlay(kernel, lower) : lower;
   if (isErrno(rootFs)) throw failure(`overlay: ${errnoName(rootFs)}`);
   const root = vfs.newMount(rootFs, mountFlags(0));
   root.source = 'none';

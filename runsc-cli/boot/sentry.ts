@@ -126,6 +126,8 @@ export class Sandbox {
     const kernel = this.kernel as Kernel;
     const control = new ControlChannel(kernel, this.init as Task, this.fds.controlSentry, onState);
     control.open();
+    // Nothing is ever unread on this socket between two calls: what wakes us is its end.
+    kernel.platform.watch(this.fds.goferClient, 0, { onHostEvent: () => this.goferDied('its socket closed') });
     const status = kernel.run();
     if (kernel.fatalMessage !== null) return { type: 'error', message: kernel.fatalMessage, status: EXIT_OWN_FAILURE };
     return this.outcome ?? exitMessage(status);
@@ -147,7 +149,10 @@ export class Sandbox {
 
   private goferDied(why: string): void {
     const message = `the gofer died: ${why}`;
-    if (this.kernel !== null) this.kernel.onFatal(message);
+    if (this.kernel !== null) {
+      this.kernel.platform.unwatch(this.fds.goferClient);
+      this.kernel.onFatal(message);
+    }
     this.startDeath ??= message;
   }
 }

@@ -52,7 +52,7 @@ class Foreground {
     const control = { fd: this.running.controlFd, events: POLLIN, revents: 0 };
     const signal = { fd: this.signals.fd, events: POLLIN, revents: 0 };
     for (;;) {
-      poll([control, signal], -1);
+      if (poll([control, signal], this.isGoferGone ? GRACE_MS : -1) === 0) return this.sentryDied();
       if ((control.revents & (POLLIN | POLLHUP)) !== 0) {
         const outcome = this.readControl();
         if (outcome !== null) return outcome;

@@ -20,6 +20,7 @@ import type { SandboxConfig } from './config.ts';
 
 const SOCK_SEQPACKET_CLOEXEC = 5 | 0o2000000;
 const SIGKILL = 9;
+const WNOHANG = 1;
 const RLIMIT_NOFILE = 7;
 const NOBODY = 65534;
 
@@ -103,6 +104,8 @@ function endChild(child: StartedChild): void {
 /** Kills and reaps whatever still runs of a sandbox. */
 export function endSandbox(running: SandboxPids): void {
   for (const pid of [running.sentryPid, running.goferPid]) {
+    // Not a child any more: it was reaped before, and its number may be somebody else's.
+    if (pid <= 0 || waitPid(pid, WNOHANG) !== 0) continue;
     kill(pid, SIGKILL);
     waitPid(pid, 0);
   }
