@@ -66,7 +66,8 @@ function readEntries(t: Task, fd: number, addr: number, count: number, emit: Dir
   if (file === null) return EBADF;
   if ((file.inode.mode & S_IFMT) !== S_IFDIR) return ENOTDIR;
   if (file.path.dentry.isUnlinked) return ENOENT;
-  capacity = Math.min(count, BUFFER_SIZE);
+  // Linux keeps the count as an int: one above INT_MAX has room for nothing.
+  capacity = count > 0x7fffffff ? 0 : Math.min(count, BUFFER_SIZE);
   used = 0;
   isFirstTooLarge = false;
   const before = file.position;
