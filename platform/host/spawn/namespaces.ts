@@ -105,6 +105,7 @@ export function finishChild(starting: StartingChild): StartedChild | string {
 function awaitStart(plan: ChildPlan, socket: number, intermediate: number): StartedChild | string {
   let pid = 0;
   let reaped = false;
+  let isReady = false;
   const fail = (why: string): string => {
     if (pid > 0) kill(pid, SIGKILL);
     if (!reaped) {
@@ -126,7 +127,9 @@ function awaitStart(plan: ChildPlan, socket: number, intermediate: number): Star
       waitPid(intermediate, 0);
       reaped = true;
     } else if (word === 'failed') return fail(value);
-    else if (word === 'ready') {
+    else if (word === 'ready') isReady = true;
+    // The child and the intermediate write to the same socket: their lines may come in either order.
+    if (isReady && pid > 0) {
       write(socket, Buffer.from('g'));
       return { pid, lifeLine: socket };
     }
