@@ -33,6 +33,7 @@ export function mremap(mm: MemoryManager, asked: RemapRequest, limits: MemoryLim
   const vma = mm.vmas.find(request.oldAddr);
   if (vma === null) return EFAULT;
   if (hasSealed(mm, request.oldAddr, request.oldAddr + Math.max(request.oldLength, 1))) return EPERM;
+  if ((flags & MREMAP_FIXED) !== 0 && request.oldLength === request.newLength) return moveAll(mm, request, limits);
   if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return remapTo(mm, vma, request, limits);
   if (request.oldLength >= request.newLength) return shrink(mm, request);
   const refused = checkResize(mm, vma, request, limits);
@@ -77,13 +78,40 @@ function growByMoving(mm: MemoryManager, vma: Vma, request: RemapRequest): numbe
   return addr < 0 ? addr : move(mm, vma, request, addr);
 }
 
-/** MREMAP_FIXED and MREMAP_DONTUNMAP. */
-function remapTo(mm: MemoryManager, vma: Vma, request: RemapRequest, limits: MemoryLimits): number {
-  const { oldAddr, newAddr, newLength, flags } = request;
+/** A move to a given place without a change of size: every Vma of the range, with the gaps between them (since Linux 6.17). */
+function moveAll(mm: MemoryManager, { oldAddr, oldLength, flags, newAddr }: RemapRequest, limits: MemoryLimits): number {
+  const end = oldAddr + oldLength;
+  const pieces: Vma[] = [];
+  for (let i = mm.vmas.indexAfter(oldAddr); i < mm.vmas.count; i++) {
+    const vma = mm.vmas.at(i)!;
+    if (vma.start >= end) break;
+    pieces.push(vma.slice(Math.max(vma.start, oldAddr), Math.min(vma.end, end)));
+  }
+  const refused = checkTarget(mm, { oldAddr, oldLength, newLength: oldLength, flags, newAddr });
+  if (refused < 0) return refused;
+  for (const piece of pieces) {
+    const vma = mm.vmas.find(piece.start);
+    if (vma === null) return EFAULT;
+    const to = newAddr + (piece.start - oldAddr);
+    const moved = remapTo(mm, vma, { oldAddr: piece.start, oldLength: piece.length, newLength: piece.length, flags, newAddr: to }, limits);
+    if (moved < 0) return moved;
+  }
+  return newAddr;
+}
+
+/** The checks of a given destination. */
+function checkTarget(mm: MemoryManager, { oldAddr, oldLength, newAddr, newLength }: RemapRequest): number {
   const max = mm.addressSpace.layout.maxAddr;
   if (newAddr % PAGE_SIZE !== 0) return EINVAL;
   if (newLength > max || newAddr > max - newLength) return EINVAL;
-  if (oldAddr + request.oldLength > newAddr && newAddr + newLength > oldAddr) return EINVAL;
+  return oldAddr + oldLength > newAddr && newAddr + newLength > oldAddr ? EINVAL : 0;
+}
+
+/** MREMAP_FIXED and MREMAP_DONTUNMAP. */
+function remapTo(mm: MemoryManager, vma: Vma, request: RemapRequest, limits: MemoryLimits): number {
+  const { oldAddr, newAddr, newLength, flags } = request;
+  const bad = checkTarget(mm, request);
+  if (bad < 0) return bad;
   if (mm.vmas.count + 2 >= MAX_MAP_COUNT - 3) return ENOMEM;
   const isFixed = (flags & MREMAP_FIXED) !== 0;
   if (isFixed) {
