@@ -384,3 +384,16 @@ export const NLMSG_NOOP = 1;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
 export const NLMSG_OVERRUN = 4;
+
+export const AF_MAX = 46;
+export const SOCK_MAX = 11;
+/** The bits of socket(2)'s type that are the type. */
+export const SOCK_TYPE_MASK = 0xf;
+export const MSG_CMSG_COMPAT = 0x80000000;
+/** Most descriptors in one SCM_RIGHTS message. */
+export const SCM_MAX_FD = 253;
+/** sizeof(struct sockaddr_storage): the longest address taken. */
+export const SOCKADDR_MAX = 128;
+export const FIONREAD = 0x541b;
+export const SIOCOUTQ = 0x5411;
+export const SIOCATMARK = 0x8905;

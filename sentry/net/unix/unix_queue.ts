@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The receive queue of a Unix socket: packets with the descriptors and credentials that travel with them, charged to their sender.
+ *
+ * Linux:      include/linux/skbuff.h, net/core/sock.c (sock_wfree), include/net/scm.h
+ * Invariants: a packet holds a reference of each file it carries until it is received or freed. `charge` is what its sender
+ *             was charged: about Linux's truesize, so that buffers fill after as many writes.
+ */
+import type { FileDescription } from '../../vfs/file_description.ts';
+import type { PeerCred } from '../socket.ts';
+import { noteInFlight, noteLanded } from './in_flight.ts';
+import type { UnixSocket } from './unix_socket.ts';
+
+/** sizeof(struct sk_buff) and of its shared info, as allocated. */
+const SKB = 256;
+const SHARED_INFO = 320;
+/** Bytes that fit beside the shared info in a page's head. */
+const HEAD_MAX = 3776;
+const PAGE = 4096;
+
+/** Linux's truesize of a packet of `length` bytes. */
+export function packetCharge(length: number): number {
+  const head = Math.min(length, HEAD_MAX) + SHARED_INFO;
+  const rounded = 2 ** Math.ceil(Math.log2(Math.max(head, 512)));
+  return SKB + rounded + Math.ceil(Math.max(0, length - HEAD_MAX) / PAGE) * PAGE;
+}
+
+export class Packet {
+  readonly data: Uint8Array;
+  /** Bytes already read (streams). */
+  offset = 0;
+  readonly sender: UnixSocket;
+  readonly address: Uint8Array | null;
+  files: readonly FileDescription[] | null;
+  readonly creds: PeerCred | null;
+  readonly charge: number;
+
+  constructor(data: Uint8Array, sender: UnixSocket, files: readonly FileDescription[] | null, creds: PeerCred | null) {
+    this.data = data;
+    this.sender = sender;
+    this.address = sender.boundAddress;
+    this.creds = creds;
+    this.files = files;
+    this.charge = packetCharge(data.length);
+    if (files !== null) {
+      for (const file of files) file.incRef();
+      noteInFlight(files);
+    }
+  }
+
+  /** Hands the files over to a receiver (each with its reference). */
+  takeFiles(): FileDescription[] | null {
+    const files = this.files;
+    if (files === null) return null;
+    this.files = null;
+    noteLanded(files);
+    return [...files];
+  }
+
+  /** Copies of the files for MSG_PEEK, each with a reference of its own. */
+  peekFiles(): FileDescription[] | null {
+    if (this.files === null) return null;
+    for (const file of this.files) file.incRef();
+    return [...this.files];
+  }
+
+  /** It leaves the queue: the sender may send again. */
+  release(): void {
+    this.takeFiles()?.forEach((file) => file.decRef());
+    this.sender.uncharge(this.charge);
+  }
+}
+
+/** First in, first out, without moving what is left. */
+export class PacketQueue {
+  private items: (Packet | null)[] = [];
+  private head = 0;
+  /** Unread bytes. */
+  bytes = 0;
+
+  get length(): number {
+    return this.items.length - this.head;
+  }
+  at(i: number): Packet | null {
+    return this.items[this.head + i] ?? null;
+  }
+  push(packet: Packet): void {
+    this.items.push(packet);
+    this.bytes += packet.data.length;
+  }
+  /** Takes the first packet off; its unread bytes no longer count. */
+  shift(): Packet | null {
+    const packet = this.items[this.head] ?? null;
+    if (packet === null) return null;
+    this.items[this.head++] = null;
+    this.bytes -= packet.data.length - packet.offset;
+    if (this.head === this.items.length) {
+      this.items.length = 0;
+      this.head = 0;
+    } else if (this.head > 1024 && this.head * 2 > this.items.length) {
+      this.items.splice(0, this.head);
+      this.head = 0;
+    }
+    return packet;
+  }
+  /** Marks bytes of the first packet as read. */
+  consume(count: number): void {
+    (this.at(0) as Packet).offset += count;
+    this.bytes -= count;
+  }
+  *[Symbol.iterator](): Iterator<Packet> {
+    for (let i = this.head; i < this.items.length; i++) yield this.items[i] as Packet;
+  }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Moving data between Unix sockets: streams, datagrams and sequenced packets.
+ *
+ * Linux: net/unix/af_unix.c (unix_stream_sendmsg, unix_dgram_sendmsg, unix_stream_read_generic, __unix_dgram_recvmsg)
+ */
+import {
+  ECONNREFUSED, EFAULT, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPERM, EPIPE, EPROTOTYPE, WOULD_BLOCK, isErrno,
+} from '../../../platform/abi/linux/errno.ts';
+import { EPOLLIN, EPOLLRDNORM } from '../../../platform/abi/linux/poll.ts';
+import { MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_SEQPACKET } from '../../../platform/abi/linux/socket.ts';
+import type { IoContext } from '../../vfs/context.ts';
+import type { IncomingMessage, OutgoingMessage, PeerCred } from '../socket.ts';
+import { findUnixSocket, parseUnixAddress } from './unix_address.ts';
+import { Packet } from './unix_queue.ts';
+import { RCV_SHUTDOWN, SEND_SHUTDOWN, type UnixSocket } from './unix_socket.ts';
+
+const SIGPIPE = 13;
+/** Largest packet of a stream write. */
+const STREAM_PACKET_MAX = 49152;
+/** What a receiver that asked for credentials too late is told. */
+const NO_CREDS: PeerCred = { pid: 0, uid: 65534, gid: 65534 };
+
+/** Credentials to attach: those given, or the sender's when either side wants them. */
+function credsFor(ctx: IoContext, from: UnixSocket, to: UnixSocket, message: OutgoingMessage): PeerCred | null {
+  if (message.creds !== null) return message.creds;
+  return from.passCred || to.passCred ? { pid: ctx.lockOwnerPid, uid: ctx.creds.euid, gid: ctx.creds.egid } : null;
+}
+
+function broken(ctx: IoContext, message: OutgoingMessage): number {
+  if ((message.flags & MSG_NOSIGNAL) === 0) ctx.raiseSignal(SIGPIPE);
+  return EPIPE;
+}
+
+export function sendStream(ctx: IoContext, socket: UnixSocket, message: OutgoingMessage): number {
+  if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
+  if (message.address !== null) return socket.state === 'connected' ? EISCONN : EOPNOTSUPP;
+  const { peer } = socket;
+  if (peer === null || socket.state !== 'connected') return ENOTCONN;
+  if ((socket.shutdownMask & SEND_SHUTDOWN) !== 0) return broken(ctx, message);
+  const { io } = message;
+  const creds = credsFor(ctx, socket, peer, message);
+  let done = 0;
+  let { files } = message;
+  while (io.remaining > 0) {
+    if (peer.isDead || (peer.shutdownMask & RCV_SHUTDOWN) !== 0) return done > 0 ? done : broken(ctx, message);
+    if (socket.charged >= socket.options.sendBuffer) break;
+    const want = Math.min(io.remaining, Math.max(1, Math.floor(socket.options.sendBuffer / 2) - 64), STREAM_PACKET_MAX);
+    const data = Buffer.allocUnsafe(want);
+    const n = io.take(data, 0, want);
+    if (n <= 0) return done > 0 ? done : EFAULT;
+    queueTo(peer, new Packet(n < want ? data.subarray(0, n) : data, socket, files, creds));
+    files = null;
+    done += n;
+    if (n < want) return done;
+  }
+  return done > 0 || io.remaining === 0 ? done : WOULD_BLOCK;
+}
+
+function queueTo(peer: UnixSocket, packet: Packet): void {
+  packet.sender.charged += packet.charge;
+  peer.queue.push(packet);
+  peer.waitQueue.wake(EPOLLIN | EPOLLRDNORM);
+}
+
+/** The receiver of a datagram, or errno. */
+function datagramTarget(ctx: IoContext, socket: UnixSocket, message: OutgoingMessage): UnixSocket | number {
+  if (socket.type === SOCK_SEQPACKET) return socket.state === 'connected' && socket.peer !== null ? socket.peer : ENOTCONN;
+  if (message.address === null) return socket.peer ?? ENOTCONN;
+  const name = parseUnixAddress(message.address);
+  if (isErrno(name)) return name;
+  const target = findUnixSocket(ctx, name);
+  if (isErrno(target)) return target;
+  return target.type === socket.type ? target : EPROTOTYPE;
+}
+
+export function sendDatagram(ctx: IoContext, socket: UnixSocket, message: OutgoingMessage): number {
+  if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
+  const { io } = message;
+  if (io.remaining > socket.options.sendBuffer - 32) return EMSGSIZE;
+  if (socket.passCred && socket.boundAddress === null) socket.autobind();
+  const target = datagramTarget(ctx, socket, message);
+  if (typeof target === 'number') return target;
+  const isPacketPair = socket.type === SOCK_SEQPACKET;
+  if (target.isDead) {
+    if (isPacketPair) return EPIPE;
+    if (socket.peer === target) socket.disconnectDatagram();
+    return ECONNREFUSED;
+  }
+  if (!isPacketPair && target.peer !== null && target.peer !== socket) return EPERM;
+  if ((target.shutdownMask & RCV_SHUTDOWN) !== 0 || (socket.shutdownMask & SEND_SHUTDOWN) !== 0) return EPIPE;
+  if (target !== socket && target.peer !== socket && target.isQueueFull) {
+    target.heldUp.add(socket);
+    return WOULD_BLOCK;
+  }
+  if (socket.charged >= socket.options.sendBuffer) return WOULD_BLOCK;
+  const length = io.remaining;
+  const data = Buffer.allocUnsafe(length);
+  const n = length === 0 ? 0 : io.take(data, 0, length);
+  if (n < length) return EFAULT;
+  queueTo(target, new Packet(data, socket, message.files, credsFor(ctx, socket, target, message)));
+  return length;
+}
+
+/** Pending error, end of file or WOULD_BLOCK of an empty queue. */
+function emptyResult(socket: UnixSocket): number {
+  if (socket.error !== 0) return -socket.takeError();
+  return (socket.shutdownMask & RCV_SHUTDOWN) !== 0 ? 0 : WOULD_BLOCK;
+}
+
+function sameCreds(a: PeerCred | null, b: PeerCred | null): boolean {
+  return a === b || (a !== null && b !== null && a.pid === b.pid && a.uid === b.uid && a.gid === b.gid);
+}
+
+export function receiveStream(socket: UnixSocket, message: IncomingMessage): number {
+  if (socket.state !== 'connected') return EINVAL;
+  if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
+  const isPeek = (message.flags & MSG_PEEK) !== 0;
+  if (socket.queue.length === 0) return emptyResult(socket);
+  const { io } = message;
+  let done = 0;
+  let index = 0;
+  let skip = isPeek && socket.options.peekOffset > 0 ? socket.options.peekOffset : 0;
+  let first: Packet | null = null;
+  while (io.remaining > 0 || first === null) {
+    const packet = socket.queue.at(index);
+    if (packet === null) break;
+    const unread = packet.data.length - packet.offset;
+    if (skip >= unread && skip > 0) {
+      skip -= unread;
+      index++;
+      continue;
+    }
+    if (first !== null && socket.passCred && (!sameCreds(packet.creds, first.creds) || packet.sender !== first.sender)) break;
+    if (first === null) describe(socket, message, packet);
+    first = first ?? packet;
+    const want = Math.min(unread - skip, io.remaining);
+    const n = want === 0 ? 0 : io.put(packet.data, packet.offset + skip, want);
+    if (n < 0) return done > 0 ? done : n;
+    done += n;
+    const hadFiles = packet.files !== null;
+    if (isPeek) {
+      if (hadFiles && message.files === null) message.files = packet.peekFiles();
+      index++;
+      skip = 0;
+    } else {
+      if (hadFiles) message.files = packet.takeFiles();
+      socket.queue.consume(n);
+      if (packet.offset === packet.data.length) socket.queue.shift()?.release();
+    }
+    if (hadFiles || n < want || io.remaining === 0) break;
+  }
+  if (isPeek && socket.options.peekOffset >= 0) socket.options.peekOffset += done;
+  else if (!isPeek && socket.options.peekOffset > 0) socket.options.peekOffset = Math.max(0, socket.options.peekOffset - done);
+  return done;
+}
+
+/** Fills in who sent it. */
+function describe(socket: UnixSocket, message: IncomingMessage, packet: Packet): void {
+  message.address = packet.address;
+  if (socket.passCred) message.creds = packet.creds ?? NO_CREDS;
+}
+
+export function receiveDatagram(socket: UnixSocket, message: IncomingMessage): number {
+  if (socket.type === SOCK_SEQPACKET && socket.state !== 'connected') return ENOTCONN;
+  if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
+  const packet = socket.queue.at(0);
+  if (packet === null) return emptyResult(socket);
+  const isPeek = (message.flags & MSG_PEEK) !== 0;
+  const { io } = message;
+  const offset = isPeek && socket.options.peekOffset > 0 ? Math.min(socket.options.peekOffset, packet.data.length) : 0;
+  const length = packet.data.length - offset;
+  const want = Math.min(length, io.remaining);
+  const n = want === 0 ? 0 : io.put(packet.data, offset, want);
+  if (n < want) return EFAULT;
+  if (want < length) message.outFlags |= MSG_TRUNC;
+  describe(socket, message, packet);
+  if (isPeek) {
+    message.files = packet.peekFiles();
+    if (socket.options.peekOffset >= 0) socket.options.peekOffset += n;
+  } else {
+    message.files = packet.takeFiles();
+    socket.queue.shift();
+    packet.release();
+    if (!socket.isQueueFull) socket.wakeHeldUp();
+  }
+  return (message.flags & MSG_TRUNC) !== 0 ? length : n;
+}

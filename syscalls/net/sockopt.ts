@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * getsockopt(2), setsockopt(2): the options of SOL_SOCKET; everything else is the family's.
+ *
+ * Linux: net/core/sock.c (sk_getsockopt, sk_setsockopt); socket(7)
+ */
+import { CAP_NET_ADMIN } from '../../platform/abi/linux/capability.ts';
+import { EDOM, EFAULT, EINVAL, ENODATA, ENOPROTOOPT, ENOTCONN, EPERM, ERANGE, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
+import {
+  SO_ACCEPTCONN, SO_BROADCAST, SO_COOKIE, SO_DEBUG, SO_DOMAIN, SO_DONTROUTE, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_MARK, SO_NO_CHECK, SO_OOBINLINE,
+  SO_PASSCRED, SO_PASSSEC, SO_PEEK_OFF, SO_PEERCRED, SO_PEERGROUPS, SO_PEERNAME, SO_PRIORITY, SO_PROTOCOL, SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVLOWAT,
+  SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_SNDBUFFORCE, SO_SNDLOWAT, SO_SNDTIMEO, SO_SNDTIMEO_NEW, SO_TIMESTAMP,
+  SO_TIMESTAMPNS, SO_TYPE, SOL_SOCKET,
+} from '../../platform/abi/linux/socket.ts';
+import type { Task } from '../../sentry/kernel/task.ts';
+import type { Socket } from '../../sentry/net/socket.ts';
+import { encodeCred } from './msghdr.ts';
+import { socketAt } from './socket_args.ts';
+
+/** Options that are a truth value, kept and shown. */
+const BOOLEANS: ReadonlySet<number> = new Set([
+  SO_DEBUG, SO_REUSEADDR, SO_REUSEPORT, SO_DONTROUTE, SO_BROADCAST, SO_KEEPALIVE, SO_OOBINLINE, SO_NO_CHECK, SO_PASSCRED, SO_PASSSEC, SO_TIMESTAMP, SO_TIMESTAMPNS,
+]);
+const MIN_SNDBUF = 4608;
+const MIN_RCVBUF = 2304;
+const BUFFER_MAX = 212992;
+/** Longest option value read. */
+const OPTLEN_MAX = 65536;
+const NS = 1_000_000_000;
+/** Longer timeouts are none (MAX_SCHEDULE_TIMEOUT). */
+const TIMEOUT_MAX_SEC = 9.2e9;
+
+const int = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer);
+
+function timeval(timeoutNs: number): Uint8Array {
+  const bytes = Buffer.alloc(16);
+  if (timeoutNs !== Number.POSITIVE_INFINITY) {
+    const sec = Math.floor(timeoutNs / NS);
+    bytes.writeUInt32LE(sec % 4294967296, 0);
+    bytes.writeUInt32LE(Math.floor(sec / 4294967296), 4);
+    bytes.writeUInt32LE(Math.floor((timeoutNs - sec * NS) / 1000), 8);
+  }
+  return bytes;
+}
+
+function getSocketOption(t: Task, socket: Socket, name: number, length: number): Uint8Array | Errno {
+  const { options } = socket;
+  if (BOOLEANS.has(name)) return int(options.flags.get(name) ?? 0);
+  switch (name) {
+    case SO_TYPE:
+      return int(socket.type);
+    case SO_DOMAIN:
+      return int(socket.family);
+    case SO_PROTOCOL:
+      return int(socket.protocol);
+    case SO_ERROR:
+      return int(socket.takeError());
+    case SO_ACCEPTCONN:
+      return int(socket.isListening ? 1 : 0);
+    case SO_SNDBUF:
+      return int(options.sendBuffer);
+    case SO_RCVBUF:
+      return int(options.receiveBuffer);
+    case SO_RCVLOWAT:
+      return int(options.receiveLowWater);
+    case SO_SNDLOWAT:
+      return int(1);
+    case SO_PRIORITY:
+    case SO_MARK:
+      return int(options.flags.get(name) ?? 0);
+    case SO_PEEK_OFF:
+      return int(options.peekOffset);
+    case SO_LINGER:
+      return new Uint8Array(Int32Array.of(options.lingerOn, options.lingerSeconds).buffer);
+    case SO_RCVTIMEO:
+    case SO_RCVTIMEO_NEW:
+      return timeval(socket.readTimeoutNs);
+    case SO_SNDTIMEO:
+    case SO_SNDTIMEO_NEW:
+      return timeval(socket.writeTimeoutNs);
+    case SO_PEERCRED:
+      return encodeCred(t, socket.peerCredentials() ?? { pid: 0, uid: 0xffffffff, gid: 0xffffffff });
+    case SO_PEERGROUPS:
+      return peerGroups(t, socket, length);
+    case SO_PEERNAME: {
+      const address = socket.peerAddress();
+      return isErrno(address) ? ENOTCONN : address;
+    }
+    case SO_COOKIE: {
+      const bytes = Buffer.alloc(8);
+      bytes.writeUInt32LE(socket.inode.ino, 0);
+      return bytes;
+    }
+    default:
+      return ENOPROTOOPT;
+  }
+}
+
+function peerGroups(t: Task, socket: Socket, length: number): Uint8Array | Errno {
+  const cred = socket.peerCredentials();
+  if (cred === null) return ENODATA;
+  const { groups } = t.kernel.tasks.get(cred.pid)?.creds ?? t.creds;
+  return length < groups.length * 4 ? ERANGE : new Uint8Array(Uint32Array.from(groups).buffer);
+}
+
+export function sys_getsockopt(t: Task, fd: number, level: number, name: number, valueAddr: number, lengthAddr: number): number {
+  const socket = socketAt(t, fd);
+  if (isErrno(socket)) return socket;
+  const length = t.memory.readU32(lengthAddr);
+  if (length < 0) return EFAULT;
+  if (length > 0x7fffffff) return EINVAL;
+  let value = socket.getOption(t, level, name, length);
+  if (value === ENOPROTOOPT && level === SOL_SOCKET) value = getSocketOption(t, socket, name, length);
+  if (isErrno(value)) return value;
+  const n = Math.min(length, value.length);
+  if (n > 0 && t.memory.copyOut(valueAddr, value, 0, n) !== n) return EFAULT;
+  return t.memory.writeU32(lengthAddr, n);
+}
+
+/** Reads a timeout value. Errors: EINVAL (short), EDOM. */
+function parseTimeout(value: Buffer): number {
+  if (value.length < 16) return EINVAL;
+  const sec = value.readInt32LE(4) * 4294967296 + value.readUInt32LE(0);
+  const usec = value.readInt32LE(12) * 4294967296 + value.readUInt32LE(8);
+  if (usec < 0 || usec >= 1_000_000) return EDOM;
+  if (sec < 0) return 0;
+  return (sec === 0 && usec === 0) || sec >= TIMEOUT_MAX_SEC ? Number.POSITIVE_INFINITY : sec * NS + usec * 1000;
+}
+
+function setSocketOption(t: Task, socket: Socket, name: number, value: Buffer): number {
+  if (value.length < 4) return EINVAL;
+  const n = value.readInt32LE(0);
+  const { options } = socket;
+  if (BOOLEANS.has(name)) {
+    options.flags.set(name, n !== 0 ? 1 : 0);
+    socket.optionChanged(name);
+    return 0;
+  }
+  switch (name) {
+    case SO_SNDBUF:
+    case SO_SNDBUFFORCE:
+    case SO_RCVBUF:
+    case SO_RCVBUFFORCE:
+      return setBuffer(t, socket, name, n);
+    case SO_RCVLOWAT:
+      options.receiveLowWater = n < 0 ? 0x7fffffff : Math.max(1, n);
+      return 0;
+    case SO_PRIORITY:
+      if ((n < 0 || n > 6) && !t.creds.hasCap(CAP_NET_ADMIN)) return EPERM;
+      options.flags.set(name, n);
+      return 0;
+    case SO_MARK:
+      if (!t.creds.hasCap(CAP_NET_ADMIN)) return EPERM;
+      options.flags.set(name, n);
+      return 0;
+    case SO_PEEK_OFF:
+      options.peekOffset = Math.max(-1, n);
+      return 0;
+    case SO_LINGER:
+      if (value.length < 8) return EINVAL;
+      options.lingerOn = n !== 0 ? 1 : 0;
+      if (n !== 0) options.lingerSeconds = value.readInt32LE(4);
+      return 0;
+    case SO_RCVTIMEO:
+    case SO_RCVTIMEO_NEW:
+    case SO_SNDTIMEO:
+    case SO_SNDTIMEO_NEW: {
+      const timeoutNs = parseTimeout(value);
+      if (timeoutNs < 0) return timeoutNs;
+      if (name === SO_RCVTIMEO || name === SO_RCVTIMEO_NEW) options.receiveTimeoutNs = timeoutNs;
+      else options.sendTimeoutNs = timeoutNs;
+      return 0;
+    }
+    default:
+      return ENOPROTOOPT;
+  }
+}
+
+/** The kernel doubles what is asked for, for its own bookkeeping, and keeps it within bounds. */
+function setBuffer(t: Task, socket: Socket, name: number, n: number): number {
+  const isForced = name === SO_SNDBUFFORCE || name === SO_RCVBUFFORCE;
+  if (isForced && !t.creds.hasCap(CAP_NET_ADMIN)) return EPERM;
+  const asked = n < 0 || n > BUFFER_MAX * (isForced ? 64 : 1) ? BUFFER_MAX * (isForced ? 64 : 1) : n;
+  if (name === SO_SNDBUF || name === SO_SNDBUFFORCE) socket.options.sendBuffer = Math.max(asked * 2, MIN_SNDBUF);
+  else socket.options.receiveBuffer = Math.max(asked * 2, MIN_RCVBUF);
+  socket.optionChanged(name);
+  return 0;
+}
+
+export function sys_setsockopt(t: Task, fd: number, level: number, name: number, valueAddr: number, length: number): number {
+  if (length < 0) return EINVAL;
+  const socket = socketAt(t, fd);
+  if (isErrno(socket)) return socket;
+  const value = Buffer.alloc(Math.min(length, OPTLEN_MAX));
+  if (value.length > 0 && t.memory.copyIn(valueAddr, value, 0, value.length) !== value.length) return EFAULT;
+  const result = socket.setOption(t, level, name, value);
+  return result === ENOPROTOOPT && level === SOL_SOCKET ? setSocketOption(t, socket, name, value) : result;
+}
