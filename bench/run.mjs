@@ -2,10 +2,11 @@
 
 /**
  * The numbers the project promises, as ratios taken in one run: native, this sandbox, Debian's runsc (when installed) and the bare
- * floors. Run by `npm run bench [case...]` after `npm run build`; prints a markdown table. `--rounds N`: best of N (default 3).
+ * floors. Run by `npm run bench [case...]` after `npm run build`; prints a markdown table. Every round (`--rounds N`, default 5)
+ * runs the three one after the other, so that a slow minute of the machine hits them all; the table shows medians.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { buildSync } from 'esbuild';
 
@@ -16,7 +17,7 @@ const hasPeer = spawnSync('runsc', ['--version']).status === 0;
 
 const args = process.argv.slice(2);
 const roundsAt = args.indexOf('--rounds');
-const rounds = roundsAt < 0 ? 3 : Number(args.splice(roundsAt, 2)[1]);
+const rounds = roundsAt < 0 ? 5 : Number(args.splice(roundsAt, 2)[1]);
 
 // Under /var/tmp: a sandbox may have a /tmp of its own.
 const dir = mkdtempSync(join('/var/tmp', 'bench-'));
@@ -44,22 +45,28 @@ function makeBig() {
   writeFileSync(big, Buffer.alloc(256 << 20, 7));
 }
 
-/** Best of `rounds`, or null when it fails. */
-function measure(prefix, test) {
-  let best = null;
-  for (let i = 0; i < rounds; i++) {
-    const argv = [...prefix, ...test.argv];
-    const start = process.hrtime.bigint();
-    const r = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8', timeout: 120_000 });
-    const ms = Number(process.hrtime.bigint() - start) / 1e6;
-    if (r.status !== 0) {
-      console.error(`${argv.join(' ')}: status ${r.status} ${r.stderr?.trim().split('\n').pop() ?? ''}`);
-      return null;
-    }
-    const value = test.unit === 'us' ? Number(r.stdout.trim().split('\n').pop()) : ms;
-    if (best === null || value < best) best = value;
+/** Runs once. Returns microseconds or milliseconds as the case's unit says, or null when it fails. */
+function measureOnce(prefix, test) {
+  const argv = [...prefix, ...test.argv];
+  const start = process.hrtime.bigint();
+  const r = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8', timeout: 120_000, killSignal: 'SIGKILL' });
+  const ms = Number(process.hrtime.bigint() - start) / 1e6;
+  if (r.status !== 0) {
+    console.error(`${argv.join(' ')}: status ${r.status} ${r.stderr?.trim().split('\n').pop() ?? ''}`);
+    return null;
   }
-  return best;
+  return test.unit === 'us' ? Number(r.stdout.trim().split('\n').pop()) : ms;
+}
+
+/** Measures `test` on each of `grounds` (prefixes), interleaved. Returns a median for each, or null when it failed. */
+function measure(grounds, test) {
+  const samples = grounds.map(() => []);
+  for (let i = 0; i < rounds; i++)
+    grounds.forEach((prefix, which) => {
+      if (samples[which].includes(null)) return;
+      samples[which].push(measureOnce(prefix, test));
+    });
+  return samples.map((list) => (list.includes(null) ? null : list.sort((a, b) => a - b)[list.length >> 1]));
 }
 
 /** The floors: a bare PTRACE_SYSEMU loop and a bare injected fork, in a Node like the Sentry's. */
@@ -81,15 +88,58 @@ const ratio = (a, b) => (a && b ? (a / b).toFixed(2) : '–');
 const chosen = args.length > 0 ? args : Object.keys(cases);
 console.log('| case | native | runsc-ts | runsc ptrace | runsc-ts / runsc | floor | runsc-ts / floor |\n|---|---|---|---|---|---|---|');
 const bare = chosen.some((c) => c === 'getppid' || c === 'fork64') ? floors() : null;
-const nodeBoot = chosen.includes('true') ? measure([], { argv: [process.execPath, '-e', '0'], unit: 'ms' }) : null;
+const [nodeBoot] = chosen.includes('true') ? measure([[]], { argv: [process.execPath, '-e', '0'], unit: 'ms' }) : [null];
 for (const name of chosen) {
   const test = cases[name];
   if (test === undefined) throw new Error(`no such case: ${name}; there are ${Object.keys(cases).join(' ')}`);
   test.prepare?.();
-  const native = measure([], test);
-  const mine = measure(ours, test);
-  const theirs = hasPeer ? measure(peer, test) : null;
+  const [native, mine, theirs] = measure([[], ours, ...(hasPeer ? [peer] : [])], test);
   const floor = name === 'getppid' ? bare.getppidUs : name === 'fork64' ? bare.fork64MbUs : name === 'true' ? nodeBoot : null;
   console.log(`| ${name} | ${show(native, test.unit)} | ${show(mine, test.unit)} | ${show(theirs, test.unit)} | ${ratio(mine, theirs)} | ${show(floor, test.unit)} | ${ratio(mine, floor)} |`);
 }
-console.log(`\nBest of ${rounds}. Floors: getppid, a bare PTRACE_SYSEMU loop from Node; fork64, a bare injected host fork; true, node -e 0.`);
+console.log(`\nMedians of ${rounds} interleaved rounds. Floors: getppid, a bare PTRACE_SYSEMU loop from Node; fork64, a bare injected host fork; true, node -e 0.`);
+if (chosen.includes('true')) console.log(`Sentry and Gofer, proportional set size of an idle sandbox: ${await idleMemory()} MB.`);
+
+/** Starts an idle sandbox and sums the PSS of the Sentry and the Gofer (the CLI's descendants that are not stubs). */
+async function idleMemory() {
+  const child = spawn(ours[0], ['do', '--', 'sh', '-c', 'echo ready; sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    await new Promise((resolve, reject) => {
+      child.stdout.once('data', resolve);
+      child.once('exit', () => reject(new Error('ended')));
+    });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const pids = descendants(child.pid).filter((pid) => statusOf(pid, 'VmRSS') > 4000 && isSentryOrGofer(pid));
+    return (pids.reduce((sum, pid) => sum + pssOf(pid), 0) / 1024).toFixed(1);
+  } catch (error) {
+    return `not measured (${error.message})`;
+  } finally {
+    child.kill('SIGTERM');
+  }
+}
+
+/** A stub is a process whose memory is the application's: no heap of Node is mapped in it. */
+function isSentryOrGofer(pid) {
+  return readFileSync(`/proc/${pid}/maps`, 'latin1').includes('/node');
+}
+function descendants(pid) {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => [Number(name), statusOf(name, 'PPid')]);
+  const result = [];
+  for (let queue = [pid]; queue.length > 0; ) {
+    queue = parents.filter(([, parent]) => queue.includes(parent)).map(([child]) => child);
+    result.push(...queue);
+  }
+  return result;
+}
+function statusOf(pid, key) {
+  try {
+    return Number(new RegExp(`${key}:\\s*(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+function pssOf(pid) {
+  return Number(/^Pss:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1] ?? 0);
+}
