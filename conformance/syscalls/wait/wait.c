@@ -29,10 +29,13 @@ CASE(wait_nohang) {
   CALL(waitpid(c, &s, WNOHANG));
 }
 CASE(wait_stop_continue) {
-  int s;
+  int s, p[2];
+  NEED(pipe(p));
   pid_t c = fork();
   if (c == 0) {
+    char b;
     raise(SIGSTOP);
+    read(p[0], &b, 1);
     _exit(4);
   }
   YES(waitpid(c, &s, WUNTRACED) == c);
@@ -41,6 +44,7 @@ CASE(wait_stop_continue) {
   kill(c, SIGCONT);
   YES(waitpid(c, &s, WCONTINUED) == c);
   VAL(WIFCONTINUED(s));
+  write(p[1], "x", 1);
   report_end("child", c);
 }
 static void show_info(siginfo_t *i, pid_t c) {
