@@ -16,7 +16,7 @@ import { PAGE_SIZE } from './layout.ts';
 import { STOPPED } from './thread.ts';
 import type { PtraceThread } from './thread.ts';
 import type { Tracer } from './tracer.ts';
-import { PtraceUserMemory } from './user_memory.ts';
+import { PtraceUserMemory, forgetReads } from './user_memory.ts';
 
 const SYS_MMAP = 9;
 const SYS_MPROTECT = 10;
@@ -50,8 +50,8 @@ export const FORK_FLAGS = CLONE_PARENT | CLONE_FILES | CLONE_PTRACE | SIGCHLD;
 // VM | FS | FILES | SIGHAND | THREAD | SYSVSEM
 export const THREAD_FLAGS = 0x100 | 0x200 | CLONE_FILES | 0x800 | 0x10000 | 0x40000 | CLONE_PTRACE;
 
-/** Room kept in a list for PR_SET_NAME. */
-const MAX_OPS = MAX_COMMANDS - 1;
+/** Room kept in a list for PR_SET_NAME and PR_SET_PDEATHSIG. */
+const MAX_OPS = MAX_COMMANDS - 2;
 const CLOCK_TICK_NS = 10_000_000;
 
 /** What address spaces need of their platform. */
@@ -75,6 +75,8 @@ export class PtraceAddressSpace implements AddressSpace {
   private readonly host: SpaceHost;
   private readonly tracer: Tracer;
   private hasScratch = false;
+  /** The parent-death signal is not inherited across fork; it is set with the first command. Until then EXITKILL alone holds. */
+  private lacksDeathSignal = true;
 
   /** `pid`: a seized, stopped stub. */
   constructor(host: SpaceHost, pid: number) {
@@ -85,6 +87,7 @@ export class PtraceAddressSpace implements AddressSpace {
     this.leader = this.tracer.adopt(this, pid);
     this.memory = new PtraceUserMemory(pid, host.stubBase, {
       compareExchange: (addr, expected, desired) => this.compareExchange(addr, expected, desired),
+      isQuiet: () => this.tracer.running === 0,
       poke: (addr, src, offset, length) => this.poke(addr, src, offset, length),
     });
   }
@@ -126,9 +129,16 @@ export class PtraceAddressSpace implements AddressSpace {
     const thread = this.tracer.acquire(this);
     if (thread === null) return ESRCH;
     if (thread.pendingName !== null) this.addName(thread);
+    if (this.lacksDeathSignal) this.addDeathSignal();
+    forgetReads();
     const r = this.tracer.run(thread);
     this.tracer.letGo(thread);
     return r;
+  }
+
+  private addDeathSignal(): void {
+    this.lacksDeathSignal = false;
+    this.tracer.commands.prepend(SYS_PRCTL, PR_SET_PDEATHSIG, SIGKILL);
   }
 
   private addName(thread: PtraceThread): void {
@@ -257,14 +267,6 @@ export class PtraceAddressSpace implements AddressSpace {
     if (this.tracer.awaitBirth(pid) < 0) return ESRCH;
     const copy = new PtraceAddressSpace(this.host, pid);
     copy.leader.pinnedTo = thread.pinnedTo;
-    // Not inherited across fork.
-    c.clear();
-    c.add(SYS_PRCTL, PR_SET_PDEATHSIG, SIGKILL);
-    copy.leader.registers.copyFrom(thread.registers);
-    if (this.tracer.run(copy.leader) < 0) {
-      copy.release();
-      return ENOMEM;
-    }
     return copy;
   }
 

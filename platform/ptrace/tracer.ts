@@ -48,6 +48,7 @@ import type { Bell } from './bell.ts';
 import type { CommandPage } from './commands.ts';
 import type { CpuPolicy } from './cpu_policy.ts';
 import { FpState } from './fp_state.ts';
+import { forgetReads } from './user_memory.ts';
 import { DEAD, PARKED, PtraceThread, QUEUED, RUNNING, STOPPED, USER_CS, USER_EFLAGS, USER_SS } from './thread.ts';
 
 const WNOHANG = 1;
@@ -123,6 +124,7 @@ export class Tracer {
   }
 
   onResume(thread: PtraceThread): void {
+    forgetReads();
     this.running++;
     this.policy?.onResume(thread, this.running);
   }
