@@ -19,6 +19,7 @@ import type { MemoryLimits, MemoryManager } from '../mm/memory_manager.ts';
 import type { IoContext } from '../vfs/context.ts';
 import type { Path } from '../vfs/mount.ts';
 import type { MountNamespace } from '../vfs/mount.ts';
+import { enterNamespace, leaveNamespace } from '../vfs/mount_tree.ts';
 import type { Blocking, SyscallReturn, WaitRequest, WakeReason } from '../wait/blocking.ts';
 import { WAKE_EVENT } from '../wait/blocking.ts';
 import type { Waiter, WaitQueue } from '../wait/wait_queue.ts';
@@ -70,7 +71,7 @@ export class Task implements IoContext, Waiter {
   mm: MemoryManager;
   fdTable: FdTable;
   fsContext: FsContext;
-  mountNs: MountNamespace;
+  private mountNamespace: MountNamespace;
   uts: UtsNamespace;
   ipcNs: IpcNamespace;
   creds: Credentials;
@@ -146,7 +147,8 @@ export class Task implements IoContext, Waiter {
     this.mm = parts.mm;
     this.fdTable = parts.fdTable;
     this.fsContext = parts.fsContext;
-    this.mountNs = parts.mountNs;
+    this.mountNamespace = parts.mountNs;
+    enterNamespace(parts.mountNs);
     this.uts = parts.uts;
     this.ipcNs = parts.ipcNs;
     this.creds = parts.creds;
@@ -188,6 +190,17 @@ export class Task implements IoContext, Waiter {
       default:
         return 'X';
     }
+  }
+
+  get mountNs(): MountNamespace {
+    return this.mountNamespace;
+  }
+  /** Counted: the last task to leave a mount namespace takes it apart. */
+  set mountNs(namespace: MountNamespace) {
+    const old = this.mountNamespace;
+    enterNamespace(namespace);
+    this.mountNamespace = namespace;
+    leaveNamespace(this.kernel.vfs, old);
   }
 
   get memory(): UserMemory {

@@ -17,6 +17,7 @@ import type { ProcessGroup } from './process/process_group.ts';
 import { addUsage, type ThreadGroup } from './process/thread_group.ts';
 import { residentKb, taskUsage } from './process/usage.ts';
 import { beginGroupExit, recalcAttention, sendToGroup, sendToProcessGroup } from './signal/send.ts';
+import { leaveNamespace } from '../vfs/mount_tree.ts';
 import { TASK_DEAD, TASK_ZOMBIE, type Task } from './task.ts';
 import { childInfo, completeGroupStop } from './task_stop.ts';
 import { releaseTimers } from './timers/process_timers.ts';
@@ -35,6 +36,7 @@ export function exitTask(t: Task, status: number): void {
   exitMemory(t);
   t.fdTable.decUsers(t);
   t.fsContext.decUsers();
+  leaveNamespace(kernel.vfs, t.mountNs);
   (t.thread as PlatformThread).owner = null;
   (t.thread as PlatformThread).release();
   t.thread = null;

@@ -40,7 +40,8 @@ export class DeviceRegistry {
   /** [major, name] pairs, for /proc/devices. */
   list(): [number, string][] {
     const out = new Map<string, [number, string]>();
-    for (const [key, entry] of this.exact) out.set(`${Math.floor(key / 0x100000)} ${entry.name}`, [Math.floor(key / 0x100000), entry.name]);
+    for (const [key, entry] of this.exact)
+      out.set(`${Math.floor(key / 0x100000)} ${entry.name}`, [Math.floor(key / 0x100000), entry.name]);
     for (const [major, entry] of this.majors) out.set(`${major} ${entry.name}`, [major, entry.name]);
     return [...out.values()].sort((a, b) => a[0] - b[0]);
   }

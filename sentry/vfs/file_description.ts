@@ -119,7 +119,8 @@ export abstract class FileDescription {
       for (const callback of this.onLastClose) callback();
       if (this.inode.locks !== null) dropFileLocks(this.inode, this);
       const { marks } = this.inode;
-      if (marks !== null || this.path.dentry.parent?.inode?.marks != null) notifyFile(this.path.dentry, this.isWritable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+      if (marks !== null || this.path.dentry.parent?.inode?.marks != null)
+        notifyFile(this.path.dentry, this.isWritable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
       this.release();
       pathPut(this.path);
     }
@@ -175,7 +176,13 @@ export abstract class FileDescription {
     return ALWAYS_READY;
   }
   /** Descriptor to map for [offset, offset+length) (page aligned). Errors: ENODEV, EACCES. `sharing` 'shared' with writable prot needs a writable descriptor. */
-  mmap(_ctx: IoContext, _offset: number, _length: number, _prot: number, _sharing: 'private' | 'shared'): HostMapping | Errno {
+  mmap(
+    _ctx: IoContext,
+    _offset: number,
+    _length: number,
+    _prot: number,
+    _sharing: 'private' | 'shared',
+  ): HostMapping | Errno {
     return ENODEV;
   }
   fsync(_ctx: IoContext, _dataOnly: boolean): number {

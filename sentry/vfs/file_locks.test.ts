@@ -4,13 +4,25 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EAGAIN, EDEADLK } from '../../platform/abi/linux/errno.ts';
 import { F_RDLCK, F_UNLCK, F_WRLCK } from '../../platform/abi/linux/fcntl.ts';
-import { type InodeLocks, LOCK_TO_EOF, type RecordLock, beginLockWait, dropFileLocks, dropRecordLocks, endLockWait, findConflict, setFlock, setRecordLock } from './file_locks.ts';
+import {
+  type InodeLocks,
+  LOCK_TO_EOF,
+  type RecordLock,
+  beginLockWait,
+  dropFileLocks,
+  dropRecordLocks,
+  endLockWait,
+  findConflict,
+  setFlock,
+  setRecordLock,
+} from './file_locks.ts';
 import type { Inode } from './inode.ts';
 
 let inode: Inode;
 const a = { name: 'a' };
 const b = { name: 'b' };
-const set = (owner: object, type: number, start: number, end: number): number => setRecordLock(inode, owner, 1, type, start, end);
+const set = (owner: object, type: number, start: number, end: number): number =>
+  setRecordLock(inode, owner, 1, type, start, end);
 const ranges = (owner: object): [number, number, number][] =>
   (inode.locks as InodeLocks).records.filter((l) => l.owner === owner).map((l) => [l.type, l.start, l.end]);
 
@@ -24,9 +36,16 @@ describe('record locks', () => {
     set(a, F_WRLCK, 10, 19);
     expect(ranges(a)).toEqual([[F_WRLCK, 0, 19]]);
     set(a, F_RDLCK, 5, 7);
-    expect(ranges(a)).toEqual([[F_WRLCK, 0, 4], [F_RDLCK, 5, 7], [F_WRLCK, 8, 19]]);
+    expect(ranges(a)).toEqual([
+      [F_WRLCK, 0, 4],
+      [F_RDLCK, 5, 7],
+      [F_WRLCK, 8, 19],
+    ]);
     set(a, F_UNLCK, 3, 8);
-    expect(ranges(a)).toEqual([[F_WRLCK, 0, 2], [F_WRLCK, 9, 19]]);
+    expect(ranges(a)).toEqual([
+      [F_WRLCK, 0, 2],
+      [F_WRLCK, 9, 19],
+    ]);
     set(a, F_WRLCK, 3, 8);
     expect(ranges(a)).toEqual([[F_WRLCK, 0, 19]]);
     set(a, F_UNLCK, 0, LOCK_TO_EOF);

@@ -66,7 +66,14 @@ export function findConflict(inode: Inode, owner: object, type: number, start: n
  * Sets (F_RDLCK, F_WRLCK) or removes (F_UNLCK) `owner`'s lock on [start, end], splitting and merging its others.
  * Returns 0, EAGAIN on conflict, ENOLCK.
  */
-export function setRecordLock(inode: Inode, owner: object, pid: number, type: number, start: number, end: number): number {
+export function setRecordLock(
+  inode: Inode,
+  owner: object,
+  pid: number,
+  type: number,
+  start: number,
+  end: number,
+): number {
   if (type === F_UNLCK && inode.locks === null) return 0;
   const locks = locksOf(inode);
   if (type !== F_UNLCK && findConflict(inode, owner, type, start, end) !== null) return EAGAIN;

@@ -138,7 +138,15 @@ export abstract class Inode {
     return EPERM;
   }
   /** Moves `child` to newDir/newName, replacing `target` when not null. flags: RENAME_NOREPLACE (checked by vfs), RENAME_EXCHANGE, RENAME_WHITEOUT. */
-  rename(_ctx: IoContext, _name: ByteString, _child: Inode, _newDir: Inode, _newName: ByteString, _target: Inode | null, _flags: number): number {
+  rename(
+    _ctx: IoContext,
+    _name: ByteString,
+    _child: Inode,
+    _newDir: Inode,
+    _newName: ByteString,
+    _target: Inode | null,
+    _flags: number,
+  ): number {
     return EPERM;
   }
 

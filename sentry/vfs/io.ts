@@ -85,15 +85,15 @@ export class FlatUserIo extends IoSequence {
   }
 
   override put(src: Uint8Array, offset: number, length: number): number {
-    const want = length < this.remaining ? length : this.remaining;
+    const want = Math.min(length, this.remaining);
     return want === 0 ? 0 : this.advance(this.memory.copyOut(this.addr, src, offset, want));
   }
   override take(dst: Uint8Array, offset: number, length: number): number {
-    const want = length < this.remaining ? length : this.remaining;
+    const want = Math.min(length, this.remaining);
     return want === 0 ? 0 : this.advance(this.memory.copyIn(this.addr, dst, offset, want));
   }
   override putZeros(length: number): number {
-    const want = length < this.remaining ? length : this.remaining;
+    const want = Math.min(length, this.remaining);
     return want === 0 ? 0 : this.advance(this.memory.zero(this.addr, want));
   }
   override rewind(length: number): void {

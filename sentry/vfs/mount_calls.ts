@@ -250,7 +250,8 @@ export function pivotRoot(ctx: IoContext, newRoot: string, putOld: string): Pivo
   if (!isOurs(ctx, root.mount) || !isOurs(ctx, fresh.mount) || !isOurs(ctx, old.mount)) return EINVAL;
   if (fresh.dentry.isUnlinked) return ENOENT;
   if (fresh.mount === root.mount || old.mount === root.mount) return EBUSY;
-  if (root.mount.root !== root.dentry || fresh.mount.root !== fresh.dentry || fresh.mount.parent === null) return EINVAL;
+  if (root.mount.root !== root.dentry || fresh.mount.root !== fresh.dentry || fresh.mount.parent === null)
+    return EINVAL;
   if (root.mount.propagation === MS_SHARED || fresh.mount.parent.propagation === MS_SHARED) return EINVAL;
   if (!isReachable(old, fresh) || !isReachable(fresh, root)) return EINVAL;
   const { namespace, parent, mountpoint } = root.mount;

@@ -34,7 +34,7 @@ const OPTION_NAMES: readonly (readonly [number, string])[] = [
 ];
 
 /** Octal escapes for what would break the columns. */
-function escape(text: string): string {
+function escapeColumn(text: string): string {
   return text.replace(/[ \t\n\\#]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
@@ -67,7 +67,8 @@ function forEachVisible(root: Path, visit: (mount: Mount, at: string) => void): 
   forEachMount(top, (mount) => all.push(mount));
   all.sort((a, b) => a.id - b.id);
   for (const mount of all) {
-    const { text, isReachable } = mount === root.mount ? { text: '/', isReachable: true } : pathText(root, { mount, dentry: mount.root });
+    const { text, isReachable } =
+      mount === root.mount ? { text: '/', isReachable: true } : pathText(root, { mount, dentry: mount.root });
     if (isReachable) visit(mount, text);
   }
 }
@@ -79,8 +80,8 @@ export function mountinfoText(root: Path): string {
     const { fs } = mount;
     const ro = (mount.flags & MS_RDONLY) !== 0 ? 'ro' : 'rw';
     const parent = mount.parent?.id ?? mount.id - 1;
-    out += `${mount.id} ${parent} ${majorOf(fs.dev)}:${minorOf(fs.dev)} ${escape(rootText(mount.root))} ${escape(at)} ${ro}${options(mount)}${propagation(mount)}`;
-    out += ` - ${fs.typeName} ${escape(mount.source ?? fs.source)} ${fs.isReadOnly ? 'ro' : 'rw'}${fs.showOptions()}\n`;
+    out += `${mount.id} ${parent} ${majorOf(fs.dev)}:${minorOf(fs.dev)} ${escapeColumn(rootText(mount.root))} ${escapeColumn(at)} ${ro}${options(mount)}${propagation(mount)}`;
+    out += ` - ${fs.typeName} ${escapeColumn(mount.source ?? fs.source)} ${fs.isReadOnly ? 'ro' : 'rw'}${fs.showOptions()}\n`;
   });
   return out;
 }
@@ -91,7 +92,7 @@ export function mountsText(root: Path): string {
   forEachVisible(root, (mount, at) => {
     const { fs } = mount;
     const ro = (mount.flags & MS_RDONLY) !== 0 || fs.isReadOnly ? 'ro' : 'rw';
-    out += `${escape(mount.source ?? fs.source)} ${escape(at)} ${fs.typeName} ${ro}${options(mount)}${fs.showOptions()} 0 0\n`;
+    out += `${escapeColumn(mount.source ?? fs.source)} ${escapeColumn(at)} ${fs.typeName} ${ro}${options(mount)}${fs.showOptions()} 0 0\n`;
   });
   return out;
 }
@@ -100,7 +101,7 @@ export function mountsText(root: Path): string {
 export function mountstatsText(root: Path): string {
   let out = '';
   forEachVisible(root, (mount, at) => {
-    out += `device ${escape(mount.source ?? mount.fs.source)} mounted on ${escape(at)} with fstype ${mount.fs.typeName}\n`;
+    out += `device ${escapeColumn(mount.source ?? mount.fs.source)} mounted on ${escapeColumn(at)} with fstype ${mount.fs.typeName}\n`;
   });
   return out;
 }

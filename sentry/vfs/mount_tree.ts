@@ -77,7 +77,13 @@ export function cloneMount(vfs: VirtualFilesystem, from: Mount, root: Dentry): M
  * Copies the mounts at and below `root` of `from` (rbind, new namespaces). `seen` receives old → new. Unbindable mounts
  * are left out when `skip` says so.
  */
-export function copyTree(vfs: VirtualFilesystem, from: Mount, root: Dentry, skip: 'unbindable' | 'none', seen?: Map<Mount, Mount>): Mount {
+export function copyTree(
+  vfs: VirtualFilesystem,
+  from: Mount,
+  root: Dentry,
+  skip: 'unbindable' | 'none',
+  seen?: Map<Mount, Mount>,
+): Mount {
   const copy = cloneMount(vfs, from, root);
   seen?.set(from, copy);
   for (const [mountpoint, list] of from.children) {
@@ -91,9 +97,14 @@ export function copyTree(vfs: VirtualFilesystem, from: Mount, root: Dentry, skip
 }
 
 /** A copy of a mount namespace (unshare(CLONE_NEWNS)) for a caller in user namespace `owner`. */
-export function cloneNamespace(vfs: VirtualFilesystem, from: MountNamespace, owner: UserNamespace | null = null): MountNamespace {
+export function cloneNamespace(
+  vfs: VirtualFilesystem,
+  from: MountNamespace,
+  owner: UserNamespace | null = null,
+): MountNamespace {
   const copies = new Map<Mount, Mount>();
   const namespace = vfs.namespaceOf(copyTree(vfs, from.root, from.root.root, 'none', copies));
+  namespace.users = 0;
   namespace.owner = owner;
   namespace.copies = copies;
   forEachMount(namespace.root, (m) => {
@@ -107,9 +118,14 @@ export function translatePath(namespace: MountNamespace, path: Path): Path {
   return { mount: namespace.copies?.get(path.mount) ?? path.mount, dentry: path.dentry };
 }
 
-/** The last user of a namespace is gone: takes all of it apart. */
-export function releaseNamespace(vfs: VirtualFilesystem, namespace: MountNamespace): void {
-  detachTree(vfs, namespace.root);
+/** A task enters a namespace. */
+export function enterNamespace(namespace: MountNamespace): void {
+  namespace.users++;
+}
+
+/** A task leaves a namespace; the last one takes it apart. */
+export function leaveNamespace(vfs: VirtualFilesystem, namespace: MountNamespace): void {
+  if (--namespace.users === 0) detachTree(vfs, namespace.root);
 }
 
 /** Number of mounts in a tree. */

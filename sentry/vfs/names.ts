@@ -39,7 +39,17 @@ import type { Dentry } from './dentry.ts';
 import type { ByteString, Inode } from './inode.ts';
 import type { Path } from './mount.ts';
 import { IN_ATTRIB, IN_CREATE, IN_DELETE, IN_DELETE_SELF, notifyEntry, notifySelf } from './notify.ts';
-import { FS_APPEND_FL, FS_IMMUTABLE_FL, capableOver, inodePermission, mayCreate, mayDelete, newOwner, ownerOrCapable, wantWrite } from './permission.ts';
+import {
+  FS_APPEND_FL,
+  FS_IMMUTABLE_FL,
+  capableOver,
+  inodePermission,
+  mayCreate,
+  mayDelete,
+  newOwner,
+  ownerOrCapable,
+  wantWrite,
+} from './permission.ts';
 import { LAST_DOT, LAST_DOTDOT, LAST_NORM, Walk, addFresh, isDir, linkProtection, lookupChild } from './path_walk.ts';
 
 const MAX_LINKS = 0x7fffffff;
@@ -80,7 +90,13 @@ export function makeDirectory(ctx: IoContext, start: Path | null, path: ByteStri
 }
 
 /** mknod(2), also for regular files and (AF_UNIX bind) sockets. Returns the new place or errno. */
-export function makeNode(ctx: IoContext, start: Path | null, path: ByteString, mode: number, rdev: number): Path | Errno {
+export function makeNode(
+  ctx: IoContext,
+  start: Path | null,
+  path: ByteString,
+  mode: number,
+  rdev: number,
+): Path | Errno {
   const given = mode & S_IFMT;
   const type = given === 0 ? S_IFREG : given;
   if (type === S_IFDIR) return EPERM;
@@ -154,7 +170,8 @@ function adopt(walk: Walk, dentry: Dentry): void {
 function mayLinkTo(ctx: IoContext, target: Inode): number {
   if (!linkProtection.hardlinks || ownerOrCapable(ctx.creds, target)) return 0;
   const { mode } = target;
-  const isSafe = (mode & S_IFMT) === S_IFREG && (mode & S_ISUID) === 0 && (mode & (S_ISGID | S_IXGRP)) !== (S_ISGID | S_IXGRP);
+  const isSafe =
+    (mode & S_IFMT) === S_IFREG && (mode & S_ISUID) === 0 && (mode & (S_ISGID | S_IXGRP)) !== (S_ISGID | S_IXGRP);
   return isSafe && inodePermission(ctx, target, MAY_READ | MAY_WRITE) === 0 ? 0 : EPERM;
 }
 
@@ -201,7 +218,8 @@ export function removeDirectory(ctx: IoContext, start: Path | null, path: ByteSt
   const walk = new Walk(ctx, start, 0);
   let err = walk.parent(path);
   if (err !== 0) return err;
-  if (walk.lastKind !== LAST_NORM) return walk.lastKind === LAST_DOTDOT ? ENOTEMPTY : walk.lastKind === LAST_DOT ? EINVAL : EBUSY;
+  if (walk.lastKind !== LAST_NORM)
+    return walk.lastKind === LAST_DOTDOT ? ENOTEMPTY : walk.lastKind === LAST_DOT ? EINVAL : EBUSY;
   err = wantWrite(walk.mount);
   if (err !== 0) return err;
   const dir = walk.dentry;

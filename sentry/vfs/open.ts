@@ -37,7 +37,16 @@ import {
   __O_TMPFILE,
 } from '../../platform/abi/linux/fcntl.ts';
 import { MS_NODEV, MS_NOEXEC } from '../../platform/abi/linux/mount.ts';
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../platform/abi/linux/stat.ts';
+import {
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+} from '../../platform/abi/linux/stat.ts';
 import { emptyAttr } from './attributes.ts';
 import type { IoContext } from './context.ts';
 import { Dentry } from './dentry.ts';
@@ -65,7 +74,15 @@ function accessMask(flags: number): number {
  * Opens `path`. `flags` are valid (the handler has applied open(2)'s rules); `mode` is for creation, before umask.
  * Returns the open file with one reference, or errno.
  */
-export function openPath(vfs: VirtualFilesystem, ctx: IoContext, start: Path | null, path: ByteString, flags: number, mode: number, resolve: number): FileDescription | Errno {
+export function openPath(
+  vfs: VirtualFilesystem,
+  ctx: IoContext,
+  start: Path | null,
+  path: ByteString,
+  flags: number,
+  mode: number,
+  resolve: number,
+): FileDescription | Errno {
   const walk = new Walk(ctx, start, resolve);
   if ((flags & __O_TMPFILE) !== 0) return openUnnamed(vfs, ctx, walk, path, flags, mode);
   if ((flags & O_CREAT) !== 0) return openOrCreate(vfs, ctx, walk, path, flags, mode);
@@ -73,13 +90,20 @@ export function openPath(vfs: VirtualFilesystem, ctx: IoContext, start: Path | n
   if (err !== 0) return err as Errno;
   const inode = walk.dentry.inode as Inode;
   if ((flags & O_DIRECTORY) !== 0 && !isDir(inode)) return ENOTDIR;
-  if ((flags & O_PATH) !== 0) return new PathDescription(walk.path, inode, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW), ctx.creds);
+  if ((flags & O_PATH) !== 0)
+    return new PathDescription(walk.path, inode, flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW), ctx.creds);
   return openExisting(vfs, ctx, walk.path, flags);
 }
 
-
 /** The O_CREAT walk: the last component may be missing, or a link to something missing. */
-function openOrCreate(vfs: VirtualFilesystem, ctx: IoContext, walk: Walk, given: ByteString, flags: number, mode: number): FileDescription | Errno {
+function openOrCreate(
+  vfs: VirtualFilesystem,
+  ctx: IoContext,
+  walk: Walk,
+  given: ByteString,
+  flags: number,
+  mode: number,
+): FileDescription | Errno {
   let path = given;
   for (;;) {
     const err = walk.parent(path);
@@ -89,7 +113,8 @@ function openOrCreate(vfs: VirtualFilesystem, ctx: IoContext, walk: Walk, given:
       return (flags & O_EXCL) !== 0 ? EEXIST : EISDIR;
     }
     const child = lookupChild(ctx, walk.dentry, walk.lastName);
-    if (isErrno(child)) return child === ENOENT && !walk.dentry.fs.refusesNewNames ? createAndOpen(vfs, ctx, walk, flags, mode) : child;
+    if (isErrno(child))
+      return child === ENOENT && !walk.dentry.fs.refusesNewNames ? createAndOpen(vfs, ctx, walk, flags, mode) : child;
     const inode = child.inode as Inode;
     if (isSymlink(inode)) {
       if ((flags & O_EXCL) !== 0) return EEXIST;
@@ -110,7 +135,13 @@ function openOrCreate(vfs: VirtualFilesystem, ctx: IoContext, walk: Walk, given:
   }
 }
 
-function createAndOpen(vfs: VirtualFilesystem, ctx: IoContext, walk: Walk, flags: number, mode: number): FileDescription | Errno {
+function createAndOpen(
+  vfs: VirtualFilesystem,
+  ctx: IoContext,
+  walk: Walk,
+  flags: number,
+  mode: number,
+): FileDescription | Errno {
   const dir = walk.dentry;
   const dirInode = dir.inode as Inode;
   if (dir.isUnlinked) return ENOENT;
@@ -127,7 +158,14 @@ function createAndOpen(vfs: VirtualFilesystem, ctx: IoContext, walk: Walk, flags
 }
 
 /** O_TMPFILE: `path` is the directory. */
-function openUnnamed(vfs: VirtualFilesystem, ctx: IoContext, walk: Walk, path: ByteString, flags: number, mode: number): FileDescription | Errno {
+function openUnnamed(
+  vfs: VirtualFilesystem,
+  ctx: IoContext,
+  walk: Walk,
+  path: ByteString,
+  flags: number,
+  mode: number,
+): FileDescription | Errno {
   const err = walk.full(path, (flags & O_NOFOLLOW) === 0);
   if (err !== 0) return err as Errno;
   const dir = walk.dentry.inode as Inode;
@@ -145,7 +183,12 @@ function openUnnamed(vfs: VirtualFilesystem, ctx: IoContext, walk: Walk, path: B
 }
 
 /** Checks and opens what exists at `path` (also used for /proc/self/fd reopening). */
-export function openExisting(vfs: VirtualFilesystem, ctx: IoContext, path: Path, flags: number): FileDescription | Errno {
+export function openExisting(
+  vfs: VirtualFilesystem,
+  ctx: IoContext,
+  path: Path,
+  flags: number,
+): FileDescription | Errno {
   const inode = path.dentry.inode as Inode;
   const type = inode.mode & S_IFMT;
   if (inode.fs.needsRevalidate) inode.refreshAttributes();
@@ -198,7 +241,13 @@ function truncateOnOpen(ctx: IoContext, path: Path, inode: Inode): number {
 }
 
 /** Makes the open file of a permitted open. Devices (ttys) also see O_NOCTTY. */
-function openInode(vfs: VirtualFilesystem, ctx: IoContext, path: Path, inode: Inode, flags: number): FileDescription | Errno {
+function openInode(
+  vfs: VirtualFilesystem,
+  ctx: IoContext,
+  path: Path,
+  inode: Inode,
+  flags: number,
+): FileDescription | Errno {
   const status = flags & ~CREATION_FLAGS;
   const type = inode.mode & S_IFMT;
   const isWriter = type === S_IFREG && (flags & O_ACCMODE) !== O_RDONLY;
@@ -221,7 +270,13 @@ function openInode(vfs: VirtualFilesystem, ctx: IoContext, path: Path, inode: In
  * Opens a file for execution (execve, uselib): a regular file with execute permission on a mount that allows it; read
  * permission is not needed. Returns the open file or errno (EACCES as execve(2)).
  */
-export function openForExec(vfs: VirtualFilesystem, ctx: IoContext, start: Path | null, path: ByteString, follow = true): FileDescription | Errno {
+export function openForExec(
+  vfs: VirtualFilesystem,
+  ctx: IoContext,
+  start: Path | null,
+  path: ByteString,
+  follow = true,
+): FileDescription | Errno {
   const walk = new Walk(ctx, start, 0);
   const err = walk.full(path, follow);
   if (err !== 0) return err as Errno;

@@ -163,7 +163,8 @@ export class Walk {
         if (err !== 0) return err;
         continue;
       }
-      if (!isLast && this.dentry.fs.wantsPrefetch && this.dentry.children?.get(name) === undefined) this.prefetch(path, pos, name);
+      if (!isLast && this.dentry.fs.wantsPrefetch && this.dentry.children?.get(name) === undefined)
+        this.prefetch(path, pos, name);
       const child = lookupChild(this.ctx, this.dentry, name);
       if (isErrno(child)) return child;
       if (isSymlink(child.inode as Inode) && (!isLast || follow || end < path.length)) {
@@ -290,7 +291,13 @@ function touchLink(inode: Inode, mount: Mount): void {
 }
 
 /** Walks `path` from `start` (null: the working directory). Returns the place or errno. */
-export function walkPath(ctx: IoContext, start: Path | null, path: ByteString, follow: boolean, resolve = 0): Path | Errno {
+export function walkPath(
+  ctx: IoContext,
+  start: Path | null,
+  path: ByteString,
+  follow: boolean,
+  resolve = 0,
+): Path | Errno {
   const walk = new Walk(ctx, start, resolve);
   const err = walk.full(path, follow);
   return err !== 0 ? (err as Errno) : walk.path;

@@ -5,12 +5,7 @@
  *
  * Linux: fs/namei.c (generic_permission, inode_permission, may_delete, may_create), fs/inode.c (inode_owner_or_capable)
  */
-import {
-  CAP_DAC_OVERRIDE,
-  CAP_DAC_READ_SEARCH,
-  CAP_FOWNER,
-  CAP_FSETID,
-} from '../../platform/abi/linux/capability.ts';
+import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID } from '../../platform/abi/linux/capability.ts';
 import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from '../../platform/abi/linux/errno.ts';
 import { MAY_EXEC, MAY_READ, MAY_WRITE } from '../../platform/abi/linux/fcntl.ts';
 import { MS_RDONLY } from '../../platform/abi/linux/mount.ts';

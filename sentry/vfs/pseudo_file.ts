@@ -54,7 +54,13 @@ export class ListedDirDescription extends FileDescription {
   private readonly list: (ctx: IoContext) => readonly DirEntry[] | Errno;
   private entries: readonly DirEntry[] | null = null;
 
-  constructor(ctx: IoContext, path: Path, inode: Inode, flags: number, list: (ctx: IoContext) => readonly DirEntry[] | Errno) {
+  constructor(
+    ctx: IoContext,
+    path: Path,
+    inode: Inode,
+    flags: number,
+    list: (ctx: IoContext) => readonly DirEntry[] | Errno,
+  ) {
     super(path, inode, flags, ctx.creds);
     this.list = list;
   }
@@ -152,7 +158,12 @@ export class GeneratedFileInode extends PseudoInode {
   readonly generate: GenerateContent;
   readonly accept: AcceptContent | null;
 
-  constructor(fs: Filesystem, read: GenerateContent, write: AcceptContent | null = null, permissions = write === null ? 0o444 : 0o644) {
+  constructor(
+    fs: Filesystem,
+    read: GenerateContent,
+    write: AcceptContent | null = null,
+    permissions = write === null ? 0o444 : 0o644,
+  ) {
     super(fs, S_IFREG | permissions);
     this.generate = read;
     this.accept = write;

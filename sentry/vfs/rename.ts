@@ -47,7 +47,14 @@ function isSameFile(a: Inode, b: Inode): boolean {
 }
 
 /** renameat2(2). Returns 0 or errno. */
-export function renamePath(ctx: IoContext, oldStart: Path | null, oldPath: string, newStart: Path | null, newPath: string, flags: number): number {
+export function renamePath(
+  ctx: IoContext,
+  oldStart: Path | null,
+  oldPath: string,
+  newStart: Path | null,
+  newPath: string,
+  flags: number,
+): number {
   if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) !== 0) return EINVAL;
   if ((flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) !== 0 && (flags & RENAME_EXCHANGE) !== 0) return EINVAL;
   const from = new Walk(ctx, oldStart, 0);
@@ -65,13 +72,21 @@ export function renamePath(ctx: IoContext, oldStart: Path | null, oldPath: strin
   if (isErrno(source)) return source;
   source.get();
   const found = lookupChild(ctx, to.dentry, to.lastName);
-  err = isErrno(found) && found !== ENOENT ? found : renameFound(ctx, from, to, source, isErrno(found) ? null : found, flags);
+  if (isErrno(found) && (found !== ENOENT || to.dentry.fs.refusesNewNames)) err = found;
+  else err = renameFound(ctx, from, to, source, isErrno(found) ? null : found, flags);
   source.put();
   return err;
 }
 
 /** Both names are looked up: shape checks in Linux's order, then permissions. */
-function renameFound(ctx: IoContext, from: Walk, to: Walk, source: Dentry, target: Dentry | null, flags: number): number {
+function renameFound(
+  ctx: IoContext,
+  from: Walk,
+  to: Walk,
+  source: Dentry,
+  target: Dentry | null,
+  flags: number,
+): number {
   const exchange = (flags & RENAME_EXCHANGE) !== 0;
   if ((flags & RENAME_NOREPLACE) !== 0 && target !== null) return EEXIST;
   if (exchange) {
@@ -89,7 +104,14 @@ function renameFound(ctx: IoContext, from: Walk, to: Walk, source: Dentry, targe
   return renamePermitted(ctx, from, to, source, target, flags);
 }
 
-function renamePermitted(ctx: IoContext, from: Walk, to: Walk, source: Dentry, target: Dentry | null, flags: number): number {
+function renamePermitted(
+  ctx: IoContext,
+  from: Walk,
+  to: Walk,
+  source: Dentry,
+  target: Dentry | null,
+  flags: number,
+): number {
   const inode = source.inode as Inode;
   if (target !== null && isSameFile(target.inode as Inode, inode)) return 0;
   const sourceIsDir = isDir(inode);
@@ -106,7 +128,8 @@ function renamePermitted(ctx: IoContext, from: Walk, to: Walk, source: Dentry, t
   if (err !== 0) return err;
   if (from.dentry !== to.dentry) {
     if (sourceIsDir) err = inodePermission(ctx, inode, MAY_WRITE);
-    if (err === 0 && exchange && isDir(target?.inode as Inode)) err = inodePermission(ctx, target?.inode as Inode, MAY_WRITE);
+    if (err === 0 && exchange && isDir(target?.inode as Inode))
+      err = inodePermission(ctx, target?.inode as Inode, MAY_WRITE);
     if (err !== 0) return err;
   }
   if (source.mountCount > 0 || (target !== null && target.mountCount > 0)) return EBUSY;

@@ -8,14 +8,31 @@
 import { CAP_CHOWN, CAP_FSETID } from '../../platform/abi/linux/capability.ts';
 import { EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY } from '../../platform/abi/linux/errno.ts';
 import { MAY_WRITE } from '../../platform/abi/linux/fcntl.ts';
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP, UTIME_NOW, UTIME_OMIT } from '../../platform/abi/linux/stat.ts';
+import {
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_ISGID,
+  S_ISUID,
+  S_IXGRP,
+  UTIME_NOW,
+  UTIME_OMIT,
+} from '../../platform/abi/linux/stat.ts';
 import { emptyAttr } from './attributes.ts';
 import { readNow } from './clock.ts';
 import type { IoContext } from './context.ts';
 import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_SIZE, ATTR_UID, type Inode, type SetAttr } from './inode.ts';
 import type { Path } from './mount.ts';
 import { IN_ATTRIB, IN_MODIFY, notifyFile } from './notify.ts';
-import { FS_APPEND_FL, FS_IMMUTABLE_FL, capableOver, inodePermission, ownerOrCapable, wantWrite } from './permission.ts';
+import {
+  FS_APPEND_FL,
+  FS_IMMUTABLE_FL,
+  capableOver,
+  inodePermission,
+  ownerOrCapable,
+  wantWrite,
+} from './permission.ts';
 import { setIdBits } from './set_id.ts';
 
 const SIGXFSZ = 25;

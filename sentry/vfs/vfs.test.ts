@@ -5,7 +5,16 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { CAP_DAC_OVERRIDE, CAP_FOWNER } from '../../platform/abi/linux/capability.ts';
 import * as e from '../../platform/abi/linux/errno.ts';
 import * as f from '../../platform/abi/linux/fcntl.ts';
-import { MNT_DETACH, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSYMFOLLOW, MS_RDONLY, MS_REC, MS_REMOUNT } from '../../platform/abi/linux/mount.ts';
+import {
+  MNT_DETACH,
+  MS_BIND,
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSYMFOLLOW,
+  MS_RDONLY,
+  MS_REC,
+  MS_REMOUNT,
+} from '../../platform/abi/linux/mount.ts';
 import type { HostInfo } from '../../platform/platform.ts';
 import { nodeHostFiles } from '../../test/harness/node_host.ts';
 import { VfsWorld } from '../../test/harness/vfs_world.ts';
@@ -16,7 +25,7 @@ import { dentryCache } from './dentry_cache.ts';
 import type { Path } from './mount.ts';
 import { mountAt, pivotRoot, unmount } from './mount_calls.ts';
 import { mountinfoText, mountsText } from './mount_text.ts';
-import { cloneNamespace, translatePath } from './mount_tree.ts';
+import { cloneNamespace, enterNamespace, leaveNamespace, translatePath } from './mount_tree.ts';
 import { walkPath } from './path_walk.ts';
 
 const host = { files: nodeHostFiles, info: { memoryTotal: 1 << 30 } as HostInfo };
@@ -25,8 +34,21 @@ let w: VfsWorld;
 /** Makes the world's caller an ordinary user with the given capabilities. */
 function become(uid: number, caps: readonly number[] = [], groups: readonly number[] = []): void {
   const creds = (w.ctx.creds as Credentials).clone();
-  Object.assign(creds, { ruid: uid, euid: uid, suid: uid, fsuid: uid, rgid: uid, egid: uid, sgid: uid, fsgid: uid, groups });
-  creds.effective = caps.reduce<readonly [number, number]>((set, cap) => [(set[0] | (1 << cap)) >>> 0, set[1]], CAP_EMPTY);
+  Object.assign(creds, {
+    ruid: uid,
+    euid: uid,
+    suid: uid,
+    fsuid: uid,
+    rgid: uid,
+    egid: uid,
+    sgid: uid,
+    fsgid: uid,
+    groups,
+  });
+  creds.effective = caps.reduce<readonly [number, number]>(
+    (set, cap) => [(set[0] | (1 << cap)) >>> 0, set[1]],
+    CAP_EMPTY,
+  );
   (w.ctx as { creds: Credentials }).creds = creds;
 }
 function place(path: string): Path {
@@ -56,7 +78,14 @@ describe('path walk', () => {
   });
 
   it('handles dots, slashes, links and dot-dot at the root', () => {
-    for (const path of ['/a/b/file', '//a//./b/../b/file', '/../../a/b/file', '/a/link', '/abs/file', '/abs/../b/file']) {
+    for (const path of [
+      '/a/b/file',
+      '//a//./b/../b/file',
+      '/../../a/b/file',
+      '/a/link',
+      '/abs/file',
+      '/abs/../b/file',
+    ]) {
       expect(w.cat(path), path).toBe('x');
     }
   });
@@ -290,6 +319,11 @@ describe('mounts', () => {
     w.mkdir('/m/old');
     const copy = cloneNamespace(w.vfs, w.namespace);
     expect(pathText(translatePath(copy, w.root), translatePath(copy, place('/m/old'))).text).toBe('/m/old');
+    const { fs } = place('/m').mount;
+    expect(fs.mountRefs).toBe(2);
+    enterNamespace(copy);
+    leaveNamespace(w.vfs, copy);
+    expect(fs.mountRefs).toBe(1);
     const pivot = pivotRoot(w.ctx, '/m', '/m/old');
     expect(typeof pivot).toBe('object');
     const root = (pivot as { to: Path }).to;

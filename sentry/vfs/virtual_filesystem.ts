@@ -89,8 +89,11 @@ export class VirtualFilesystem {
   newNamespace(fs: Filesystem, flags: number): MountNamespace {
     return this.namespaceOf(this.newMount(fs, flags));
   }
+  /** A namespace over `root` that lives as long as the sandbox (its maker counts as a user). */
   namespaceOf(root: Mount): MountNamespace {
-    return new MountNamespace(root, 0xf0000000 + this.lastNamespace++);
+    const namespace = new MountNamespace(root, 0xf0000000 + this.lastNamespace++);
+    namespace.users = 1;
+    return namespace;
   }
 
   newPeerGroup(): number {
@@ -114,7 +117,14 @@ export class VirtualFilesystem {
   }
 
   /** open(2) by path, for handlers and kernel-internal users (loader, core files). */
-  open(ctx: IoContext, start: Path | null, path: ByteString, flags: number, mode = 0, resolve = 0): FileDescription | Errno {
+  open(
+    ctx: IoContext,
+    start: Path | null,
+    path: ByteString,
+    flags: number,
+    mode = 0,
+    resolve = 0,
+  ): FileDescription | Errno {
     return openPath(this, ctx, start, path, flags, mode, resolve);
   }
 

@@ -26,7 +26,8 @@ function namespacePermission(ctx: IoContext, inode: Inode, name: ByteString, mas
   if (isWrite && (inode.fsFlags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) !== 0) return EPERM;
   if (name.startsWith('system.')) return 0;
   if (name.startsWith('security.')) return isWrite ? securityWrite(ctx, name) : 0;
-  if (name.startsWith('trusted.')) return ctx.creds.hasCap(CAP_SYS_ADMIN) && ctx.creds.userNs.parent === null ? 0 : isWrite ? EPERM : ENODATA;
+  if (name.startsWith('trusted.'))
+    return ctx.creds.hasCap(CAP_SYS_ADMIN) && ctx.creds.userNs.parent === null ? 0 : isWrite ? EPERM : ENODATA;
   if (!name.startsWith('user.')) return EOPNOTSUPP;
   const type = inode.mode & S_IFMT;
   if (type !== S_IFREG && type !== S_IFDIR) return isWrite ? EPERM : ENODATA;

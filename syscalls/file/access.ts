@@ -6,7 +6,14 @@
  * Linux: fs/open.c (do_faccessat, access_override_creds)
  */
 import { EACCES, EINVAL, EROFS, isErrno } from '../../platform/abi/linux/errno.ts';
-import { AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, MAY_EXEC, MAY_WRITE } from '../../platform/abi/linux/fcntl.ts';
+import {
+  AT_EACCESS,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  MAY_EXEC,
+  MAY_WRITE,
+} from '../../platform/abi/linux/fcntl.ts';
 import { MS_NOEXEC } from '../../platform/abi/linux/mount.ts';
 import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../platform/abi/linux/stat.ts';
 import { CAP_EMPTY, type Credentials } from '../../sentry/auth/credentials.ts';

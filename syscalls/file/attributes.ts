@@ -5,12 +5,31 @@
  *
  * Linux: fs/open.c, fs/utimes.c
  */
-import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EPERM, ESPIPE, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
+import {
+  EBADF,
+  EFAULT,
+  EFBIG,
+  EINVAL,
+  EISDIR,
+  ENODEV,
+  EOPNOTSUPP,
+  EPERM,
+  ESPIPE,
+  type Errno,
+  isErrno,
+} from '../../platform/abi/linux/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../platform/abi/linux/fcntl.ts';
 import { S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, UTIME_NOW, UTIME_OMIT } from '../../platform/abi/linux/stat.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { FS_APPEND_FL, FS_IMMUTABLE_FL } from '../../sentry/vfs/permission.ts';
-import { type TimeSpec, changeMode, changeOwner, changeTimes, resize, truncatePath } from '../../sentry/vfs/set_attributes.ts';
+import {
+  type TimeSpec,
+  changeMode,
+  changeOwner,
+  changeTimes,
+  resize,
+  truncatePath,
+} from '../../sentry/vfs/set_attributes.ts';
 import { ioFile, resolveAt } from './path_args.ts';
 
 const SIGXFSZ = 25;
@@ -71,7 +90,6 @@ function setTimes(t: Task, dirfd: number, path: number, times: Times | null, fla
   const place = resolveAt(t, dirfd, path, (flags & AT_SYMLINK_NOFOLLOW) === 0, (flags & AT_EMPTY_PATH) !== 0);
   return isErrno(place) ? place : changeTimes(t, place, times);
 }
-
 
 function isNsec(nsec: number): boolean {
   return nsec === UTIME_NOW || nsec === UTIME_OMIT || (nsec >= 0 && nsec <= 999999999);

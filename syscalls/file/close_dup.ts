@@ -5,7 +5,15 @@
  *
  * Linux: fs/open.c (close), fs/file.c (close_range, ksys_dup3)
  */
-import { EBADF, EINTR, EINVAL, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../../platform/abi/linux/errno.ts';
+import {
+  EBADF,
+  EINTR,
+  EINVAL,
+  ERESTARTNOHAND,
+  ERESTARTNOINTR,
+  ERESTARTSYS,
+  ERESTART_RESTARTBLOCK,
+} from '../../platform/abi/linux/errno.ts';
 import { O_CLOEXEC } from '../../platform/abi/linux/fcntl.ts';
 import { RLIMIT_NOFILE } from '../../sentry/kernel/process/rlimits.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -15,7 +23,11 @@ const CLOSE_RANGE_CLOEXEC = 4;
 
 export function sys_close(t: Task, fd: number): number {
   const result = t.fdTable.close(t, fd);
-  const isRestart = result === ERESTARTSYS || result === ERESTARTNOINTR || result === ERESTARTNOHAND || result === ERESTART_RESTARTBLOCK;
+  const isRestart =
+    result === ERESTARTSYS ||
+    result === ERESTARTNOINTR ||
+    result === ERESTARTNOHAND ||
+    result === ERESTART_RESTARTBLOCK;
   return isRestart ? EINTR : result;
 }
 

@@ -5,7 +5,18 @@
  *
  * Linux: fs/readdir.c, fs/d_path.c, fs/open.c
  */
-import { EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ERANGE, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
+import {
+  EBADF,
+  EFAULT,
+  EINVAL,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOTDIR,
+  EPERM,
+  ERANGE,
+  type Errno,
+  isErrno,
+} from '../../platform/abi/linux/errno.ts';
 import { AT_FDCWD, MAY_EXEC, PATH_MAX } from '../../platform/abi/linux/fcntl.ts';
 import { S_IFDIR, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import { CAP_SYS_CHROOT } from '../../platform/abi/linux/capability.ts';

@@ -89,7 +89,8 @@ function duplicate(t: Task, file: FileDescription, arg: number, cloexec: boolean
 function setFlags(t: Task, file: FileDescription, arg: number): number {
   const wanted = arg & SETTABLE;
   if ((file.inode.fsFlags & FS_APPEND_FL) !== 0 && (wanted & O_APPEND) === 0 && file.isWritable) return EPERM;
-  if ((wanted & O_NOATIME) !== 0 && (file.flags & O_NOATIME) === 0 && !ownerOrCapable(t.creds, file.inode)) return EPERM;
+  if ((wanted & O_NOATIME) !== 0 && (file.flags & O_NOATIME) === 0 && !ownerOrCapable(t.creds, file.inode))
+    return EPERM;
   return file.setStatusFlags((file.flags & ~SETTABLE) | wanted);
 }
 

@@ -24,7 +24,7 @@ export function isUserRange(addr: number, length: number): boolean {
 /** One buffer. Errors: EFAULT outside user space (any length that is negative as ssize_t reaches there). */
 export function flatIo(t: Task, addr: number, length: number): IoSequence | Errno {
   if (!isUserRange(addr, length)) return EFAULT;
-  return new FlatUserIo(t.memory, addr, length > MAX_RW_COUNT ? MAX_RW_COUNT : length);
+  return new FlatUserIo(t.memory, addr, Math.min(length, MAX_RW_COUNT));
 }
 
 /** An iovec array of `count` entries (unsigned int: Linux drops the upper half). Errors: EINVAL (too many, negative length), EFAULT. */

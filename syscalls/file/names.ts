@@ -5,13 +5,31 @@
  *
  * Linux: fs/namei.c
  */
-import { EBADF, EFAULT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, ESTALE, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
+import {
+  EBADF,
+  EFAULT,
+  EINVAL,
+  ENOENT,
+  EOPNOTSUPP,
+  EPERM,
+  ESTALE,
+  type Errno,
+  isErrno,
+} from '../../platform/abi/linux/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW } from '../../platform/abi/linux/fcntl.ts';
 import { S_IFLNK, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { Inode } from '../../sentry/vfs/inode.ts';
 import type { Path } from '../../sentry/vfs/mount.ts';
-import { makeDirectory, makeLink, makeNode, makeSymlink, mayLinkByDescriptor, removeDirectory, removeFile } from '../../sentry/vfs/names.ts';
+import {
+  makeDirectory,
+  makeLink,
+  makeNode,
+  makeSymlink,
+  mayLinkByDescriptor,
+  removeDirectory,
+  removeFile,
+} from '../../sentry/vfs/names.ts';
 import { renamePath } from '../../sentry/vfs/rename.ts';
 import { readPath, resolveAt, resolveTextAt, startAt } from './path_args.ts';
 
@@ -48,7 +66,14 @@ export function sys_rmdir(t: Task, path: number): number {
   return sys_unlinkat(t, AT_FDCWD, path, AT_REMOVEDIR);
 }
 
-export function sys_renameat2(t: Task, oldFd: number, oldPath: number, newFd: number, newPath: number, flags: number): number {
+export function sys_renameat2(
+  t: Task,
+  oldFd: number,
+  oldPath: number,
+  newFd: number,
+  newPath: number,
+  flags: number,
+): number {
   if ((flags & ~7) !== 0 || ((flags & 5) !== 0 && (flags & 2) !== 0)) return EINVAL;
   return withPath(t, oldFd, oldPath, (oldStart, oldText) =>
     withPath(t, newFd, newPath, (newStart, newText) => renamePath(t, oldStart, oldText, newStart, newText, flags)),
@@ -61,7 +86,14 @@ export function sys_rename(t: Task, oldPath: number, newPath: number): number {
   return sys_renameat2(t, AT_FDCWD, oldPath, AT_FDCWD, newPath, 0);
 }
 
-export function sys_linkat(t: Task, oldFd: number, oldPath: number, newFd: number, newPath: number, flags: number): number {
+export function sys_linkat(
+  t: Task,
+  oldFd: number,
+  oldPath: number,
+  newFd: number,
+  newPath: number,
+  flags: number,
+): number {
   if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return EINVAL;
   const from = readPath(t, oldPath);
   if (isErrno(from)) return from;
@@ -117,7 +149,14 @@ export function sys_mknod(t: Task, path: number, mode: number, dev: number): num
 }
 
 /** File handles are not offered: the filesystems cannot find a file by its number. */
-export function sys_name_to_handle_at(t: Task, dirfd: number, path: number, _handle: number, _mountId: number, flags: number): number {
+export function sys_name_to_handle_at(
+  t: Task,
+  dirfd: number,
+  path: number,
+  _handle: number,
+  _mountId: number,
+  flags: number,
+): number {
   if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH | 0x200)) !== 0) return EINVAL;
   const place = resolveAt(t, dirfd, path, (flags & AT_SYMLINK_FOLLOW) !== 0, (flags & AT_EMPTY_PATH) !== 0);
   return isErrno(place) ? place : EOPNOTSUPP;

@@ -7,7 +7,16 @@
  * Invariants: the first try is a plain call; only what would block becomes a generator. A transfer that moved bytes returns
  *             their number whatever ends it.
  */
-import { EBADF, EINVAL, EOPNOTSUPP, ERESTARTSYS, ESPIPE, EINTR, WOULD_BLOCK, isErrno } from '../../platform/abi/linux/errno.ts';
+import {
+  EBADF,
+  EINVAL,
+  EOPNOTSUPP,
+  ERESTARTSYS,
+  ESPIPE,
+  EINTR,
+  WOULD_BLOCK,
+  isErrno,
+} from '../../platform/abi/linux/errno.ts';
 import {
   O_APPEND,
   RWF_APPEND,
@@ -154,7 +163,14 @@ export function sys_preadv(t: Task, fd: number, iov: number, count: number, pos:
   return pos < 0 ? EINVAL : preadVector(t, fd, iov, count, pos);
 }
 
-export function sys_pwritev(t: Task, fd: number, iov: number, count: number, pos: number, _high: number): SyscallReturn {
+export function sys_pwritev(
+  t: Task,
+  fd: number,
+  iov: number,
+  count: number,
+  pos: number,
+  _high: number,
+): SyscallReturn {
   return pos < 0 ? EINVAL : pwriteVector(t, fd, iov, count, pos);
 }
 
@@ -178,7 +194,15 @@ function pwriteVector(t: Task, fd: number, iov: number, count: number, pos: numb
 
 const RWF_READ = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND;
 
-export function sys_preadv2(t: Task, fd: number, iov: number, count: number, pos: number, _high: number, flags: number): SyscallReturn {
+export function sys_preadv2(
+  t: Task,
+  fd: number,
+  iov: number,
+  count: number,
+  pos: number,
+  _high: number,
+  flags: number,
+): SyscallReturn {
   if ((flags & ~RWF_READ) !== 0) return EOPNOTSUPP;
   if (pos !== -1) return sys_preadv(t, fd, iov, count, pos, 0);
   if ((flags & RWF_NOWAIT) === 0) return sys_readv(t, fd, iov, count);
@@ -189,7 +213,15 @@ export function sys_preadv2(t: Task, fd: number, iov: number, count: number, pos
   return file.isReadable ? file.read(t, io) : EBADF;
 }
 
-export function sys_pwritev2(t: Task, fd: number, iov: number, count: number, pos: number, _high: number, flags: number): SyscallReturn {
+export function sys_pwritev2(
+  t: Task,
+  fd: number,
+  iov: number,
+  count: number,
+  pos: number,
+  _high: number,
+  flags: number,
+): SyscallReturn {
   if ((flags & ~RWF_READ) !== 0) return EOPNOTSUPP;
   if ((flags & (RWF_APPEND | RWF_NOAPPEND)) === (RWF_APPEND | RWF_NOAPPEND)) return EINVAL;
   if (pos < -1) return EINVAL;
@@ -201,7 +233,8 @@ export function sys_pwritev2(t: Task, fd: number, iov: number, count: number, po
   if ((flags & RWF_NOWAIT) !== 0) file.flags |= 0o4000;
   const result = pos === -1 ? sys_writev(t, fd, iov, count) : pwriteVector(t, fd, iov, count, pos);
   file.flags = saved;
-  if (typeof result === 'number' && result > 0 && (flags & (RWF_SYNC | RWF_DSYNC)) !== 0) file.fsync(t, (flags & RWF_SYNC) === 0);
+  if (typeof result === 'number' && result > 0 && (flags & (RWF_SYNC | RWF_DSYNC)) !== 0)
+    file.fsync(t, (flags & RWF_SYNC) === 0);
   return result;
 }
 
@@ -209,6 +242,5 @@ export function sys_lseek(t: Task, fd: number, offset: number, whence: number): 
   const file = ioFile(t, fd);
   if (file === null) return EBADF;
   if (whence > 4) return EINVAL;
-  return file.isSeekable ? file.seek(t, offset, whence) : ESPIPE;
+  return file.seek(t, offset, whence);
 }
-

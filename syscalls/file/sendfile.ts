@@ -6,7 +6,18 @@
  * Linux:      fs/read_write.c (do_sendfile, vfs_copy_file_range)
  * Invariants: the shared buffer is never trusted across a wait: what was not written is read again.
  */
-import { EAGAIN, EBADF, EFAULT, EINVAL, EISDIR, EOVERFLOW, ERESTARTSYS, ESPIPE, EXDEV, WOULD_BLOCK } from '../../platform/abi/linux/errno.ts';
+import {
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  EISDIR,
+  EOVERFLOW,
+  ERESTARTSYS,
+  ESPIPE,
+  EXDEV,
+  WOULD_BLOCK,
+} from '../../platform/abi/linux/errno.ts';
 import { O_APPEND } from '../../platform/abi/linux/fcntl.ts';
 import { S_IFDIR, S_IFMT, S_IFREG } from '../../platform/abi/linux/stat.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -120,7 +131,15 @@ function copyable(from: FileDescription, to: FileDescription): number {
   return from.inode.fs === to.inode.fs ? 0 : EXDEV;
 }
 
-export function sys_copy_file_range(t: Task, inFd: number, inOff: number, outFd: number, outOff: number, count: number, flags: number): SyscallReturn {
+export function sys_copy_file_range(
+  t: Task,
+  inFd: number,
+  inOff: number,
+  outFd: number,
+  outOff: number,
+  count: number,
+  flags: number,
+): SyscallReturn {
   const from = ioFile(t, inFd);
   const to = ioFile(t, outFd);
   if (from === null || to === null) return EBADF;

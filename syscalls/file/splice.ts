@@ -5,7 +5,17 @@
  *
  * Linux: fs/splice.c
  */
-import { EAGAIN, EBADF, EFAULT, EINVAL, EPIPE, ERESTARTSYS, ESPIPE, WOULD_BLOCK, isErrno } from '../../platform/abi/linux/errno.ts';
+import {
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  EPIPE,
+  ERESTARTSYS,
+  ESPIPE,
+  WOULD_BLOCK,
+  isErrno,
+} from '../../platform/abi/linux/errno.ts';
 import { O_APPEND, O_DIRECT } from '../../platform/abi/linux/fcntl.ts';
 import type { Pipe } from '../../sentry/kernel/pipe/pipe.ts';
 import { PipeFile } from '../../sentry/kernel/pipe/pipe_file.ts';
@@ -90,7 +100,15 @@ function offsetArg(t: Task, addr: number): number | null {
   return addr === 0 ? -1 : readOffset(t, addr);
 }
 
-export function sys_splice(t: Task, inFd: number, inOff: number, outFd: number, outOff: number, length: number, flags: number): SyscallReturn {
+export function sys_splice(
+  t: Task,
+  inFd: number,
+  inOff: number,
+  outFd: number,
+  outOff: number,
+  length: number,
+  flags: number,
+): SyscallReturn {
   if (length === 0) return 0;
   if ((flags & ~SPLICE_F_ALL) !== 0) return EINVAL;
   const from = ioFile(t, inFd);
@@ -103,7 +121,12 @@ export function sys_splice(t: Task, inFd: number, inOff: number, outFd: number, 
   const nonblocking = (flags & SPLICE_F_NONBLOCK) !== 0;
   if (inPipe && outPipe) {
     if (from.pipe === to.pipe) return EINVAL;
-    return until(from, to, nonblocking || from.isNonblocking || to.isNonblocking, () => broken(t, to.pipe) || from.pipe.spliceTo(to.pipe, want));
+    return until(
+      from,
+      to,
+      nonblocking || from.isNonblocking || to.isNonblocking,
+      () => broken(t, to.pipe) || from.pipe.spliceTo(to.pipe, want),
+    );
   }
   if (!inPipe && !outPipe) return EINVAL;
   const addr = inPipe ? outOff : inOff;
@@ -114,10 +137,14 @@ export function sys_splice(t: Task, inFd: number, inOff: number, outFd: number, 
   if (addr !== 0 && pos < 0) return EINVAL;
   if (inPipe) {
     if ((to.flags & O_APPEND) !== 0) return EINVAL;
-    return until(from, to, nonblocking || from.isNonblocking || to.isNonblocking, () => settle(t, addr, pos, drain(t, from, to, pos, want)));
+    return until(from, to, nonblocking || from.isNonblocking || to.isNonblocking, () =>
+      settle(t, addr, pos, drain(t, from, to, pos, want)),
+    );
   }
   const pipeEnd = to as PipeFile;
-  return until(from, to, nonblocking || from.isNonblocking || to.isNonblocking, () => settle(t, addr, pos, fill(t, from, pos, pipeEnd, want)));
+  return until(from, to, nonblocking || from.isNonblocking || to.isNonblocking, () =>
+    settle(t, addr, pos, fill(t, from, pos, pipeEnd, want)),
+  );
 }
 
 export function sys_tee(t: Task, inFd: number, outFd: number, length: number, flags: number): SyscallReturn {

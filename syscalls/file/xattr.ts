@@ -5,7 +5,16 @@
  *
  * Linux: fs/xattr.c; struct xattr_args in include/uapi/linux/xattr.h
  */
-import { E2BIG, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ERANGE, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
+import {
+  E2BIG,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  ENAMETOOLONG,
+  ERANGE,
+  type Errno,
+  isErrno,
+} from '../../platform/abi/linux/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../platform/abi/linux/fcntl.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { Path } from '../../sentry/vfs/mount.ts';
@@ -122,21 +131,44 @@ function at(t: Task, dirfd: number, path: number, flags: number): () => Path | E
 }
 const AT_KNOWN = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
 
-export function sys_setxattrat(t: Task, dirfd: number, path: number, flags: number, name: number, argsAddr: number, size: number): number {
+export function sys_setxattrat(
+  t: Task,
+  dirfd: number,
+  path: number,
+  flags: number,
+  name: number,
+  argsAddr: number,
+  size: number,
+): number {
   const err = readArgs(t, argsAddr, size);
   if (err !== 0) return err;
   if ((flags & ~AT_KNOWN) !== 0) return EINVAL;
   const value = (argWords[0] as number) + (argWords[1] as number) * 0x100000000;
   return set(t, at(t, dirfd, path, flags), name, value, argWords[2] as number, argWords[3] as number);
 }
-export function sys_getxattrat(t: Task, dirfd: number, path: number, flags: number, name: number, argsAddr: number, size: number): number {
+export function sys_getxattrat(
+  t: Task,
+  dirfd: number,
+  path: number,
+  flags: number,
+  name: number,
+  argsAddr: number,
+  size: number,
+): number {
   const err = readArgs(t, argsAddr, size);
   if (err !== 0) return err;
   if ((flags & ~AT_KNOWN) !== 0 || argWords[3] !== 0) return EINVAL;
   const value = (argWords[0] as number) + (argWords[1] as number) * 0x100000000;
   return get(t, at(t, dirfd, path, flags), name, value, argWords[2] as number);
 }
-export function sys_listxattrat(t: Task, dirfd: number, path: number, flags: number, addr: number, size: number): number {
+export function sys_listxattrat(
+  t: Task,
+  dirfd: number,
+  path: number,
+  flags: number,
+  addr: number,
+  size: number,
+): number {
   return (flags & ~AT_KNOWN) !== 0 ? EINVAL : list(t, at(t, dirfd, path, flags), addr, size);
 }
 export function sys_removexattrat(t: Task, dirfd: number, path: number, flags: number, name: number): number {

@@ -4,7 +4,24 @@
  * Rows of the file system calls.
  */
 import { ENOSYS, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
-import { Addr, Choice, DirFd, Fd, FlagSet, Flags, InBuffer, Int, Long, LongFlags, Mode, Offset, OutBuffer, PathName, Size, UInt } from '../args/kinds.ts';
+import {
+  Addr,
+  Choice,
+  DirFd,
+  Fd,
+  FlagSet,
+  Flags,
+  InBuffer,
+  Int,
+  Long,
+  LongFlags,
+  Mode,
+  Offset,
+  OutBuffer,
+  PathName,
+  Size,
+  UInt,
+} from '../args/kinds.ts';
 import { sys_access, sys_faccessat, sys_faccessat2 } from '../file/access.ts';
 import {
   sys_chmod,
@@ -24,7 +41,15 @@ import {
   sys_utimes,
 } from '../file/attributes.ts';
 import { sys_close, sys_close_range, sys_dup, sys_dup2, sys_dup3 } from '../file/close_dup.ts';
-import { sys_chdir, sys_chroot, sys_fchdir, sys_getcwd, sys_getdents, sys_getdents64, sys_umask } from '../file/directory.ts';
+import {
+  sys_chdir,
+  sys_chroot,
+  sys_fchdir,
+  sys_getcwd,
+  sys_getdents,
+  sys_getdents64,
+  sys_umask,
+} from '../file/directory.ts';
 import { sys_fcntl } from '../file/fcntl.ts';
 import { sys_ioctl } from '../file/ioctl.ts';
 import { sys_memfd_create } from '../file/memfd.ts';
@@ -67,7 +92,15 @@ import { sys_flock } from '../file/record_locks.ts';
 import { sys_copy_file_range, sys_sendfile } from '../file/sendfile.ts';
 import { sys_splice, sys_tee, sys_vmsplice } from '../file/splice.ts';
 import { sys_fstat, sys_fstatfs, sys_lstat, sys_newfstatat, sys_stat, sys_statfs, sys_statx } from '../file/stat.ts';
-import { sys_fadvise64, sys_fdatasync, sys_fsync, sys_readahead, sys_sync, sys_sync_file_range, sys_syncfs } from '../file/sync.ts';
+import {
+  sys_fadvise64,
+  sys_fdatasync,
+  sys_fsync,
+  sys_readahead,
+  sys_sync,
+  sys_sync_file_range,
+  sys_syncfs,
+} from '../file/sync.ts';
 import {
   sys_fgetxattr,
   sys_flistxattr,
@@ -207,7 +240,9 @@ const descriptors: readonly SyscallRow[] = [
   row(3, 'close', [Fd], sys_close),
   row(32, 'dup', [Fd], sys_dup),
   row(33, 'dup2', [Fd, Fd], sys_dup2),
-  row(72, 'fcntl', [Fd, FcntlCommand, Long], sys_fcntl, { partial: 'No leases, no directory notification; SIGIO is not sent.' }),
+  row(72, 'fcntl', [Fd, FcntlCommand, Long], sys_fcntl, {
+    partial: 'No leases, no directory notification; SIGIO is not sent.',
+  }),
   row(73, 'flock', [Fd, FlockOperation], sys_flock),
   row(85, 'creat', [PathName, Mode], sys_creat),
   row(257, 'openat', [DirFd, PathName, OpenFlags, Mode], sys_openat),
@@ -268,15 +303,21 @@ const names: readonly SyscallRow[] = [
   row(265, 'linkat', [DirFd, PathName, DirFd, PathName, AtFlags], sys_linkat),
   row(266, 'symlinkat', [PathName, DirFd, PathName], sys_symlinkat),
   row(267, 'readlinkat', [DirFd, PathName, OutBuffer, Int], sys_readlinkat),
-  row(303, 'name_to_handle_at', [DirFd, PathName, Addr, Addr, AtFlags], sys_name_to_handle_at, { partial: 'Always EOPNOTSUPP: no filesystem offers handles.' }),
-  row(304, 'open_by_handle_at', [Fd, Addr, Flags], sys_open_by_handle_at, { partial: 'Always ESTALE: no filesystem offers handles.' }),
+  row(303, 'name_to_handle_at', [DirFd, PathName, Addr, Addr, AtFlags], sys_name_to_handle_at, {
+    partial: 'Always EOPNOTSUPP: no filesystem offers handles.',
+  }),
+  row(304, 'open_by_handle_at', [Fd, Addr, Flags], sys_open_by_handle_at, {
+    partial: 'Always ESTALE: no filesystem offers handles.',
+  }),
   row(316, 'renameat2', [DirFd, PathName, DirFd, PathName, RenameFlags], sys_renameat2),
 ];
 
 const mounts: readonly SyscallRow[] = [
   row(155, 'pivot_root', [PathName, PathName], sys_pivot_root),
   row(162, 'sync', [], sys_sync),
-  row(165, 'mount', [PathName, PathName, PathName, LongFlags, Addr], sys_mount, { partial: 'Propagation types are recorded, events are not propagated.' }),
+  row(165, 'mount', [PathName, PathName, PathName, LongFlags, Addr], sys_mount, {
+    partial: 'Propagation types are recorded, events are not propagated.',
+  }),
   row(166, 'umount2', [PathName, Flags], sys_umount2),
   row(74, 'fsync', [Fd], sys_fsync),
   row(75, 'fdatasync', [Fd], sys_fdatasync),

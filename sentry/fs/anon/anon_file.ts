@@ -24,6 +24,10 @@ export abstract class AnonFile extends FileDescription {
   override get isSeekable(): boolean {
     return false;
   }
+  /** noop_llseek: succeeds and moves nothing. */
+  override seek(): number {
+    return this.position;
+  }
   override get canPoll(): boolean {
     return true;
   }

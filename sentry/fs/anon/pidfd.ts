@@ -5,7 +5,7 @@
  *
  * Linux: fs/pidfs.c, kernel/fork.c (pidfd_fops); pidfd_open(2)
  */
-import { EINVAL } from '../../../platform/abi/linux/errno.ts';
+import { EINVAL, ESPIPE } from '../../../platform/abi/linux/errno.ts';
 import { O_NONBLOCK, O_RDWR } from '../../../platform/abi/linux/fcntl.ts';
 import { EPOLLHUP, EPOLLIN } from '../../../platform/abi/linux/poll.ts';
 import type { Credentials } from '../../auth/credentials.ts';
@@ -31,6 +31,9 @@ export class PidFile extends AnonFile {
     group.exitQueue.add(this.watcher);
   }
 
+  override seek(): number {
+    return ESPIPE;
+  }
   override read(): number {
     return EINVAL;
   }

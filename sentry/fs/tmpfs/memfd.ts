@@ -31,7 +31,12 @@ function memfdFilesystem(vfs: VirtualFilesystem): Tmpfs {
 }
 
 /** Makes an unnamed file open for reading and writing. `sealing`: 'none', 'allowed', or 'noexec' (allowed, F_SEAL_EXEC set). */
-export function makeMemfd(vfs: VirtualFilesystem, ctx: IoContext, name: ByteString, sealing: 'none' | 'allowed' | 'noexec'): FileDescription | Errno {
+export function makeMemfd(
+  vfs: VirtualFilesystem,
+  ctx: IoContext,
+  name: ByteString,
+  sealing: 'none' | 'allowed' | 'noexec',
+): FileDescription | Errno {
   const fs = memfdFilesystem(vfs);
   const err = fs.chargeInode();
   if (err !== 0) return err;

@@ -35,13 +35,29 @@ function sizeToPages(value: string, memoryBytes: number): number {
 }
 
 /** Options that are accepted and change nothing here. */
-const IGNORED = new Set(['huge', 'mpol', 'noswap', 'inode32', 'inode64', 'usrquota', 'grpquota', 'rw', 'ro', 'defaults']);
+const IGNORED = new Set([
+  'huge',
+  'mpol',
+  'noswap',
+  'inode32',
+  'inode64',
+  'usrquota',
+  'grpquota',
+  'rw',
+  'ro',
+  'defaults',
+]);
 
 /**
  * Applies `data` ("size=64m,mode=755") to `options`. 0 for a limit means the default limit `unlimited`.
  * Returns 0 or EINVAL.
  */
-export function parseOptions(data: string, options: TmpfsOptions, memoryBytes: number, unlimited: TmpfsOptions): 0 | Errno {
+export function parseOptions(
+  data: string,
+  options: TmpfsOptions,
+  memoryBytes: number,
+  unlimited: TmpfsOptions,
+): 0 | Errno {
   for (const part of data.split(',')) {
     if (part === '') continue;
     const at = part.indexOf('=');
@@ -52,7 +68,13 @@ export function parseOptions(data: string, options: TmpfsOptions, memoryBytes: n
   return 0;
 }
 
-function parseOne(key: string, value: string, options: TmpfsOptions, memoryBytes: number, unlimited: TmpfsOptions): boolean {
+function parseOne(
+  key: string,
+  value: string,
+  options: TmpfsOptions,
+  memoryBytes: number,
+  unlimited: TmpfsOptions,
+): boolean {
   switch (key) {
     case 'size': {
       const pages = sizeToPages(value, memoryBytes);

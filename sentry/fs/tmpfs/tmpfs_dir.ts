@@ -68,7 +68,14 @@ export class TmpfsDir extends TmpfsInode {
     const err = this.fs.chargeInode();
     return err !== 0 ? err : this.insert(name, new TmpfsDir(this.fs, mode, uid, gid));
   }
-  override mknod(_ctx: IoContext, name: ByteString, mode: number, rdev: number, uid: number, gid: number): Inode | Errno {
+  override mknod(
+    _ctx: IoContext,
+    name: ByteString,
+    mode: number,
+    rdev: number,
+    uid: number,
+    gid: number,
+  ): Inode | Errno {
     const err = this.fs.chargeInode();
     return err !== 0 ? err : this.insert(name, new TmpfsSpecial(this.fs, mode, rdev, uid, gid));
   }
@@ -97,7 +104,15 @@ export class TmpfsDir extends TmpfsInode {
     return 0;
   }
 
-  override rename(_ctx: IoContext, name: ByteString, child: Inode, newDir: Inode, newName: ByteString, target: Inode | null, flags: number): number {
+  override rename(
+    _ctx: IoContext,
+    name: ByteString,
+    child: Inode,
+    newDir: Inode,
+    newName: ByteString,
+    target: Inode | null,
+    flags: number,
+  ): number {
     const to = newDir as TmpfsDir;
     const moved = child as TmpfsInode;
     const over = target as TmpfsInode | null;
@@ -223,4 +238,3 @@ class TmpfsDirDescription extends FileDescription {
     return 0;
   }
 }
-

@@ -7,7 +7,16 @@
  * Invariants: fd < 0: bytes [0, data.length) are in `data`, the rest up to size is zeros, and size <= SMALL_MAX unless
  *             nothing was written. fd >= 0: the memfd has exactly `size` bytes and data is empty. `pages` is what was charged.
  */
-import { EBUSY, EFBIG, EINVAL, ENOSPC, ENXIO, EOPNOTSUPP, EPERM, type Errno } from '../../../platform/abi/linux/errno.ts';
+import {
+  EBUSY,
+  EFBIG,
+  EINVAL,
+  ENOSPC,
+  ENXIO,
+  EOPNOTSUPP,
+  EPERM,
+  type Errno,
+} from '../../../platform/abi/linux/errno.ts';
 import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
@@ -36,8 +45,22 @@ const CHUNK = 1 << 18;
 const EMPTY = new Uint8Array(0);
 const scratch = Buffer.allocUnsafeSlow(CHUNK);
 const hostStat: HostStat = {
-  dev: 0, ino: 0, mode: 0, nlink: 0, uid: 0, gid: 0, rdev: 0, size: 0, blksize: 0, blocks: 0,
-  atimeSec: 0, atimeNsec: 0, mtimeSec: 0, mtimeNsec: 0, ctimeSec: 0, ctimeNsec: 0,
+  dev: 0,
+  ino: 0,
+  mode: 0,
+  nlink: 0,
+  uid: 0,
+  gid: 0,
+  rdev: 0,
+  size: 0,
+  blksize: 0,
+  blocks: 0,
+  atimeSec: 0,
+  atimeNsec: 0,
+  mtimeSec: 0,
+  mtimeNsec: 0,
+  ctimeSec: 0,
+  ctimeNsec: 0,
 };
 
 function pagesOf(bytes: number): number {

@@ -44,7 +44,13 @@ export class TmpfsOpenFile extends SeekableFile {
   override fallocate(ctx: IoContext, mode: number, offset: number, length: number): number {
     return this.file.allocate(mode, offset, length, ctx.fileSizeLimit);
   }
-  override mmap(_ctx: IoContext, offset: number, _length: number, prot: number, sharing: 'private' | 'shared'): HostMapping | Errno {
+  override mmap(
+    _ctx: IoContext,
+    offset: number,
+    _length: number,
+    prot: number,
+    sharing: 'private' | 'shared',
+  ): HostMapping | Errno {
     if (sharing === 'shared' && (prot & PROT_WRITE) !== 0) {
       if (!this.isWritable) return EACCES;
       if ((this.file.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return EPERM;
