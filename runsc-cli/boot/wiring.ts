@@ -12,6 +12,7 @@ import { sysType } from '../../sentry/fs/sys/sys_filesystem.ts';
 import { AF_UNIX } from '../../platform/abi/linux/socket.ts';
 import { socketFamilies } from '../../sentry/net/socket.ts';
 import { procTexts } from '../../sentry/kernel/proc_texts.ts';
+import { registerSysvTexts } from '../../sentry/kernel/ipc/sysv_text.ts';
 import { unixFamily, unixSocketsText } from '../../sentry/net/unix/unix_socket.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { tmpfsType } from '../../sentry/fs/tmpfs/tmpfs.ts';
@@ -27,6 +28,7 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   vfs.registerType(sysType(kernel));
   socketFamilies.set(AF_UNIX, unixFamily);
   procTexts.set('net/unix', unixSocketsText);
+  registerSysvTexts();
   vfs.fifoOpener = openFifo;
   registerDevices(vfs, kernel);
   kernel.installPidfd = installPidfd;

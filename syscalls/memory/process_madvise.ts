@@ -9,6 +9,7 @@ import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from '../../platform/abi/linux/er
 import {
   MADV_COLD, MADV_COLLAPSE, MADV_DONTNEED, MADV_FREE, MADV_GUARD_INSTALL, MADV_GUARD_REMOVE, MADV_PAGEOUT, MADV_WILLNEED,
 } from '../../platform/abi/linux/mman.ts';
+import { PidFile } from '../../sentry/fs/anon/pidfd.ts';
 import { mayPtraceAccess } from '../../sentry/kernel/process/ptrace_access.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 
@@ -19,12 +20,13 @@ const REMOTE = new Set([MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE]);
 /** Advice a process may also give about itself this way. */
 const OWN = new Set([MADV_DONTNEED, MADV_FREE, MADV_GUARD_INSTALL, MADV_GUARD_REMOVE]);
 
-/** The process a pidfd names: the kernel's pidfd objects have a `group` with a leader. Null: not a pidfd. */
+/** A live thread of the process a pidfd names. Null: not a pidfd; undefined: no such process any more. */
 function pidfdTarget(t: Task, fd: number): Task | null | undefined {
   if (fd === -10000 || fd === -10001) return t;
-  const file = t.fdTable.get(fd) as { threadGroup?: { leader: Task | null } } | null;
-  if (file === null || file.threadGroup === undefined) return null;
-  return file.threadGroup.leader ?? undefined;
+  const file = t.fdTable.get(fd);
+  if (!(file instanceof PidFile)) return null;
+  for (const task of file.threadGroup.tasks) return task;
+  return undefined;
 }
 
 export function sys_process_madvise(t: Task, pidfd: number, vec: number, count: number, advice: number, flags: number): number {

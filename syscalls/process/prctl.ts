@@ -6,13 +6,14 @@
  * Linux: kernel/sys.c (prctl), security/commoncap.c (cap_task_prctl), arch/x86/kernel/process_64.c (do_arch_prctl_64)
  */
 import { CAP_LAST_CAP, CAP_SETPCAP, CAP_SYS_RESOURCE } from '../../platform/abi/linux/capability.ts';
-import { EFAULT, EINVAL, ENODEV, EPERM, isErrno } from '../../platform/abi/linux/errno.ts';
+import { EFAULT, EINVAL, ENAMETOOLONG, ENODEV, EPERM, isErrno } from '../../platform/abi/linux/errno.ts';
 import * as pr from '../../platform/abi/linux/prctl.ts';
 import { NSIG } from '../../platform/abi/linux/signal.ts';
 import type { PlatformThread } from '../../platform/platform.ts';
 import { REG_FS_BASE, REG_GS_BASE } from '../../platform/registers.ts';
 import { CAP_EMPTY, type CapSet } from '../../sentry/auth/credentials.ts';
 import { capAnd, capOr, capWithout, SECBIT_KEEP_CAPS, SECBIT_KEEP_CAPS_LOCKED, SECBIT_NO_CAP_AMBIENT_RAISE } from '../../sentry/auth/exec_credentials.ts';
+import { ANON_NAME_MAX, setAnonName } from '../../sentry/mm/vma_name.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 
 const COMM_MAX = 15;
@@ -101,7 +102,7 @@ function prctlRare(t: Task, option: number, a2: number, a3: number, a4: number, 
     case pr.PR_SET_MM:
       return t.creds.hasCap(CAP_SYS_RESOURCE) ? EINVAL : EPERM;
     case pr.PR_SET_VMA:
-      return a2 === pr.PR_SET_VMA_ANON_NAME && a3 % 4096 === 0 ? 0 : EINVAL;
+      return a2 === pr.PR_SET_VMA_ANON_NAME ? setVmaName(t, a3, a4, a5) : EINVAL;
     case pr.PR_SET_PTRACER:
       return 0;
     case pr.PR_GET_SPECULATION_CTRL:
@@ -222,4 +223,12 @@ export function sys_personality(t: Task, persona: number): number {
   const old = t.personality;
   if (persona !== 0xffffffff) t.personality = persona;
   return old;
+}
+
+/** PR_SET_VMA_ANON_NAME. */
+function setVmaName(t: Task, addr: number, length: number, nameAddr: number): number {
+  if (nameAddr === 0) return setAnonName(t.mm, addr, length, null);
+  const name = t.memory.readCString(nameAddr, ANON_NAME_MAX);
+  if (isErrno(name)) return name === ENAMETOOLONG ? EINVAL : name;
+  return setAnonName(t.mm, addr, length, name);
 }
