@@ -90,8 +90,8 @@ function bytes(t: Task, value: number, length: number): string {
 
 /** A buffer the call fills; as many bytes as the result are shown. */
 export const OutBuffer = kind('OutBuffer', 'u64', (t, value, result) => (result > 0 ? bytes(t, value, result) : hex(t, value)), true);
-/** A buffer the call reads; up to 64 bytes are shown. */
-export const InBuffer = kind('InBuffer', 'u64', (t, value) => (value === 0 ? 'NULL' : bytes(t, value, SHOWN)));
+/** A buffer the call reads; up to 64 bytes are shown. `length`: the argument after it, which is its size. */
+export const InBuffer = kind('InBuffer', 'u64', (t, value, length) => (value === 0 ? 'NULL' : bytes(t, value, length)));
 
 /** Makes a kind for a set of named bits: `FlagSet('OpenFlags', 'u32', [['O_CREAT', 0o100], ...])`. */
 export function FlagSet(name: string, view: RegisterView, bits: readonly (readonly [string, number])[], zero = '0'): ArgKind {

@@ -22,19 +22,60 @@ const MAX_ARG_STRLEN = 131072;
 const MIN_ARG_BYTES = 131072;
 const MAX_ARG_BYTES = 6 * 1024 * 1024;
 
+/** Pointers read at once from argv and envp. */
+const POINTERS = 64;
+/** Bytes of strings read at once: argv and envp usually lie side by side, so one read serves many. */
+const WINDOW = 8192;
+const pointerBytes = new Uint8Array(POINTERS * 8);
+const pointerView = new DataView(pointerBytes.buffer);
+const windowBytes = Buffer.alloc(WINDOW);
+
+/** Reads strings through a window of memory that stays for the next one. */
+class StringReader {
+  private readonly t: Task;
+  private start = 0;
+  private length = 0;
+  constructor(t: Task) {
+    this.t = t;
+  }
+
+  /** The string at addr, at most `max` bytes with its NUL. Errors: EFAULT, E2BIG. */
+  read(addr: number, max: number): ByteString | Errno {
+    for (const isFresh of [false, true]) {
+      if (isFresh && !this.fill(addr)) return EFAULT;
+      const from = addr - this.start;
+      if (from < 0 || from >= this.length) continue;
+      const end = windowBytes.subarray(0, this.length).indexOf(0, from);
+      if (end >= 0) return end - from < max ? windowBytes.toString('latin1', from, end) : E2BIG;
+    }
+    const text = this.t.memory.readCString(addr, max);
+    return isErrno(text) && text !== EFAULT ? E2BIG : text;
+  }
+
+  private fill(addr: number): boolean {
+    const n = this.t.memory.copyIn(addr, windowBytes, 0, WINDOW);
+    this.start = addr;
+    this.length = Math.max(n, 0);
+    return n > 0;
+  }
+}
+
 /** Reads a NULL-terminated array of strings; `budget.left` is what argv and envp together may still take. */
-function readStrings(t: Task, addr: number, budget: { left: number }): ByteString[] | Errno {
+function readStrings(t: Task, addr: number, reader: StringReader, budget: { left: number }): ByteString[] | Errno {
   const strings: ByteString[] = [];
   if (addr === 0) return strings;
-  for (let at = addr; ; at += 8) {
-    const pointer = t.memory.readU64(at);
-    if (pointer < 0) return EFAULT;
-    if (pointer === 0) return strings;
-    const text = t.memory.readCString(pointer, Math.min(MAX_ARG_STRLEN, Math.max(budget.left, 1)));
-    if (isErrno(text)) return text === EFAULT ? EFAULT : E2BIG;
-    budget.left -= text.length + 9;
-    if (budget.left < 0) return E2BIG;
-    strings.push(text);
+  for (let at = addr; ; at += POINTERS * 8) {
+    const n = t.memory.copyIn(at, pointerBytes, 0, pointerBytes.length);
+    for (let i = 0; i < POINTERS; i++) {
+      if (i * 8 + 8 > n) return EFAULT;
+      const pointer = pointerView.getUint32(i * 8, true) + pointerView.getUint32(i * 8 + 4, true) * 4294967296;
+      if (pointer === 0) return strings;
+      const text = reader.read(pointer, Math.min(MAX_ARG_STRLEN, Math.max(budget.left, 1)));
+      if (isErrno(text)) return text;
+      budget.left -= text.length + 9;
+      if (budget.left < 0) return E2BIG;
+      strings.push(text);
+    }
   }
 }
 
@@ -43,8 +84,9 @@ function exec(t: Task, open: () => { file: FileDescription; filename: ByteString
   if (isErrno(opened)) return opened;
   const stack = t.threadGroup.rlimits.soft(RLIMIT_STACK);
   const budget = { left: Math.max(MIN_ARG_BYTES, Math.min(stack / 4, MAX_ARG_BYTES)) };
-  const argv = readStrings(t, argvAddr, budget);
-  const envp = isErrno(argv) ? argv : readStrings(t, envpAddr, budget);
+  const reader = new StringReader(t);
+  const argv = readStrings(t, argvAddr, reader, budget);
+  const envp = isErrno(argv) ? argv : readStrings(t, envpAddr, reader, budget);
   if (isErrno(argv) || isErrno(envp)) {
     opened.file.decRef();
     return isErrno(argv) ? argv : (envp as Errno);

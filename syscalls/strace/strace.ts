@@ -47,7 +47,7 @@ class Strace implements SyscallTracer {
   wrap(row: SyscallRow, fn: SyscallFunction): SyscallFunction {
     return (t, regs) => {
       const values = row.kinds.map((kind, i) => regs[kind.view](ARGUMENT_REGISTERS[i] as number));
-      const text = row.kinds.map((kind, i) => (kind.isOutput === true ? '' : kind.format(t, values[i] as number, 0)));
+      const text = row.kinds.map((kind, i) => (kind.isOutput === true ? '' : kind.format(t, values[i] as number, values[i + 1] ?? 0)));
       const entry: Entry = { text, values, startNs: this.now() };
       const { tid, comm } = t;
       const result = fn(t, regs);

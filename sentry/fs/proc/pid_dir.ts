@@ -34,7 +34,7 @@ function setOomScoreAdj(t: Task, ctx: IoContext, value: number): number {
 
 function setComm(t: Task, ctx: IoContext, text: ByteString): number {
   if ((ctx as Task).threadGroup !== t.threadGroup) return EINVAL;
-  t.comm = (text.split('\n', 1)[0] as string).slice(0, MAX_COMM);
+  t.comm = (text.split('\0', 1)[0] as string).slice(0, MAX_COMM);
   t.thread?.setName(t.comm);
   return 0;
 }

@@ -85,6 +85,8 @@ export class ThreadGroup {
   readonly deadUsage = newUsage();
   readonly childUsage = newUsage();
   hasExeced = false;
+  /** Has asked for the resource usage of children: their peak memory is looked at when they exit. */
+  wantsChildUsage = false;
   /** oom_score_adj as in /proc. */
   oomScoreAdj = 0;
   /** Interval timers and POSIX timers; null until used. */

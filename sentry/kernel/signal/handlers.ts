@@ -30,13 +30,14 @@ import {
 } from '../../../platform/abi/linux/signal.ts';
 import { SigSet } from '../../arch/sigset.ts';
 
+/** Immutable, so that tables share them. */
 export interface SigAction {
   /** SIG_DFL, SIG_IGN or an address. */
-  handler: number;
+  readonly handler: number;
   /** SA_*, unsigned 32 bits. */
-  flags: number;
-  restorer: number;
-  mask: SigSet;
+  readonly flags: number;
+  readonly restorer: number;
+  readonly mask: Readonly<SigSet>;
 }
 
 export type DefaultAction = 'terminate' | 'core' | 'ignore' | 'stop' | 'continue';
@@ -52,13 +53,12 @@ export function defaultAction(signo: number): DefaultAction {
   return DEFAULTS[signo] as DefaultAction;
 }
 
-function defaultSigAction(): SigAction {
-  return { handler: SIG_DFL, flags: 0, restorer: 0, mask: new SigSet() };
-}
+const DEFAULT: SigAction = { handler: SIG_DFL, flags: 0, restorer: 0, mask: new SigSet() };
+const IGNORE: SigAction = { ...DEFAULT, handler: SIG_IGN };
 
 export class SignalHandlers {
   /** Index 1..64. */
-  readonly actions: SigAction[] = Array.from({ length: NSIG + 1 }, defaultSigAction);
+  private actions: SigAction[] = new Array<SigAction>(NSIG + 1).fill(DEFAULT);
   /** Thread groups using this table. */
   users = 1;
 
@@ -77,18 +77,14 @@ export class SignalHandlers {
 
   clone(): SignalHandlers {
     const copy = new SignalHandlers();
-    for (let signo = 1; signo <= NSIG; signo++) {
-      const { handler, flags, restorer, mask } = this.get(signo);
-      copy.actions[signo] = { handler, flags, restorer, mask: mask.clone() };
-    }
+    copy.actions = this.actions.slice();
     return copy;
   }
 
-  /** execve: handlers become SIG_DFL, SIG_IGN stays. Linux: flush_signal_handlers(). `evenIgnored`: CLONE_CLEAR_SIGHAND semantics differ: see clone. */
+  /** execve: handlers become SIG_DFL, SIG_IGN stays. Linux: flush_signal_handlers(). */
   resetHandlers(): void {
     for (let signo = 1; signo <= NSIG; signo++) {
-      const action = this.get(signo);
-      this.actions[signo] = { handler: action.handler === SIG_IGN ? SIG_IGN : SIG_DFL, flags: 0, restorer: 0, mask: new SigSet() };
+      this.actions[signo] = this.get(signo).handler === SIG_IGN ? IGNORE : DEFAULT;
     }
   }
 
