@@ -44,5 +44,6 @@ export function makeMemfd(
   file.nlink = 0;
   file.seals = sealing === 'none' ? F_SEAL_SEAL : sealing === 'noexec' ? F_SEAL_EXEC : 0;
   const path = vfs.anonPath(file, `memfd:${name}`);
+  path.dentry.isUnlinked = true;
   return new TmpfsOpenFile(path, file, O_RDWR | O_LARGEFILE, ctx.creds, `/memfd:${name} (deleted)`);
 }
