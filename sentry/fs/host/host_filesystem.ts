@@ -38,7 +38,7 @@ function emptyStat(): HostStat {
   return Object.fromEntries([...names, ...times].map((name) => [name, 0])) as unknown as HostStat;
 }
 
-export type HostKind = 'regular' | 'pipe' | 'socket' | 'tty' | 'other';
+export type HostKind = 'regular' | 'pipe' | 'tty' | 'other';
 
 /** The file behind a donated descriptor. */
 export class HostInode extends Inode {
@@ -64,8 +64,7 @@ export class HostInode extends Inode {
     const type = this.mode & S_IFMT;
     if (tty !== null) this.kind = 'tty';
     else if (type === S_IFREG) this.kind = 'regular';
-    else if (type === S_IFIFO) this.kind = 'pipe';
-    else this.kind = type === S_IFSOCK ? 'socket' : 'other';
+    else this.kind = type === S_IFIFO ? 'pipe' : 'other';
   }
 
   override refreshAttributes(): number {
@@ -73,7 +72,9 @@ export class HostInode extends Inode {
     const r = this.fs.services.files.fstat(this.hostFd, st);
     if (r < 0) return r;
     this.ino = st.ino;
-    this.mode = st.mode;
+    // A donated socket has no socket object here: shown as what it can do, read and write, else programs that ask for its
+    // name and type (libuv) take it for something they cannot use.
+    this.mode = (st.mode & S_IFMT) === S_IFSOCK ? S_IFIFO | 0o600 : st.mode;
     this.nlink = st.nlink;
     this.uid = st.uid;
     this.gid = st.gid;

@@ -123,7 +123,6 @@ export class HostStreamFile extends FileDescription {
   override linkText(): ByteString | null {
     const { inode } = this;
     if (inode.kind === 'pipe') return `pipe:[${inode.ino}]`;
-    if (inode.kind === 'socket') return `socket:[${inode.ino}]`;
     // /dev/null and its kin are what they are everywhere.
     const known = inode.rdev === 0x103 ? '/dev/null' : inode.rdev === 0x105 ? '/dev/zero' : null;
     return known ?? `host:[${inode.ino}]`;
