@@ -29,7 +29,7 @@ import { CommandPage, MAX_COMMANDS } from './commands.ts';
 import { PAGE_SIZE, STUB_PAGES, addressLayout, chooseStubBase, rangesToUnmap, readHostMaps } from './layout.ts';
 import type { HostMaps } from './layout.ts';
 import { refuse } from './refusal.ts';
-import { CpuPolicy } from './cpu_policy.ts';
+import { CpuPolicy, shortenOwnSlice } from './cpu_policy.ts';
 import { Tracer } from './tracer.ts';
 
 
@@ -112,6 +112,7 @@ export class PtracePlatform implements Platform {
     if (countCpus() > 1) this.tracer.policy = new CpuPolicy(this.tracer.threads);
     this.pristine = new PtraceAddressSpace(this.host, this.spawnStub(maps));
     this.tracer.policy?.inherits(this.pristine.leader);
+    shortenOwnSlice();
     this.pristine.leader.clearRegisters();
     this.resetSignals();
     this.bellSpace = this.makeBell();
