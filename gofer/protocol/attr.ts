@@ -8,8 +8,11 @@
 import { ATTR_SIZE } from './constants.ts';
 
 export interface Attr {
-  /** Identity of the file: exact text of device and inode number (an inode number may need all 64 bits). */
-  key: string;
+  /**
+   * Identity of the file: its inode number on the main device when a Number holds it, else exact text of device and number (an inode
+   * number may need all 64 bits).
+   */
+  key: number | string;
   devMajor: number;
   devMinor: number;
   ino: number;
@@ -58,15 +61,21 @@ export function attrMode(b: Uint8Array, at: number): number {
   return (b[at + 28] as number) | ((b[at + 29] as number) << 8);
 }
 
-/** Decodes the record at `at`. Precondition: ATTR_SIZE bytes are there. */
-export function decodeAttr(b: Uint8Array, at: number): Attr {
+/** A device number as one Number. */
+export function deviceOf(major: number, minor: number): number {
+  return major * 0x100000000 + minor;
+}
+
+/** Decodes the record at `at`. `mainDevice`: deviceOf() most files have, or -1. Precondition: ATTR_SIZE bytes are there. */
+export function decodeAttr(b: Uint8Array, at: number, mainDevice: number): Attr {
   const inoLow = u32(b, at + 32);
   const inoHigh = u32(b, at + 36);
   const devMajor = u32(b, at + 136);
   const devMinor = u32(b, at + 140);
   const hasBirth = (u32(b, at) & STATX_BTIME) !== 0;
+  const isPlain = inoHigh < 0x200000 && deviceOf(devMajor, devMinor) === mainDevice;
   return {
-    key: `${devMajor}:${devMinor}:${inoHigh}:${inoLow}`,
+    key: isPlain ? inoLow + inoHigh * 0x100000000 : `${devMajor}:${devMinor}:${inoHigh}:${inoLow}`,
     devMajor,
     devMinor,
     ino: inoLow + inoHigh * 0x100000000,

@@ -18,6 +18,11 @@ export const LINK_MAX = 4095;
 export const XATTR_MAX = 65536;
 /** Most names in one STAT_MANY and most ids in one FORGET. */
 export const BATCH_MAX = 512;
+/** READDIR_TREE: most names asked for, most directories answered, most bytes of entries and attributes, deepest level. */
+export const TREE_NAMES_MAX = 64;
+export const TREE_DIRS_MAX = 1024;
+export const TREE_BYTES_MAX = 98304;
+export const TREE_DEPTH_MAX = 32;
 /** Bytes of one attribute record: the first part of struct statx. */
 export const ATTR_SIZE = 144;
 /** Control id of the first root; further roots follow. */
@@ -46,6 +51,7 @@ export const LISTXATTR = 20;
 export const STATFS = 21;
 export const FSYNC = 22;
 export const CONNECT = 23;
+export const READDIR_TREE = 24;
 
 /** Root flags in the HELLO reply. */
 export const ROOT_READONLY = 1;

@@ -13,6 +13,7 @@ import {
   CONTROL,
   CONTROL_BATCH,
   flags,
+  integer,
   type Kind,
   MODE,
   NAME,
@@ -64,6 +65,8 @@ const entries: readonly (readonly [number, string, readonly Kind<unknown>[]])[] 
   [c.READLINK, 'readlink', [...AT]],
   // stream (0: start) -> control of the directory, stream to go on with or 0, [name, ino, dtype, ...]
   [c.READDIR, 'readdir', [...AT, U32]],
+  // names of directories, byte budget, 1: attributes of all entries, 0: of subdirectories -> [[index of the parent or -1, name, raw entries, attributes in order], ...]
+  [c.READDIR_TREE, 'readdir_tree', [...AT, NAME_BATCH, integer('budget', 0, c.TREE_BYTES_MAX), flags('all', 1)]],
   // names -> attributes, all zero for one that failed
   [c.STAT_MANY, 'stat_many', [...AT, NAME_BATCH]],
   [c.GETXATTR, 'getxattr', [...AT, XATTR_NAME]],

@@ -24,6 +24,7 @@ import * as attributes from './handlers/attributes.ts';
 import * as connection from './handlers/connection.ts';
 import * as entries from './handlers/entries.ts';
 import * as open from './handlers/open.ts';
+import * as tree from './handlers/tree.ts';
 import * as walk from './handlers/walk.ts';
 import { Reply } from './reply.ts';
 import { dropPassedFd, type Handler, Session } from './session.ts';
@@ -65,6 +66,7 @@ const HANDLERS: readonly (Handler | undefined)[] = (() => {
   table[c.READLINK] = walk.readlink;
   table[c.READDIR] = walk.readdir;
   table[c.STAT_MANY] = walk.stat_many;
+  table[c.READDIR_TREE] = tree.readdir_tree;
   table[c.GETXATTR] = attributes.getxattr;
   table[c.SETXATTR] = attributes.setxattr;
   table[c.REMOVEXATTR] = attributes.removexattr;

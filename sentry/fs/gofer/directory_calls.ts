@@ -8,18 +8,23 @@
  */
 import { ENOENT, ENOTDIR, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
 import { modeToDtype, S_IFDIR, S_IFMT } from '../../../platform/abi/linux/stat.ts';
-import { attrMode, decodeAttr, isAttrRecord } from '../../../gofer/protocol/attr.ts';
+import { attrMode, isAttrRecord } from '../../../gofer/protocol/attr.ts';
 import type { WireValue } from '../../../gofer/protocol/codec.ts';
 import * as c from '../../../gofer/protocol/constants.ts';
 import type { ByteString } from '../../vfs/inode.ts';
 import type { GoferInode } from './gofer_inode.ts';
-import { type ListEntry, Listing, parseDirents } from './listing.ts';
+import { type AheadListing, type ListEntry, Listing, parseDirents } from './listing.ts';
 
 const RENAME_EXCHANGE = 2;
 /** Lookups in one directory after which its whole listing is fetched. */
 const LIST_AFTER = 12;
 /** st_size up to which a directory is small enough for that. */
 const LIST_MAX_SIZE = 65536;
+const DT_DIR = 4;
+/** Subdirectories of listed directories listed one by one before whole trees are fetched. */
+const TREE_AFTER = 3;
+/** Files looked up in listed directories since the last tree was fetched that say the walk wants all attributes. */
+const FILES_AFTER = 8;
 
 /** Finds a child. Errors: ENOENT, ENOTDIR, EIO. */
 export function lookupChild(dir: GoferInode, name: ByteString): GoferInode | Errno {
@@ -50,7 +55,7 @@ function walkOne(dir: GoferInode, name: ByteString): GoferInode | Errno {
     if (stopped >= 0) return dir.fs.connection.malformed();
     return stopped === ENOTDIR ? ENOENT : (stopped as Errno);
   }
-  const child = dir.fs.inodeFor(decodeAttr(records, records.length - c.ATTR_SIZE), dir, name);
+  const child = dir.fs.inodeFor(dir.fs.decode(records, records.length - c.ATTR_SIZE), dir, name);
   child.setControl(control);
   return child;
 }
@@ -59,6 +64,7 @@ function walkOne(dir: GoferInode, name: ByteString): GoferInode | Errno {
 function lookupListed(dir: GoferInode, listing: Listing, name: ByteString): GoferInode | Errno {
   const entry = listing.find(name);
   if (entry === undefined) return ENOENT;
+  if (entry.dtype !== DT_DIR && dir.fs.fileLookups < 64) dir.fs.fileLookups++;
   if (entry.record === null) {
     const err = fetchRecords(dir, listing.prefetchNames(name, c.BATCH_MAX));
     if (err < 0) return err as Errno;
@@ -66,7 +72,7 @@ function lookupListed(dir: GoferInode, listing: Listing, name: ByteString): Gofe
   const record = entry.record as Uint8Array | null;
   entry.record = null;
   if (record === null) return walkOne(dir, name);
-  const attr = decodeAttr(record, 0);
+  const attr = dir.fs.decode(record, 0);
   const known = dir.fs.known(attr.key);
   if (known !== undefined && known.isSameFile(attr)) {
     known.setPlace(dir, name);
@@ -116,7 +122,7 @@ export function walkAhead(dir: GoferInode, names: readonly ByteString[]): void {
       at.ahead.set(name, null);
       return;
     }
-    const child = dir.fs.inodeFor(decodeAttr(records, offset), at, name);
+    const child = dir.fs.inodeFor(dir.fs.decode(records, offset), at, name);
     at.ahead.set(name, child);
     at = child;
   }
@@ -139,7 +145,7 @@ export function confirmChild(dir: GoferInode, name: ByteString, child: GoferInod
   if (isErrno(reply)) return false;
   const records = reply[3];
   if (!(records instanceof Uint8Array) || records.length !== (from[1].length + 1) * c.ATTR_SIZE) return false;
-  const attr = decodeAttr(records, records.length - c.ATTR_SIZE);
+  const attr = dir.fs.decode(records, records.length - c.ATTR_SIZE);
   if (attr.key !== child.key || !child.isSameFile(attr)) return false;
   child.applyAttr(attr);
   return true;
@@ -165,10 +171,77 @@ export function fetchEntries(dir: GoferInode): ListEntry[] | Errno {
 /** Makes sure the listing of an exclusive directory is there. Returns it or errno. */
 export function loadListing(dir: GoferInode): Listing | Errno {
   if (dir.listing !== null) return dir.listing;
-  const entries = fetchEntries(dir);
-  if (isErrno(entries)) return entries;
+  let entries = takeAhead(dir);
+  if (entries === null) {
+    const fetched = fetchEntries(dir);
+    if (isErrno(fetched)) return fetched;
+    entries = fetched;
+  }
   setListing(dir, new Listing(entries));
   return dir.listing as unknown as Listing;
+}
+
+/** The entries of a directory as fetched before it was asked for (or now, while a tree is walked), or null. */
+function takeAhead(dir: GoferInode): ListEntry[] | null {
+  const { parent, fs } = dir;
+  const siblings = parent?.listing;
+  if (!parent || !siblings) {
+    fs.treeSteps = 0;
+    return null;
+  }
+  const entry = siblings.find(dir.name);
+  if (entry === undefined) return null;
+  if (!entry.ahead && ++fs.treeSteps > TREE_AFTER) fetchTree(parent, siblings, dir.name);
+  if (!entry.ahead) return null;
+  const { raw, records, below, describesAll } = entry.ahead;
+  entry.ahead = null;
+  const entries: ListEntry[] = [];
+  if (!parseDirents(raw, entries)) return null;
+  let at = 0;
+  for (const child of entries) {
+    if (child.dtype !== DT_DIR && !describesAll) continue;
+    if (at + c.ATTR_SIZE <= records.length && attrMode(records, at) !== 0) {
+      child.record = Uint8Array.prototype.slice.call(records, at, at + c.ATTR_SIZE);
+    }
+    at += c.ATTR_SIZE;
+    if (child.dtype === DT_DIR) child.ahead = below.get(child.name) ?? null;
+  }
+  return entries;
+}
+
+/** Lists subdirectory `name` of `parent`, the next ones and what is below them, in one call. */
+function fetchTree(parent: GoferInode, siblings: Listing, name: ByteString): void {
+  const { fs } = parent;
+  const names = siblings.namesAhead(name);
+  // A walk that looks at files too (ls -lR, du, tar) gets their attributes with the listings.
+  const describesAll = fs.fileLookups >= FILES_AFTER;
+  fs.fileLookups >>= 1;
+  const reply = parent.callOn(c.READDIR_TREE, [names, fs.treeBudget, describesAll ? 1 : 0]);
+  fs.treeBudget = Math.min(fs.treeBudget * 2, c.TREE_BYTES_MAX);
+  if (isErrno(reply) || !Array.isArray(reply[2])) return;
+  const listed: (AheadListing | null)[] = [];
+  for (const item of reply[2] as unknown[]) {
+    listed.push(null);
+    if (!Array.isArray(item)) return;
+    const [above, itemName, raw, records] = item as unknown[];
+    if (typeof above !== 'number' || typeof itemName !== 'string') return;
+    if (!(raw instanceof Uint8Array) || !(records instanceof Uint8Array)) return;
+    const ahead: AheadListing = { raw, records, describesAll, below: new Map() };
+    listed[listed.length - 1] = ahead;
+    const holder = above < 0 ? siblings.find(itemName) : undefined;
+    if (holder !== undefined) holder.ahead = ahead;
+    else if (above >= 0) listed[above]?.below.set(itemName, ahead);
+  }
+  fs.hasAhead = true;
+}
+
+/** `dir` or something in it changes: what was fetched ahead about it, with any directory above, is out of date. */
+export function forgetAhead(dir: GoferInode | null): void {
+  if (dir === null || !dir.fs.hasAhead) return;
+  for (let at = dir; at.parent !== null; at = at.parent) {
+    const entry = at.parent.listing?.find(at.name);
+    if (entry?.ahead) entry.ahead = null;
+  }
 }
 
 function setListing(dir: GoferInode, listing: Listing): void {
@@ -180,11 +253,13 @@ function setListing(dir: GoferInode, listing: Listing): void {
 }
 
 function noteAdded(dir: GoferInode, name: ByteString, child: GoferInode): void {
+  forgetAhead(dir);
   dir.ahead?.delete(name);
   dir.listing?.add({ name, ino: child.ino, dtype: modeToDtype(child.mode), record: null });
 }
 
 function noteRemoved(dir: GoferInode, name: ByteString): void {
+  forgetAhead(dir);
   dir.ahead?.delete(name);
   dir.listing?.remove(name);
 }
@@ -194,7 +269,7 @@ function adoptNew(dir: GoferInode, name: ByteString, dirRecord: unknown, record:
   if (!isAttrRecord(record)) return dir.fs.connection.malformed();
   const err = dir.applyRecord(dirRecord);
   if (err < 0) return err as Errno;
-  const attr = decodeAttr(record, 0);
+  const attr = dir.fs.decode(record, 0);
   const child = dir.fs.inodeFor(attr, dir, name);
   noteAdded(dir, name, child);
   return child;

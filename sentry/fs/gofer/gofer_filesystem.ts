@@ -10,7 +10,7 @@
  */
 import { isErrno } from '../../../platform/abi/linux/errno.ts';
 import type { HostFiles, HostStat } from '../../../platform/platform.ts';
-import { type Attr, decodeAttr } from '../../../gofer/protocol/attr.ts';
+import { type Attr, decodeAttr, deviceOf } from '../../../gofer/protocol/attr.ts';
 import { ROOT_READONLY, ROOT_UDS, STATFS } from '../../../gofer/protocol/constants.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
@@ -27,6 +27,7 @@ const INO_RANGE = 2 ** 45;
 const IDLE_FDS = 256;
 /** Directory entries kept in cached listings. */
 const LISTED_ENTRIES = 65536;
+const TREE_BUDGET_START = 16384;
 
 export function makeHostStat(): HostStat {
   return {
@@ -63,7 +64,15 @@ export class GoferFilesystem extends Filesystem {
   readonly allowsUds: boolean;
   /** Reused by fstat of donated descriptors. */
   readonly stat = makeHostStat();
-  private readonly inodes = new Map<string, GoferInode>();
+  /** Tree walks: subdirectories listed since the last one that was not below a listed directory, and bytes to fetch at a time. */
+  treeSteps = 0;
+  treeBudget = TREE_BUDGET_START;
+  /** Files (not directories) looked up in listed directories lately. */
+  fileLookups = 0;
+  /** Some listing was fetched ahead of use. */
+  hasAhead = false;
+  private readonly mainDevice: number;
+  private readonly inodes = new Map<number | string, GoferInode>();
   private readonly devices = new Map<number, number>();
   /** Inodes with idle host descriptors, oldest first. */
   private readonly idle = new Set<GoferInode>();
@@ -83,8 +92,10 @@ export class GoferFilesystem extends Filesystem {
     this.wantsPrefetch = this.isExclusive;
     this.isReadOnly = (info.flags & ROOT_READONLY) !== 0;
     this.allowsUds = (info.flags & ROOT_UDS) !== 0;
-    const attr = decodeAttr(info.attr, 0);
-    this.devices.set(attr.devMajor * 0x100000 + attr.devMinor, 0);
+    const first = decodeAttr(info.attr, 0, -1);
+    this.mainDevice = deviceOf(first.devMajor, first.devMinor);
+    this.devices.set(this.mainDevice, 0);
+    const attr = this.decode(info.attr, 0);
     this.root = new GoferInode(this, attr.key, null, '');
     this.root.control = info.control;
     this.root.isControlPinned = true;
@@ -92,9 +103,14 @@ export class GoferFilesystem extends Filesystem {
     this.inodes.set(attr.key, this.root);
   }
 
+  /** Decodes the attribute record at `at`. */
+  decode(records: Uint8Array, at: number): Attr {
+    return decodeAttr(records, at, this.mainDevice);
+  }
+
   /** The inode number shown for a host file: distinct for files of different host devices under one st_dev. */
   guestIno(attr: Attr): number {
-    const device = attr.devMajor * 0x100000 + attr.devMinor;
+    const device = deviceOf(attr.devMajor, attr.devMinor);
     let index = this.devices.get(device);
     if (index === undefined) {
       index = this.devices.size & 0xff;
@@ -119,7 +135,7 @@ export class GoferFilesystem extends Filesystem {
   }
 
   /** The inode with this identity if there is one now. */
-  known(key: string): GoferInode | undefined {
+  known(key: number | string): GoferInode | undefined {
     return this.inodes.get(key);
   }
 

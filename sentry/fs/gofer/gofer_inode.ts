@@ -9,7 +9,7 @@
  */
 import { ENODATA, EOPNOTSUPP, ESTALE, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
 import { makedev, S_IFDIR, S_IFMT } from '../../../platform/abi/linux/stat.ts';
-import { type Attr, decodeAttr, isAttrRecord } from '../../../gofer/protocol/attr.ts';
+import { type Attr, isAttrRecord } from '../../../gofer/protocol/attr.ts';
 import * as c from '../../../gofer/protocol/constants.ts';
 import type { WireValue } from '../../../gofer/protocol/codec.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -39,7 +39,7 @@ const ADDRESS_DEPTH = 24;
 export class GoferInode extends Inode implements ControlHolder {
   declare readonly fs: GoferFilesystem;
   /** Identity of the host file. */
-  readonly key: string;
+  readonly key: number | string;
   parent: GoferInode | null;
   name: ByteString;
   control = 0;
@@ -63,7 +63,7 @@ export class GoferInode extends Inode implements ControlHolder {
   areAttrsStale = false;
   private xattrNames: ReadonlySet<ByteString> | null = null;
 
-  constructor(fs: GoferFilesystem, key: string, parent: GoferInode | null, name: ByteString) {
+  constructor(fs: GoferFilesystem, key: number | string, parent: GoferInode | null, name: ByteString) {
     super(fs);
     this.key = key;
     this.parent = parent;
@@ -144,7 +144,7 @@ export class GoferInode extends Inode implements ControlHolder {
       if (control !== 0) this.fs.connection.forget(control);
       return typeof stopped === 'number' && stopped < 0 ? stopped : ESTALE;
     }
-    const attr = decodeAttr(records, records.length - c.ATTR_SIZE);
+    const attr = this.fs.decode(records, records.length - c.ATTR_SIZE);
     if (attr.key !== this.key) {
       this.fs.connection.forget(control);
       return ESTALE;
@@ -187,7 +187,7 @@ export class GoferInode extends Inode implements ControlHolder {
   /** Takes over attributes from a reply's field. Returns 0 or EIO. */
   applyRecord(record: unknown): number {
     if (!isAttrRecord(record)) return this.fs.connection.malformed();
-    this.applyAttr(decodeAttr(record, 0));
+    this.applyAttr(this.fs.decode(record, 0));
     return 0;
   }
 
@@ -227,6 +227,7 @@ export class GoferInode extends Inode implements ControlHolder {
       const r = this.fs.files.ftruncate(this.rwFd, attr.size);
       return r < 0 ? r : this.refreshFrom(this.rwFd);
     }
+    dirs.forgetAhead(this.parent);
     const reply = this.callOn(c.SETATTR, [
       valid,
       attr.mode & 0o7777,
@@ -369,7 +370,7 @@ export class GoferInode extends Inode implements ControlHolder {
       this.fs.files.close(fd);
       return this.fs.connection.malformed();
     }
-    const attr = decodeAttr(reply[2], 0);
+    const attr = this.fs.decode(reply[2], 0);
     if (attr.key !== this.key) {
       this.fs.files.close(fd);
       return ESTALE;
@@ -406,6 +407,9 @@ export class GoferInode extends Inode implements ControlHolder {
   override evict(): void {
     this.fs.forgetInode(this);
     if (this === this.fs.root) return;
+    // Attributes fetched ahead while this inode was there have not followed its changes.
+    const entry = this.parent?.listing?.find(this.name);
+    if (entry !== undefined) entry.record = null;
     this.closeHostFds();
     this.dropListing();
     if (this.ahead !== null) dirs.dropAhead(this, this.ahead);

@@ -14,11 +14,23 @@ export interface ListEntry {
   readonly dtype: number;
   /** Attributes fetched ahead of use (a copy of 144 bytes), or null. */
   record: Uint8Array | null;
+  /** A directory's own listing, fetched ahead of use. */
+  ahead?: AheadListing | null;
+}
+
+/** A directory's raw entries, the attributes of its subdirectories (or of all entries) in order, and their listings as far as they were fetched. */
+export interface AheadListing {
+  readonly raw: Uint8Array;
+  readonly records: Uint8Array;
+  readonly describesAll: boolean;
+  readonly below: Map<ByteString, AheadListing>;
 }
 
 const WINDOW_START = 8;
 const WINDOW_MAX = 256;
 const DT_DIR = 4;
+/** Subdirectories named in one request to list ahead. */
+const AHEAD_NAMES = 32;
 
 /** Appends the entries of raw linux_dirent64 records, "." and ".." left out. False when the bytes are malformed. */
 export function parseDirents(raw: Uint8Array, out: ListEntry[]): boolean {
@@ -103,6 +115,19 @@ export class Listing {
       const entry = this.list[i] as ListEntry;
       if (entry.record !== null || (this.onlyDirectories && entry.dtype !== DT_DIR)) continue;
       if (this.removedCount === 0 || index.get(entry.name) === i) out.push(entry);
+    }
+    return out;
+  }
+
+  /** Subdirectories to list together when `name` is to be listed: it and the next ones that are not listed yet. */
+  namesAhead(name: ByteString): ByteString[] {
+    const start = this.indexed().get(name);
+    const out: ByteString[] = [];
+    if (start === undefined) return out;
+    for (let i = start; i < this.list.length && out.length < AHEAD_NAMES; i++) {
+      const entry = this.list[i] as ListEntry;
+      if (entry.dtype === DT_DIR && !entry.ahead && (this.removedCount === 0 || this.index?.get(entry.name) === i))
+        out.push(entry.name);
     }
     return out;
   }
