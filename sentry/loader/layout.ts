@@ -15,6 +15,9 @@ const GIB = 1024 * MIB;
 const STACK_RANDOM_PAGES = 2 ** 22;
 const MMAP_RANDOM_PAGES = 2 ** 28;
 
+/** A stack of unlimited size gets this much room for sure. */
+const MOST_ROOM = 16 * GIB;
+
 /** Random Numbers from the host, and zero when randomisation is off. */
 export class Randomizer {
   private readonly bytes = new Uint8Array(64);
@@ -40,7 +43,7 @@ export class Randomizer {
 /** One past the highest stack byte, page aligned, with room below for the whole stack limit. */
 export function chooseStackTop(layout: AddressLayout, stackLimit: number, random: Randomizer): number {
   let top = layout.maxAddr - random.below(STACK_RANDOM_PAGES) * PAGE_SIZE;
-  const room = stackGap(layout, stackLimit);
+  const room = Math.min(stackGap(layout, stackLimit), MOST_ROOM);
   const taken = [...layout.reserved];
   if (layout.vdso !== null) taken.push(layout.vdso);
   if (layout.vvar !== null) taken.push(layout.vvar);
