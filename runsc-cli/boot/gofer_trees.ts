@@ -15,8 +15,12 @@ export type GoferTrees = readonly GoferFilesystem[];
 
 /** Shakes hands with the Gofer. `onDeath` is told when the connection breaks. Throws StartError. */
 export function connectGofer(host: HostServices, fd: number, config: SandboxConfig, onDeath: (why: string) => void): GoferTrees {
-  const connection = new GoferConnection(new SocketTransport(host.files, fd), onDeath);
-  if (connection.handshake() < 0) throw new StartError('the gofer did not answer', EXIT_OWN_FAILURE);
+  let reason = 'it did not answer';
+  const connection = new GoferConnection(new SocketTransport(host.files, fd), (why) => {
+    reason = why;
+    onDeath(why);
+  });
+  if (connection.handshake() < 0) throw new StartError(`the gofer could not be reached: ${reason}`, EXIT_OWN_FAILURE);
   if (connection.roots.length !== config.trees.length) throw new StartError('the gofer serves other trees than it was asked to', EXIT_OWN_FAILURE);
   return connection.roots.map((root, i) => new GoferFilesystem(connection, root, config.trees[i]?.isExclusive === true ? 'exclusive' : 'shared', host.files));
 }

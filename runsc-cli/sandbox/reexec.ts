@@ -3,9 +3,10 @@
 /**
  * Starts this program again with the V8 flags that forking needs, when it was started without them (node dist/runsc-ts.cjs).
  */
-import { execve } from '../../platform/ffi/lifecycle.ts';
+import { execve, fcntl } from '../../platform/ffi/lifecycle.ts';
 import { hasForkFlags } from '../../platform/ffi/forkable.ts';
 
+const F_SETFD = 2;
 const GUARD = 'RUNSC_TS_REEXEC';
 
 /** Does not return when the process had to be replaced. */
@@ -14,5 +15,7 @@ export function ensureForkable(args: readonly string[]): void {
   const script = process.argv[1];
   if (script === undefined || !script.endsWith('.cjs')) return;
   const env = Object.entries({ ...process.env, [GUARD]: '1' }).map(([name, value]) => `${name}=${value ?? ''}`);
+  // Node has marked its standard descriptors close-on-exec.
+  for (const fd of [0, 1, 2]) fcntl(fd, F_SETFD, 0);
   execve(process.execPath, [process.execPath, '--single-threaded', '--v8-pool-size=0', script, ...args], env);
 }

@@ -5,6 +5,7 @@
  *
  * Linux: credentials(7), capabilities(7), user_namespaces(7)
  */
+import { capget } from '../../ffi/process.ts';
 import { capset, clearGroups, prctl, setresgid, setresuid } from '../../ffi/lifecycle.ts';
 
 export const CAP_CHOWN = 0;
@@ -42,10 +43,17 @@ export function keepOnly(capabilities: readonly number[]): number {
     if (cap < 32) low |= 1 << cap;
     else high |= 1 << (cap - 32);
   }
-  const set: [number, number] = [low >>> 0, high >>> 0];
+  // A caller that has none (an ordinary user without a user namespace) keeps none.
+  const held = permitted();
+  const set: [number, number] = [(low & held[0]) >>> 0, (high & held[1]) >>> 0];
   const result = capset(set, set, [0, 0]);
   if (result < 0) return result;
   return prctl(PR_SET_NO_NEW_PRIVS, 1);
+}
+
+function permitted(): [number, number] {
+  const out = new Uint32Array(6);
+  return capget(out) < 0 ? [0, 0] : [out[1] as number, out[4] as number];
 }
 
 /** Lets processes of the same user (our own stubs' tracer: ourselves) look at us again after a change of user. */
