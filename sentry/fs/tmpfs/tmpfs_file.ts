@@ -4,8 +4,8 @@
  * Content of a regular tmpfs file: a small buffer, or a host memfd once it is large, sparse or mapped.
  *
  * Linux:      mm/shmem.c (shmem_file_read_iter, shmem_write_begin, shmem_fallocate), mm/memfd.c (seals)
- * Invariants: fd < 0: bytes [0, data.length) are in `data`, the rest up to size is zeros, and size <= SMALL_MAX unless
- *             nothing was written. fd >= 0: the memfd has exactly `size` bytes and data is empty. `pages` is what was charged.
+ * Invariants: fd < 0: bytes [0, data.length) are in `data`, the rest up to size is zeros; data reaches SMALL_MAX (HEAP_MAX
+ *             when memfds ran out). fd >= 0: the memfd has exactly `size` bytes and data is empty. `pages` is what was charged.
  */
 import {
   EBUSY,
@@ -41,6 +41,8 @@ import { TmpfsOpenFile } from './tmpfs_open_file.ts';
 
 /** Files up to this size stay in the heap until they are mapped. */
 const SMALL_MAX = 65536;
+/** As large as they may grow there when the host has no descriptor left for a memfd. */
+const HEAP_MAX = 1 << 24;
 const CHUNK = 1 << 18;
 const EMPTY = new Uint8Array(0);
 const scratch = Buffer.allocUnsafeSlow(CHUNK);
@@ -135,9 +137,15 @@ export class TmpfsFile extends TmpfsInode {
       if (offset >= this.size) return EPERM;
       io.remaining = this.size - offset;
     }
-    const n = this.fd < 0 && end <= SMALL_MAX ? this.writeSmall(io, offset) : this.writeHost(io, offset);
+    const n = this.staysInHeap(offset + io.remaining) ? this.writeSmall(io, offset) : this.writeHost(io, offset);
     if (n > 0) touchModified(this);
     return n;
+  }
+
+  /** Will the content still be in the heap once it reaches `end`? Otherwise it is in a memfd now, or cannot grow. */
+  private staysInHeap(end: number): boolean {
+    if (this.fd >= 0) return false;
+    return end <= SMALL_MAX || (end <= HEAP_MAX && this.toHost() !== 0);
   }
 
   private writeSmall(io: IoSequence, offset: number): number {
@@ -161,7 +169,7 @@ export class TmpfsFile extends TmpfsInode {
     let capacity = Math.max(256, this.data.length);
     while (capacity < end) capacity *= 2;
     // The first write usually is the only one: no slack for it.
-    const grown = new Uint8Array(this.data.length === 0 ? end : Math.min(capacity, SMALL_MAX));
+    const grown = new Uint8Array(this.data.length === 0 ? end : Math.max(end, Math.min(capacity, SMALL_MAX)));
     grown.set(this.data);
     this.data = grown;
   }
@@ -282,7 +290,7 @@ export class TmpfsFile extends TmpfsInode {
       const isShrinking = size < this.size;
       this.size = size;
       if (isShrinking) this.dropTail();
-      else if (size > SMALL_MAX && this.data.length > 0) return this.toHost();
+      else if (size > SMALL_MAX && this.data.length > 0) this.toHost();
       return 0;
     }
     const err = this.fs.host.files.ftruncate(this.fd, size);
