@@ -11,6 +11,7 @@ import { O_APPEND } from '../../../platform/abi/linux/fcntl.ts';
 import type { Credentials } from '../../auth/credentials.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { FileDescription, type HostMapping } from '../../vfs/file_description.ts';
+import type { ByteString } from '../../vfs/inode.ts';
 import type { IoSequence } from '../../vfs/io.ts';
 import type { Path } from '../../vfs/mount.ts';
 import { seekTo } from '../../vfs/seekable_file.ts';
@@ -140,6 +141,11 @@ export class HostRegularFile extends FileDescription {
   override fallocate(_ctx: IoContext, mode: number, offset: number, length: number): number {
     if (!this.isWritable) return EBADF;
     return this.inode.fs.services.files.fallocate(this.inode.hostFd, mode, offset, length);
+  }
+
+  /** Its host path means nothing here. */
+  override linkText(): ByteString | null {
+    return `host:[${this.inode.ino}]`;
   }
 
   protected override release(): void {
