@@ -7,6 +7,8 @@
  *             at once, so writes go in pieces of that size.
  */
 import { EAGAIN, EBADF, EPIPE, ENOTTY, ESPIPE } from '../../../platform/abi/linux/errno.ts';
+import { majorOf } from '../../../platform/abi/linux/stat.ts';
+import type { HostFiles } from '../../../platform/platform.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { FileDescription } from '../../vfs/file_description.ts';
 import type { ByteString } from '../../vfs/inode.ts';
@@ -25,6 +27,8 @@ const POLLRDHUP = 0x2000;
 const SIGPIPE = 13;
 const FIONREAD = 0x541b;
 const PIPE_BUF = 4096;
+/** /dev/null, /dev/zero and their kin. */
+const MEM_MAJOR = 1;
 const READ_CHUNK = 65536;
 const O_NONBLOCK = 0o4000;
 const scratch = new Uint8Array(READ_CHUNK);
@@ -57,21 +61,34 @@ export class HostStreamFile extends FileDescription {
     if (!this.isWritable) return EBADF;
     const inode = this.inode;
     const { files } = inode.fs.services;
-    // A description that is non-blocking by itself takes what it can; another one is asked each time.
-    const isNonblocking = (inode.hostFlags & O_NONBLOCK) !== 0;
-    const piece = isNonblocking ? READ_CHUNK : PIPE_BUF;
+    // A description that is non-blocking by itself takes what it can; another one is asked before each piece.
+    const neverWaits = (inode.hostFlags & O_NONBLOCK) !== 0 || majorOf(inode.rdev) === MEM_MAJOR;
     let done = 0;
     while (io.remaining > 0) {
-      if (!isNonblocking && !this.isReady(POLLOUT)) return done > 0 ? done : this.notReady(POLLOUT);
-      const taken = io.take(scratch, 0, Math.min(io.remaining, piece));
+      if (!neverWaits && !this.isReady(POLLOUT)) return done > 0 ? done : this.notReady(POLLOUT);
+      const taken = io.take(scratch, 0, Math.min(io.remaining, READ_CHUNK));
       if (taken < 0) return done > 0 ? done : taken;
-      const n = files.write(inode.hostFd, scratch, 0, taken);
+      const n = this.writePieces(files, taken, neverWaits ? READ_CHUNK : PIPE_BUF);
       if (n < taken) io.rewind(taken - Math.max(n, 0));
       if (n < 0) return done > 0 ? done : this.writeFailed(ctx, n);
       done += n;
       if (n < taken) break;
     }
     return done;
+  }
+
+  /** Writes scratch[0..length] in pieces, asking before each but the first. Returns bytes written, or errno when none were. */
+  private writePieces(files: HostFiles, length: number, piece: number): number {
+    let at = 0;
+    while (at < length) {
+      if (at > 0 && !this.isReady(POLLOUT)) return at;
+      const want = Math.min(piece, length - at);
+      const n = files.write(this.inode.hostFd, scratch, at, want);
+      if (n < 0) return at > 0 ? at : n;
+      at += n;
+      if (n < want) break;
+    }
+    return at;
   }
 
   private writeFailed(ctx: IoContext, errno: number): number {
