@@ -101,8 +101,6 @@ export class Kernel {
   installPidfd: (t: Task, group: ThreadGroup) => number = () => EPERM;
   /** The process a pidfd stands for; null: not a pidfd. Set by the composition root. */
   pidfdTarget: (file: FileDescription) => ThreadGroup | null = () => null;
-  /** The namespace object a /proc/pid/ns descriptor stands for; null: not one. Set by the composition root. */
-  namespaceOf: (file: FileDescription) => object | null = () => null;
   /** Copies a mount namespace for CLONE_NEWNS; set by the composition root. */
   copyMountNamespace: (t: Task, from: MountNamespace) => MountNamespace | Errno = () => EPERM;
   /** Moves a task's root and cwd into a copied namespace. */

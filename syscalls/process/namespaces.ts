@@ -8,6 +8,7 @@
 import { CAP_SYS_ADMIN } from '../../platform/abi/linux/capability.ts';
 import { EBADF, EINVAL, EPERM, ESRCH, isErrno } from '../../platform/abi/linux/errno.ts';
 import { CLONE_FILES, CLONE_FS, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_VM } from '../../platform/abi/linux/sched.ts';
+import type { NamespaceHandle } from '../../sentry/fs/proc/pid_ns.ts';
 import { IpcNamespace, newNamespaceInum, UtsNamespace } from '../../sentry/kernel/namespaces.ts';
 import { PidNamespace } from '../../sentry/kernel/process/pid_namespace.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -51,24 +52,31 @@ function unshareFs(t: Task): void {
 export function sys_setns(t: Task, fd: number, type: number): number {
   const file = t.fdTable.get(fd);
   if (file === null) return EBADF;
-  const ns = t.kernel.namespaceOf(file);
-  if (ns === null) return EINVAL;
-  const kinds: [unknown, number][] = [[UtsNamespace, CLONE_NEWUTS], [IpcNamespace, CLONE_NEWIPC], [PidNamespace, CLONE_NEWPID], [MountNamespace, CLONE_NEWNS]];
-  const kind = kinds.find(([constructor]) => ns instanceof (constructor as typeof UtsNamespace))?.[1];
-  if (kind === undefined || (type !== 0 && type !== kind)) return EINVAL;
+  const handle = file.inode.attachment;
+  if (!isNamespaceHandle(handle) || (type !== 0 && type !== handle.type)) return EINVAL;
+  const { namespace } = handle;
+  if (handle.type === CLONE_NEWUSER) return namespace === t.creds.userNs ? EINVAL : EPERM;
   if (!t.creds.hasCap(CAP_SYS_ADMIN)) return EPERM;
-  if (ns instanceof UtsNamespace) t.uts = ns;
-  else if (ns instanceof IpcNamespace) t.ipcNs = ns;
-  else if (ns instanceof PidNamespace) {
-    if (!t.pidNs.contains(ns)) return EINVAL;
-    t.childPidNs = ns;
-  } else if (ns instanceof MountNamespace) {
-    if (t.fsContext.userCount > 1) return EINVAL;
-    t.mountNs = ns;
-    const root = { mount: ns.root, dentry: ns.root.root };
-    t.fsContext.setRoot(root);
-    t.fsContext.setCwd(root);
-  }
+  if (namespace instanceof UtsNamespace) t.uts = namespace;
+  else if (namespace instanceof IpcNamespace) t.ipcNs = namespace;
+  else if (namespace instanceof PidNamespace) {
+    if (!t.pidNs.contains(namespace)) return EINVAL;
+    t.childPidNs = namespace;
+  } else if (namespace instanceof MountNamespace) return enterMounts(t, namespace);
+  // Network, cgroup and time: there is one of each, which everybody is in.
+  return 0;
+}
+
+function isNamespaceHandle(value: unknown): value is NamespaceHandle {
+  return typeof value === 'object' && value !== null && 'namespace' in value && 'inum' in value;
+}
+
+function enterMounts(t: Task, namespace: MountNamespace): number {
+  if (t.fsContext.userCount > 1) return EINVAL;
+  t.mountNs = namespace;
+  const root = { mount: namespace.root, dentry: namespace.root.root };
+  t.fsContext.setRoot(root);
+  t.fsContext.setCwd(root);
   return 0;
 }
 
