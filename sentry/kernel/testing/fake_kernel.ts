@@ -16,7 +16,7 @@ import { Task } from '../task.ts';
 import { registerTask } from '../task_clone.ts';
 import { FakeAddressSpace, FakePlatform, fakeHost, type Script } from './fake_platform.ts';
 
-const place = { mount: { refs: 0 }, dentry: { get() {}, put() {} } } as unknown as Path;
+const place = { mount: { refs: 1e6 }, dentry: { get() {}, put() {} } } as unknown as Path;
 
 export interface FakeMachine {
   platform: FakePlatform;

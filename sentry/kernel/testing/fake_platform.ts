@@ -277,7 +277,7 @@ function panic(message: string): never {
 }
 
 /** Host services whose clock is the platform's counter. */
-export function fakeHost(platform: FakePlatform, log: (line: string) => void = () => {}): HostServices {
+export function fakeHost(platform: FakePlatform, log: (line: string) => void = (line) => void (line.startsWith("panic") && console.error(line))): HostServices {
   const clock = {
     monotonicNs: () => platform.nowNs,
     boottimeNs: () => platform.nowNs,
