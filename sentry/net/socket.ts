@@ -166,6 +166,10 @@ export abstract class Socket extends FileDescription {
   setOption(_ctx: IoContext, _level: number, _name: number, _value: Uint8Array): number {
     return ENOPROTOOPT;
   }
+  /** Has the family options of this level at all? */
+  hasLevel(_level: number): boolean {
+    return false;
+  }
   /** Told when a SOL_SOCKET option kept in `options` changed. */
   optionChanged(_name: number): void {}
 

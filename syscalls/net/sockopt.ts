@@ -6,7 +6,7 @@
  * Linux: net/core/sock.c (sk_getsockopt, sk_setsockopt); socket(7)
  */
 import { CAP_NET_ADMIN } from '../../platform/abi/linux/capability.ts';
-import { EDOM, EFAULT, EINVAL, ENODATA, ENOPROTOOPT, ENOTCONN, EPERM, ERANGE, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
+import { EDOM, EFAULT, EINVAL, ENODATA, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP, EPERM, ERANGE, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
 import {
   SO_ACCEPTCONN, SO_BROADCAST, SO_COOKIE, SO_DEBUG, SO_DOMAIN, SO_DONTROUTE, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_MARK, SO_NO_CHECK, SO_OOBINLINE,
   SO_PASSCRED, SO_PASSSEC, SO_PEEK_OFF, SO_PEERCRED, SO_PEERGROUPS, SO_PEERNAME, SO_PRIORITY, SO_PROTOCOL, SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVLOWAT,
@@ -112,6 +112,7 @@ export function sys_getsockopt(t: Task, fd: number, level: number, name: number,
   if (length > 0x7fffffff) return EINVAL;
   let value = socket.getOption(t, level, name, length);
   if (value === ENOPROTOOPT && level === SOL_SOCKET) value = getSocketOption(t, socket, name, length);
+  if (value === ENOPROTOOPT && level !== SOL_SOCKET && !socket.hasLevel(level)) return EOPNOTSUPP;
   if (isErrno(value)) return value;
   const n = Math.min(length, value.length);
   if (n > 0 && t.memory.copyOut(valueAddr, value, 0, n) !== n) return EFAULT;
@@ -195,5 +196,7 @@ export function sys_setsockopt(t: Task, fd: number, level: number, name: number,
   const value = Buffer.alloc(Math.min(length, OPTLEN_MAX));
   if (value.length > 0 && t.memory.copyIn(valueAddr, value, 0, value.length) !== value.length) return EFAULT;
   const result = socket.setOption(t, level, name, value);
-  return result === ENOPROTOOPT && level === SOL_SOCKET ? setSocketOption(t, socket, name, value) : result;
+  if (result !== ENOPROTOOPT) return result;
+  if (level === SOL_SOCKET) return setSocketOption(t, socket, name, value);
+  return socket.hasLevel(level) ? ENOPROTOOPT : EOPNOTSUPP;
 }
