@@ -42,7 +42,15 @@ function auxiliaryValue(type: number): number {
   return 0;
 }
 
-const CACHE_FILES = ['level', 'type', 'size', 'coherency_line_size', 'number_of_sets', 'ways_of_associativity', 'shared_cpu_list'] as const;
+const CACHE_FILES = [
+  'level',
+  'type',
+  'size',
+  'coherency_line_size',
+  'number_of_sets',
+  'ways_of_associativity',
+  'shared_cpu_list',
+] as const;
 
 /** The caches of the first processor as /sys describes them. */
 function readCaches(): Record<string, string>[] {

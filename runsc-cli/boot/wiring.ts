@@ -7,6 +7,7 @@ import { openFifo } from '../../sentry/kernel/pipe/pipe_file.ts';
 import { PidFile } from '../../sentry/fs/anon/pidfd.ts';
 import { installPidfd } from '../../syscalls/process/pidfd.ts';
 import { registerDevices } from '../../sentry/fs/dev/populate.ts';
+import { devptsType } from '../../sentry/fs/devpts/devpts_filesystem.ts';
 import { procType } from '../../sentry/fs/proc/proc_filesystem.ts';
 import { sysType } from '../../sentry/fs/sys/sys_filesystem.ts';
 import { AF_UNIX } from '../../platform/abi/linux/socket.ts';
@@ -26,6 +27,7 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   vfs.registerType(tmpfsType(host, 'ramfs'));
   vfs.registerType(procType(kernel));
   vfs.registerType(sysType(kernel));
+  vfs.registerType(devptsType(kernel));
   socketFamilies.set(AF_UNIX, unixFamily);
   procTexts.set('net/unix', unixSocketsText);
   registerSysvTexts();
@@ -33,7 +35,8 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   registerDevices(vfs, kernel);
   kernel.installPidfd = installPidfd;
   kernel.pidfdTarget = (file) => (file instanceof PidFile ? file.threadGroup : null);
-  kernel.copyMountNamespace = (t, from) => cloneNamespace(vfs, from, t.creds.userNs.parent === null ? null : t.creds.userNs);
+  kernel.copyMountNamespace = (t, from) =>
+    cloneNamespace(vfs, from, t.creds.userNs.parent === null ? null : t.creds.userNs);
   kernel.enterMountNamespace = (t, namespace) => {
     t.mountNs = namespace;
     const { fsContext } = t;

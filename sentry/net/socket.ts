@@ -194,4 +194,3 @@ export function familyFor(family: number, type: number): SocketFamily | Errno {
   if (type < 0 || type >= SOCK_MAX) return EINVAL;
   return socketFamilies.get(family) ?? EAFNOSUPPORT;
 }
-

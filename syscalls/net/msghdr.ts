@@ -6,9 +6,28 @@
  * Linux:      net/socket.c (copy_msghdr_from_user), net/core/scm.c (__scm_send, scm_detach_fds, put_cmsg)
  * Invariants: parsed files carry a reference each, which the caller drops when the message is sent or given up.
  */
-import { EBADF, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPERM, ESRCH, ETOOMANYREFS, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
+import {
+  EBADF,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+  ENOBUFS,
+  EPERM,
+  ESRCH,
+  ETOOMANYREFS,
+  type Errno,
+  isErrno,
+} from '../../platform/abi/linux/errno.ts';
 import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../platform/abi/linux/capability.ts';
-import { MSG_CMSG_CLOEXEC, MSG_CTRUNC, SCM_CREDENTIALS, SCM_MAX_FD, SCM_RIGHTS, SOCKADDR_MAX, SOL_SOCKET } from '../../platform/abi/linux/socket.ts';
+import {
+  MSG_CMSG_CLOEXEC,
+  MSG_CTRUNC,
+  SCM_CREDENTIALS,
+  SCM_MAX_FD,
+  SCM_RIGHTS,
+  SOCKADDR_MAX,
+  SOL_SOCKET,
+} from '../../platform/abi/linux/socket.ts';
 import { RLIMIT_NOFILE } from '../../sentry/kernel/process/rlimits.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { ControlMessage, IncomingMessage, OutgoingMessage, PeerCred } from '../../sentry/net/socket.ts';
@@ -53,7 +72,14 @@ export function readMsghdr(t: Task, addr: number): UserMessage | Errno {
   if (iovCount > UIO_MAXIOV) return EMSGSIZE;
   const io = vectorIo(t, iovAddr, iovCount);
   if (isErrno(io)) return io;
-  return { addr, nameAddr, nameLength: nameAddr === 0 ? 0 : Math.min(nameLength, SOCKADDR_MAX), controlAddr, controlLength, io };
+  return {
+    addr,
+    nameAddr,
+    nameLength: nameAddr === 0 ? 0 : Math.min(nameLength, SOCKADDR_MAX),
+    controlAddr,
+    controlLength,
+    io,
+  };
 }
 
 /** Drops the references of a message's files. */

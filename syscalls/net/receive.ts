@@ -7,7 +7,13 @@
  */
 import { EAGAIN, EFAULT, EINVAL, WOULD_BLOCK, isErrno } from '../../platform/abi/linux/errno.ts';
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLRDHUP } from '../../platform/abi/linux/poll.ts';
-import { MSG_CMSG_COMPAT, MSG_DONTWAIT, MSG_PEEK, MSG_WAITALL, MSG_WAITFORONE } from '../../platform/abi/linux/socket.ts';
+import {
+  MSG_CMSG_COMPAT,
+  MSG_DONTWAIT,
+  MSG_PEEK,
+  MSG_WAITALL,
+  MSG_WAITFORONE,
+} from '../../platform/abi/linux/socket.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { type IncomingMessage, newIncoming, type Socket } from '../../sentry/net/socket.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
@@ -25,18 +31,36 @@ type Finish = (n: number, message: IncomingMessage) => number;
 function receive(t: Task, socket: Socket, message: IncomingMessage, finish: Finish): SyscallReturn {
   const n = socket.receiveMessage(t, message);
   const mayWait = !socket.isNonblocking && (message.flags & MSG_DONTWAIT) === 0;
-  if (mayWait && (n === WOULD_BLOCK || wantsMore(socket, message, n))) return receiveBlocking(t, socket, message, finish, Math.max(0, n));
+  if (mayWait && (n === WOULD_BLOCK || wantsMore(socket, message, n)))
+    return receiveBlocking(t, socket, message, finish, Math.max(0, n));
   return n < 0 ? n : finish(n, message);
 }
 
 /** MSG_WAITALL on a stream: goes on until the buffer is full or something other than data came. */
 function wantsMore(socket: Socket, message: IncomingMessage, n: number): boolean {
-  return n > 0 && (message.flags & MSG_WAITALL) !== 0 && (message.flags & MSG_PEEK) === 0 && socket.writesAll && message.io.remaining > 0 && message.files === null;
+  return (
+    n > 0 &&
+    (message.flags & MSG_WAITALL) !== 0 &&
+    (message.flags & MSG_PEEK) === 0 &&
+    socket.writesAll &&
+    message.io.remaining > 0 &&
+    message.files === null
+  );
 }
 
-function* receiveBlocking(t: Task, socket: Socket, message: IncomingMessage, finish: Finish, already: number): Blocking {
+function* receiveBlocking(
+  t: Task,
+  socket: Socket,
+  message: IncomingMessage,
+  finish: Finish,
+  already: number,
+): Blocking {
   const timeoutNs = socket.readTimeoutNs;
-  const request = { queues: [socket.waitQueue], mask: EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP, deadlineNs: timeoutDeadline(t, timeoutNs) };
+  const request = {
+    queues: [socket.waitQueue],
+    mask: EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP,
+    deadlineNs: timeoutDeadline(t, timeoutNs),
+  };
   let done = already;
   socket.incRef();
   try {
@@ -58,7 +82,15 @@ function* receiveBlocking(t: Task, socket: Socket, message: IncomingMessage, fin
   }
 }
 
-export function sys_recvfrom(t: Task, fd: number, buf: number, length: number, flags: number, addr: number, lengthAddr: number): SyscallReturn {
+export function sys_recvfrom(
+  t: Task,
+  fd: number,
+  buf: number,
+  length: number,
+  flags: number,
+  addr: number,
+  lengthAddr: number,
+): SyscallReturn {
   const io = flatIo(t, buf, length);
   if (isErrno(io)) return io;
   const socket = socketAt(t, fd);
@@ -86,7 +118,14 @@ export function sys_recvmsg(t: Task, fd: number, msg: number, flags: number): Sy
   return isErrno(socket) ? socket : receiveOne(t, socket, msg, flags);
 }
 
-export function sys_recvmmsg(t: Task, fd: number, mmsg: number, vlen: number, flags: number, timeout: number): SyscallReturn {
+export function sys_recvmmsg(
+  t: Task,
+  fd: number,
+  mmsg: number,
+  vlen: number,
+  flags: number,
+  timeout: number,
+): SyscallReturn {
   if ((flags & MSG_CMSG_COMPAT) !== 0) return EINVAL;
   const deadlineNs = readDeadline(t, timeout);
   if (deadlineNs < 0) return deadlineNs;
@@ -95,7 +134,15 @@ export function sys_recvmmsg(t: Task, fd: number, mmsg: number, vlen: number, fl
   return receiveMany(t, socket, mmsg, Math.min(vlen, MMSG_MAX), flags, timeout, deadlineNs);
 }
 
-function* receiveMany(t: Task, socket: Socket, mmsg: number, count: number, flags: number, timeout: number, deadlineNs: number): Blocking {
+function* receiveMany(
+  t: Task,
+  socket: Socket,
+  mmsg: number,
+  count: number,
+  flags: number,
+  timeout: number,
+  deadlineNs: number,
+): Blocking {
   let got = 0;
   let result = 0;
   for (let pass = flags; got < count; ) {

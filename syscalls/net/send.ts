@@ -32,7 +32,11 @@ function send(t: Task, socket: Socket, message: OutgoingMessage): SyscallReturn 
 
 function* sendBlocking(t: Task, socket: Socket, message: OutgoingMessage, already: number): Blocking {
   const timeoutNs = socket.writeTimeoutNs;
-  const request = { queues: [socket.waitQueue], mask: EPOLLOUT | EPOLLERR | EPOLLHUP, deadlineNs: timeoutDeadline(t, timeoutNs) };
+  const request = {
+    queues: [socket.waitQueue],
+    mask: EPOLLOUT | EPOLLERR | EPOLLHUP,
+    deadlineNs: timeoutDeadline(t, timeoutNs),
+  };
   let done = already;
   const { files } = message;
   if (done > 0) message.files = null;
@@ -57,7 +61,15 @@ function* sendBlocking(t: Task, socket: Socket, message: OutgoingMessage, alread
   }
 }
 
-export function sys_sendto(t: Task, fd: number, buf: number, length: number, flags: number, addr: number, addrlen: number): SyscallReturn {
+export function sys_sendto(
+  t: Task,
+  fd: number,
+  buf: number,
+  length: number,
+  flags: number,
+  addr: number,
+  addrlen: number,
+): SyscallReturn {
   const io = flatIo(t, buf, length);
   if (isErrno(io)) return io;
   const socket = socketAt(t, fd);

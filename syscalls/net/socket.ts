@@ -5,7 +5,16 @@
  *
  * Linux: net/socket.c
  */
-import { EAGAIN, EFAULT, EINPROGRESS, EINVAL, EMFILE, EOPNOTSUPP, WOULD_BLOCK, isErrno } from '../../platform/abi/linux/errno.ts';
+import {
+  EAGAIN,
+  EFAULT,
+  EINPROGRESS,
+  EINVAL,
+  EMFILE,
+  EOPNOTSUPP,
+  WOULD_BLOCK,
+  isErrno,
+} from '../../platform/abi/linux/errno.ts';
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from '../../platform/abi/linux/poll.ts';
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK } from '../../platform/abi/linux/socket.ts';
 import { RLIMIT_NOFILE } from '../../sentry/kernel/process/rlimits.ts';
@@ -34,7 +43,13 @@ export function sys_socket(t: Task, family: number, typeAndFlags: number, protoc
   return isErrno(socket) ? socket : install(t, socket, flags);
 }
 
-export function sys_socketpair(t: Task, family: number, typeAndFlags: number, protocol: number, usockvec: number): number {
+export function sys_socketpair(
+  t: Task,
+  family: number,
+  typeAndFlags: number,
+  protocol: number,
+  usockvec: number,
+): number {
   const flags = typeAndFlags & ~SOCK_TYPE_MASK;
   if ((flags & ~TYPE_FLAGS) !== 0) return EINVAL;
   const type = typeAndFlags & SOCK_TYPE_MASK;
@@ -89,7 +104,9 @@ export function sys_accept4(t: Task, fd: number, addr: number, lengthAddr: numbe
   if (t.fdTable.openCount >= t.threadGroup.rlimits.soft(RLIMIT_NOFILE)) return EMFILE;
   const accepted = socket.accept(t);
   if (!isErrno(accepted)) return finishAccept(t, accepted, addr, lengthAddr, flags);
-  return accepted === WOULD_BLOCK && !socket.isNonblocking ? acceptBlocking(t, socket, addr, lengthAddr, flags) : accepted;
+  return accepted === WOULD_BLOCK && !socket.isNonblocking
+    ? acceptBlocking(t, socket, addr, lengthAddr, flags)
+    : accepted;
 }
 
 function* acceptBlocking(t: Task, socket: Socket, addr: number, lengthAddr: number, flags: number): Blocking {
@@ -132,7 +149,9 @@ function* connectBlocking(t: Task, socket: Socket, address: Uint8Array): Blockin
   try {
     for (;;) {
       const full = socket.connectWait();
-      const reason = yield full !== null ? { queues: [full], deadlineNs } : { queues: [socket.waitQueue], mask: EPOLLOUT, deadlineNs };
+      const reason = yield full !== null
+        ? { queues: [full], deadlineNs }
+        : { queues: [socket.waitQueue], mask: EPOLLOUT, deadlineNs };
       const result = full !== null ? socket.connect(t, address) : connectResult(socket);
       if (result !== WOULD_BLOCK) return result;
       if (reason === WAKE_SIGNAL) return interruption(timeoutNs);

@@ -6,12 +6,56 @@
  * Linux: net/core/sock.c (sk_getsockopt, sk_setsockopt); socket(7)
  */
 import { CAP_NET_ADMIN } from '../../platform/abi/linux/capability.ts';
-import { EDOM, EFAULT, EINVAL, ENODATA, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP, EPERM, ERANGE, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
 import {
-  SO_ACCEPTCONN, SO_BROADCAST, SO_COOKIE, SO_DEBUG, SO_DOMAIN, SO_DONTROUTE, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_MARK, SO_NO_CHECK, SO_OOBINLINE,
-  SO_PASSCRED, SO_PASSSEC, SO_PEEK_OFF, SO_PEERCRED, SO_PEERGROUPS, SO_PEERNAME, SO_PRIORITY, SO_PROTOCOL, SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVLOWAT,
-  SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_SNDBUFFORCE, SO_SNDLOWAT, SO_SNDTIMEO, SO_SNDTIMEO_NEW, SO_TIMESTAMP,
-  SO_TIMESTAMPNS, SO_TYPE, SOL_SOCKET,
+  EDOM,
+  EFAULT,
+  EINVAL,
+  ENODATA,
+  ENOPROTOOPT,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPERM,
+  ERANGE,
+  type Errno,
+  isErrno,
+} from '../../platform/abi/linux/errno.ts';
+import {
+  SO_ACCEPTCONN,
+  SO_BROADCAST,
+  SO_COOKIE,
+  SO_DEBUG,
+  SO_DOMAIN,
+  SO_DONTROUTE,
+  SO_ERROR,
+  SO_KEEPALIVE,
+  SO_LINGER,
+  SO_MARK,
+  SO_NO_CHECK,
+  SO_OOBINLINE,
+  SO_PASSCRED,
+  SO_PASSSEC,
+  SO_PEEK_OFF,
+  SO_PEERCRED,
+  SO_PEERGROUPS,
+  SO_PEERNAME,
+  SO_PRIORITY,
+  SO_PROTOCOL,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_RCVLOWAT,
+  SO_RCVTIMEO,
+  SO_RCVTIMEO_NEW,
+  SO_REUSEADDR,
+  SO_REUSEPORT,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
+  SO_SNDLOWAT,
+  SO_SNDTIMEO,
+  SO_SNDTIMEO_NEW,
+  SO_TIMESTAMP,
+  SO_TIMESTAMPNS,
+  SO_TYPE,
+  SOL_SOCKET,
 } from '../../platform/abi/linux/socket.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { Socket } from '../../sentry/net/socket.ts';
@@ -20,7 +64,18 @@ import { socketAt } from './socket_args.ts';
 
 /** Options that are a truth value, kept and shown. */
 const BOOLEANS: ReadonlySet<number> = new Set([
-  SO_DEBUG, SO_REUSEADDR, SO_REUSEPORT, SO_DONTROUTE, SO_BROADCAST, SO_KEEPALIVE, SO_OOBINLINE, SO_NO_CHECK, SO_PASSCRED, SO_PASSSEC, SO_TIMESTAMP, SO_TIMESTAMPNS,
+  SO_DEBUG,
+  SO_REUSEADDR,
+  SO_REUSEPORT,
+  SO_DONTROUTE,
+  SO_BROADCAST,
+  SO_KEEPALIVE,
+  SO_OOBINLINE,
+  SO_NO_CHECK,
+  SO_PASSCRED,
+  SO_PASSSEC,
+  SO_TIMESTAMP,
+  SO_TIMESTAMPNS,
 ]);
 const MIN_SNDBUF = 4608;
 const MIN_RCVBUF = 2304;
@@ -104,7 +159,14 @@ function peerGroups(t: Task, socket: Socket, length: number): Uint8Array | Errno
   return length < groups.length * 4 ? ERANGE : new Uint8Array(Uint32Array.from(groups).buffer);
 }
 
-export function sys_getsockopt(t: Task, fd: number, level: number, name: number, valueAddr: number, lengthAddr: number): number {
+export function sys_getsockopt(
+  t: Task,
+  fd: number,
+  level: number,
+  name: number,
+  valueAddr: number,
+  lengthAddr: number,
+): number {
   const socket = socketAt(t, fd);
   if (isErrno(socket)) return socket;
   const length = t.memory.readU32(lengthAddr);
@@ -189,7 +251,14 @@ function setBuffer(t: Task, socket: Socket, name: number, n: number): number {
   return 0;
 }
 
-export function sys_setsockopt(t: Task, fd: number, level: number, name: number, valueAddr: number, length: number): number {
+export function sys_setsockopt(
+  t: Task,
+  fd: number,
+  level: number,
+  name: number,
+  valueAddr: number,
+  length: number,
+): number {
   if (length < 0) return EINVAL;
   const socket = socketAt(t, fd);
   if (isErrno(socket)) return socket;

@@ -6,7 +6,14 @@
  * Linux: fs/eventpoll.c
  */
 import { EBADF, EFAULT, EINTR, EINVAL, EPERM } from '../../platform/abi/linux/errno.ts';
-import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLL_EVENT_SIZE, EPOLLIN } from '../../platform/abi/linux/poll.ts';
+import {
+  EPOLL_CLOEXEC,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EPOLL_EVENT_SIZE,
+  EPOLLIN,
+} from '../../platform/abi/linux/poll.ts';
 import { EpollFile } from '../../sentry/fs/anon/epoll.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
@@ -102,19 +109,37 @@ function* waitBlocking(t: Task, epoll: EpollFile, addr: number, max: number, dea
   }
 }
 
-export function sys_epoll_wait(t: Task, epfd: number, events: number, maxevents: number, timeoutMs: number): SyscallReturn {
+export function sys_epoll_wait(
+  t: Task,
+  epfd: number,
+  events: number,
+  maxevents: number,
+  timeoutMs: number,
+): SyscallReturn {
   return waitUntil(t, epfd, events, maxevents, deadlineAfterMs(t, timeoutMs));
 }
 
 export function sys_epoll_pwait(
-  t: Task, epfd: number, events: number, maxevents: number, timeoutMs: number, sigmask: number, size: number,
+  t: Task,
+  epfd: number,
+  events: number,
+  maxevents: number,
+  timeoutMs: number,
+  sigmask: number,
+  size: number,
 ): SyscallReturn {
   const err = installMask(t, sigmask, size);
   return err !== 0 ? err : waitUntil(t, epfd, events, maxevents, deadlineAfterMs(t, timeoutMs));
 }
 
 export function sys_epoll_pwait2(
-  t: Task, epfd: number, events: number, maxevents: number, timeout: number, sigmask: number, size: number,
+  t: Task,
+  epfd: number,
+  events: number,
+  maxevents: number,
+  timeout: number,
+  sigmask: number,
+  size: number,
 ): SyscallReturn {
   const deadlineNs = readDeadline(t, timeout);
   if (deadlineNs < 0) return deadlineNs;

@@ -9,8 +9,19 @@ import { EBADF, EINVAL, EMFILE, ENOENT, ENOTDIR, isErrno } from '../../platform/
 import { MAY_READ, O_CLOEXEC, O_NONBLOCK, PATH_MAX } from '../../platform/abi/linux/fcntl.ts';
 import { S_IFDIR, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import {
-  IN_ALL_EVENTS, IN_DONT_FOLLOW, IN_EXCL_UNLINK, IN_IGNORED, IN_MASK_ADD, IN_MASK_CREATE, IN_ONESHOT, IN_ONLYDIR, IN_Q_OVERFLOW, IN_UNMOUNT,
-  InotifyFile, inotifyLimits, inotifyUse,
+  IN_ALL_EVENTS,
+  IN_DONT_FOLLOW,
+  IN_EXCL_UNLINK,
+  IN_IGNORED,
+  IN_MASK_ADD,
+  IN_MASK_CREATE,
+  IN_ONESHOT,
+  IN_ONLYDIR,
+  IN_Q_OVERFLOW,
+  IN_UNMOUNT,
+  InotifyFile,
+  inotifyLimits,
+  inotifyUse,
 } from '../../sentry/fs/anon/inotify.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { Inode } from '../../sentry/vfs/inode.ts';
@@ -21,7 +32,17 @@ import { installFile } from './install_file.ts';
 import { pollFile } from './poll_set.ts';
 
 const KNOWN_BITS =
-  IN_ALL_EVENTS | IN_UNMOUNT | IN_Q_OVERFLOW | IN_IGNORED | IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_MASK_CREATE | IN_MASK_ADD | IN_ISDIR | IN_ONESHOT;
+  IN_ALL_EVENTS |
+  IN_UNMOUNT |
+  IN_Q_OVERFLOW |
+  IN_IGNORED |
+  IN_ONLYDIR |
+  IN_DONT_FOLLOW |
+  IN_EXCL_UNLINK |
+  IN_MASK_CREATE |
+  IN_MASK_ADD |
+  IN_ISDIR |
+  IN_ONESHOT;
 
 export function sys_inotify_init1(t: Task, flags: number): number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return EINVAL;

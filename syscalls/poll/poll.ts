@@ -71,7 +71,13 @@ function pollUntil(t: Task, addr: number, nfds: number, deadlineNs: number, inte
   const ready = array.scan((i) => pollFile(t, array.fd(i)));
   if (ready === 0 && t.hasPendingSignal()) return array.finish(t, addr, interrupted);
   if (ready !== 0 || deadlineNs === 0) return array.finish(t, addr, ready);
-  return pollBlocking(t, addr, new PollArray(nfds <= FAST ? bytes.slice(0, length) : bytes, nfds), deadlineNs, interrupted);
+  return pollBlocking(
+    t,
+    addr,
+    new PollArray(nfds <= FAST ? bytes.slice(0, length) : bytes, nfds),
+    deadlineNs,
+    interrupted,
+  );
 }
 
 function* pollBlocking(t: Task, addr: number, array: PollArray, deadlineNs: number, interrupted: number): Blocking {
@@ -100,7 +106,14 @@ export function sys_poll(t: Task, ufds: number, nfds: number, timeoutMs: number)
   return pollUntil(t, ufds, nfds, deadlineNs, ERESTART_RESTARTBLOCK);
 }
 
-export function sys_ppoll(t: Task, ufds: number, nfds: number, timeout: number, sigmask: number, sigsetsize: number): SyscallReturn {
+export function sys_ppoll(
+  t: Task,
+  ufds: number,
+  nfds: number,
+  timeout: number,
+  sigmask: number,
+  sigsetsize: number,
+): SyscallReturn {
   const deadlineNs = readDeadline(t, timeout);
   if (deadlineNs < 0) return deadlineNs;
   const err = installMask(t, sigmask, sigsetsize);

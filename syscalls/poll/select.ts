@@ -123,11 +123,24 @@ function* selectBlocking(t: Task, sets: SelectSets, deadlineNs: number): Blockin
   }
 }
 
-function* finishBlocking(t: Task, blocking: Blocking, timeout: number, deadlineNs: number, unit: 'ns' | 'us'): Blocking {
+function* finishBlocking(
+  t: Task,
+  blocking: Blocking,
+  timeout: number,
+  deadlineNs: number,
+  unit: 'ns' | 'us',
+): Blocking {
   return writeRemaining(t, timeout, deadlineNs, unit, yield* blocking);
 }
 
-function selectCall(t: Task, n: number, addrs: readonly number[], timeout: number, deadlineNs: number, unit: 'ns' | 'us'): SyscallReturn {
+function selectCall(
+  t: Task,
+  n: number,
+  addrs: readonly number[],
+  timeout: number,
+  deadlineNs: number,
+  unit: 'ns' | 'us',
+): SyscallReturn {
   const result = selectUntil(t, n, addrs, deadlineNs);
   if (typeof result === 'number') return writeRemaining(t, timeout, deadlineNs, unit, result);
   return finishBlocking(t, result, timeout, deadlineNs, unit);
@@ -139,7 +152,15 @@ export function sys_select(t: Task, n: number, inp: number, outp: number, exp: n
 }
 
 /** `sig`: address of { const sigset_t *ss; size_t size }. */
-export function sys_pselect6(t: Task, n: number, inp: number, outp: number, exp: number, timeout: number, sig: number): SyscallReturn {
+export function sys_pselect6(
+  t: Task,
+  n: number,
+  inp: number,
+  outp: number,
+  exp: number,
+  timeout: number,
+  sig: number,
+): SyscallReturn {
   const deadlineNs = readDeadline(t, timeout);
   let mask = 0;
   let size = 0;

@@ -102,7 +102,8 @@ export function readItimerspec(t: Task, addr: number): number {
   itimer.valueSec = i64(16);
   itimer.valueNsec = i64(24);
   const { intervalSec, intervalNsec, valueSec, valueNsec } = itimer;
-  const valid = intervalSec >= 0 && valueSec >= 0 && intervalNsec >= 0 && intervalNsec < NS && valueNsec >= 0 && valueNsec < NS;
+  const valid =
+    intervalSec >= 0 && valueSec >= 0 && intervalNsec >= 0 && intervalNsec < NS && valueNsec >= 0 && valueNsec < NS;
   return valid ? 0 : EINVAL;
 }
 

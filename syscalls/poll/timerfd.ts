@@ -9,7 +9,11 @@ import { CAP_WAKE_ALARM } from '../../platform/abi/linux/capability.ts';
 import { EBADF, EINVAL, EPERM } from '../../platform/abi/linux/errno.ts';
 import { O_CLOEXEC, O_NONBLOCK } from '../../platform/abi/linux/fcntl.ts';
 import {
-  CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_REALTIME_ALARM,
+  CLOCK_BOOTTIME,
+  CLOCK_BOOTTIME_ALARM,
+  CLOCK_MONOTONIC,
+  CLOCK_REALTIME,
+  CLOCK_REALTIME_ALARM,
 } from '../../platform/abi/linux/time.ts';
 import { TimerFile } from '../../sentry/fs/anon/timerfd.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -19,7 +23,13 @@ import { itimer, readItimerspec, writeItimerspec } from './timeout.ts';
 
 const TFD_TIMER_ABSTIME = 1;
 const TFD_TIMER_CANCEL_ON_SET = 2;
-const CLOCKS: readonly number[] = [CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM];
+const CLOCKS: readonly number[] = [
+  CLOCK_REALTIME,
+  CLOCK_MONOTONIC,
+  CLOCK_BOOTTIME,
+  CLOCK_REALTIME_ALARM,
+  CLOCK_BOOTTIME_ALARM,
+];
 const NS = 1_000_000_000;
 
 export function sys_timerfd_create(t: Task, clockid: number, flags: number): number {

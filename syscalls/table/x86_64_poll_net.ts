@@ -7,11 +7,25 @@ import { Addr, Choice, Fd, Flags, FlagSet, InBuffer, Int, OutBuffer, PathName, S
 import { sys_recvfrom, sys_recvmmsg, sys_recvmsg } from '../net/receive.ts';
 import { sys_sendmmsg, sys_sendmsg, sys_sendto } from '../net/send.ts';
 import {
-  sys_accept, sys_accept4, sys_bind, sys_connect, sys_getpeername, sys_getsockname, sys_listen, sys_shutdown, sys_socket, sys_socketpair,
+  sys_accept,
+  sys_accept4,
+  sys_bind,
+  sys_connect,
+  sys_getpeername,
+  sys_getsockname,
+  sys_listen,
+  sys_shutdown,
+  sys_socket,
+  sys_socketpair,
 } from '../net/socket.ts';
 import { sys_getsockopt, sys_setsockopt } from '../net/sockopt.ts';
 import {
-  sys_epoll_create, sys_epoll_create1, sys_epoll_ctl, sys_epoll_pwait, sys_epoll_pwait2, sys_epoll_wait,
+  sys_epoll_create,
+  sys_epoll_create1,
+  sys_epoll_ctl,
+  sys_epoll_pwait,
+  sys_epoll_pwait2,
+  sys_epoll_wait,
 } from '../poll/epoll.ts';
 import { sys_eventfd, sys_eventfd2 } from '../poll/eventfd.ts';
 import { sys_inotify_add_watch, sys_inotify_init, sys_inotify_init1, sys_inotify_rm_watch } from '../poll/inotify.ts';
@@ -22,21 +36,49 @@ import { sys_signalfd, sys_signalfd4 } from '../poll/signalfd.ts';
 import { sys_timerfd_create, sys_timerfd_gettime, sys_timerfd_settime } from '../poll/timerfd.ts';
 import { row, type SyscallRow } from './row.ts';
 
-const EpollOp = Choice('EpollOp', 'i32', [['EPOLL_CTL_ADD', 1], ['EPOLL_CTL_DEL', 2], ['EPOLL_CTL_MOD', 3]]);
-const Family = Choice('Family', 'i32', [['AF_UNSPEC', 0], ['AF_UNIX', 1], ['AF_INET', 2], ['AF_INET6', 10], ['AF_NETLINK', 16], ['AF_PACKET', 17]]);
-const MsgFlags = FlagSet('MsgFlags', 'u32', [
-  ['MSG_OOB', 1], ['MSG_PEEK', 2], ['MSG_DONTROUTE', 4], ['MSG_TRUNC', 0x20], ['MSG_DONTWAIT', 0x40], ['MSG_WAITALL', 0x100], ['MSG_NOSIGNAL', 0x4000], ['MSG_CMSG_CLOEXEC', 0x40000000],
+const EpollOp = Choice('EpollOp', 'i32', [
+  ['EPOLL_CTL_ADD', 1],
+  ['EPOLL_CTL_DEL', 2],
+  ['EPOLL_CTL_MOD', 3],
 ]);
-const PipeFlags = FlagSet('PipeFlags', 'u32', [['O_NONBLOCK', 0o4000], ['O_DIRECT', 0o40000], ['O_CLOEXEC', 0o2000000]]);
+const Family = Choice('Family', 'i32', [
+  ['AF_UNSPEC', 0],
+  ['AF_UNIX', 1],
+  ['AF_INET', 2],
+  ['AF_INET6', 10],
+  ['AF_NETLINK', 16],
+  ['AF_PACKET', 17],
+]);
+const MsgFlags = FlagSet('MsgFlags', 'u32', [
+  ['MSG_OOB', 1],
+  ['MSG_PEEK', 2],
+  ['MSG_DONTROUTE', 4],
+  ['MSG_TRUNC', 0x20],
+  ['MSG_DONTWAIT', 0x40],
+  ['MSG_WAITALL', 0x100],
+  ['MSG_NOSIGNAL', 0x4000],
+  ['MSG_CMSG_CLOEXEC', 0x40000000],
+]);
+const PipeFlags = FlagSet('PipeFlags', 'u32', [
+  ['O_NONBLOCK', 0o4000],
+  ['O_DIRECT', 0o40000],
+  ['O_CLOEXEC', 0o2000000],
+]);
 const ClockId = Choice('ClockId', 'i32', [
-  ['CLOCK_REALTIME', 0], ['CLOCK_MONOTONIC', 1], ['CLOCK_BOOTTIME', 7], ['CLOCK_REALTIME_ALARM', 8], ['CLOCK_BOOTTIME_ALARM', 9],
+  ['CLOCK_REALTIME', 0],
+  ['CLOCK_MONOTONIC', 1],
+  ['CLOCK_BOOTTIME', 7],
+  ['CLOCK_REALTIME_ALARM', 8],
+  ['CLOCK_BOOTTIME_ALARM', 9],
 ]);
 
 export const pollNetRows: readonly SyscallRow[] = [
   row(7, 'poll', [Addr, UInt, Int], sys_poll),
   row(22, 'pipe', [Addr], sys_pipe),
   row(23, 'select', [Int, Addr, Addr, Addr, Addr], sys_select),
-  row(41, 'socket', [Family, Flags, Int], sys_socket, { partial: 'AF_UNIX; AF_INET and AF_INET6 as the network mode provides.' }),
+  row(41, 'socket', [Family, Flags, Int], sys_socket, {
+    partial: 'AF_UNIX; AF_INET and AF_INET6 as the network mode provides.',
+  }),
   row(42, 'connect', [Fd, Addr, Int], sys_connect),
   row(43, 'accept', [Fd, Addr, Addr], sys_accept),
   row(44, 'sendto', [Fd, InBuffer, Size, MsgFlags, Addr, Int], sys_sendto),
@@ -55,7 +97,9 @@ export const pollNetRows: readonly SyscallRow[] = [
   row(232, 'epoll_wait', [Fd, Addr, Int, Int], sys_epoll_wait),
   row(233, 'epoll_ctl', [Fd, EpollOp, Fd, Addr], sys_epoll_ctl),
   row(253, 'inotify_init', [], sys_inotify_init),
-  row(254, 'inotify_add_watch', [Fd, PathName, Flags], sys_inotify_add_watch, { partial: 'Changes made outside the sandbox are not reported.' }),
+  row(254, 'inotify_add_watch', [Fd, PathName, Flags], sys_inotify_add_watch, {
+    partial: 'Changes made outside the sandbox are not reported.',
+  }),
   row(255, 'inotify_rm_watch', [Fd, Int], sys_inotify_rm_watch),
   row(270, 'pselect6', [Int, Addr, Addr, Addr, Addr, Addr], sys_pselect6),
   row(271, 'ppoll', [Addr, UInt, Addr, Addr, Size], sys_ppoll),
@@ -63,7 +107,9 @@ export const pollNetRows: readonly SyscallRow[] = [
   row(282, 'signalfd', [Fd, Addr, Size], sys_signalfd),
   row(283, 'timerfd_create', [ClockId, Flags], sys_timerfd_create),
   row(284, 'eventfd', [UInt], sys_eventfd),
-  row(286, 'timerfd_settime', [Fd, Flags, Addr, Addr], sys_timerfd_settime, { partial: 'TFD_TIMER_CANCEL_ON_SET is accepted; the clock is never set.' }),
+  row(286, 'timerfd_settime', [Fd, Flags, Addr, Addr], sys_timerfd_settime, {
+    partial: 'TFD_TIMER_CANCEL_ON_SET is accepted; the clock is never set.',
+  }),
   row(287, 'timerfd_gettime', [Fd, Addr], sys_timerfd_gettime),
   row(288, 'accept4', [Fd, Addr, Addr, Flags], sys_accept4),
   row(289, 'signalfd4', [Fd, Addr, Size, Flags], sys_signalfd4),

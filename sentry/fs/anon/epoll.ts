@@ -11,7 +11,15 @@
 import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from '../../../platform/abi/linux/errno.ts';
 import { O_RDWR } from '../../../platform/abi/linux/fcntl.ts';
 import {
-  EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLIN, EPOLLONESHOT, EPOLLOUT, EPOLLRDNORM, EPOLLWAKEUP,
+  EPOLLERR,
+  EPOLLET,
+  EPOLLEXCLUSIVE,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLONESHOT,
+  EPOLLOUT,
+  EPOLLRDNORM,
+  EPOLLWAKEUP,
 } from '../../../platform/abi/linux/poll.ts';
 import type { Credentials } from '../../auth/credentials.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
@@ -89,7 +97,11 @@ export class EpollFile extends AnonFile {
     if (file === this) return EINVAL;
     const isEpoll = file instanceof EpollFile;
     if ((events & EPOLLEXCLUSIVE) !== 0 && (isEpoll || (events & ~EXCLUSIVE_OK) !== 0)) return EINVAL;
-    if (isEpoll && (reaches(file, this, new Set()) || chainDepth(file, new Map()) + this.depthAbove(new Map()) > MAX_NESTS)) return ELOOP;
+    if (
+      isEpoll &&
+      (reaches(file, this, new Set()) || chainDepth(file, new Map()) + this.depthAbove(new Map()) > MAX_NESTS)
+    )
+      return ELOOP;
     if (this.find(fd, file) !== null) return EEXIST;
     if (isEpoll && this.countAbove(MAX_PATHS) < 0) return EINVAL;
     if (watches >= sysctlHooks.epoll.maxUserWatches) return ENOSPC;
@@ -192,7 +204,8 @@ export class EpollFile extends AnonFile {
 
   /** The epolls this one watches. */
   *watchedEpolls(): Iterable<EpollFile> {
-    for (const list of this.items.values()) for (const item of list) if (item.file instanceof EpollFile) yield item.file;
+    for (const list of this.items.values())
+      for (const item of list) if (item.file instanceof EpollFile) yield item.file;
   }
 
   /** How many epolls are stacked on top of this one. */

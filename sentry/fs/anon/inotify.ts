@@ -158,7 +158,14 @@ export class InotifyFile extends AnonFile {
 
   private push(event: QueuedEvent): void {
     const last = this.queue[this.queue.length - 1];
-    if (last !== undefined && last.wd === event.wd && last.mask === event.mask && last.name === event.name && last.cookie === event.cookie) return;
+    if (
+      last !== undefined &&
+      last.wd === event.wd &&
+      last.mask === event.mask &&
+      last.name === event.name &&
+      last.cookie === event.cookie
+    )
+      return;
     if (this.queue.length >= inotifyLimits.maxQueuedEvents) {
       if (last?.mask === IN_Q_OVERFLOW) return;
       this.enqueue({ wd: -1, mask: IN_Q_OVERFLOW, cookie: 0, name: '' });

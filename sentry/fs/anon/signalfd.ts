@@ -9,7 +9,17 @@ import { EINVAL, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
 import { O_NONBLOCK, O_RDWR } from '../../../platform/abi/linux/fcntl.ts';
 import { EPOLLIN } from '../../../platform/abi/linux/poll.ts';
 import {
-  SI_KERNEL, SI_SIGIO, SI_TIMER, SI_USER, SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGIO, SIGSEGV, SIGTRAP,
+  SI_KERNEL,
+  SI_SIGIO,
+  SI_TIMER,
+  SI_USER,
+  SIGBUS,
+  SIGCHLD,
+  SIGFPE,
+  SIGILL,
+  SIGIO,
+  SIGSEGV,
+  SIGTRAP,
 } from '../../../platform/abi/linux/signal.ts';
 import type { SigInfo } from '../../arch/siginfo.ts';
 import { SigSet } from '../../arch/sigset.ts';

@@ -10,7 +10,12 @@
 import { EINVAL, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
 import { O_NONBLOCK, O_RDWR } from '../../../platform/abi/linux/fcntl.ts';
 import { EPOLLIN } from '../../../platform/abi/linux/poll.ts';
-import { CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_REALTIME, CLOCK_REALTIME_ALARM } from '../../../platform/abi/linux/time.ts';
+import {
+  CLOCK_BOOTTIME,
+  CLOCK_BOOTTIME_ALARM,
+  CLOCK_REALTIME,
+  CLOCK_REALTIME_ALARM,
+} from '../../../platform/abi/linux/time.ts';
 import type { Credentials } from '../../auth/credentials.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { CallbackTimer } from '../../time/timer_heap.ts';

@@ -5,7 +5,16 @@
  *
  * Linux: drivers/char/mem.c, drivers/char/random.c, kernel/printk/printk.c; null(4), random(4), full(4)
  */
-import { EAGAIN, EINVAL, ENODEV, ENOSPC, ENOTTY, EPERM, ESPIPE, type Errno } from '../../../platform/abi/linux/errno.ts';
+import {
+  EAGAIN,
+  EINVAL,
+  ENODEV,
+  ENOSPC,
+  ENOTTY,
+  EPERM,
+  ESPIPE,
+  type Errno,
+} from '../../../platform/abi/linux/errno.ts';
 import { SEEK_SET } from '../../../platform/abi/linux/fcntl.ts';
 import type { HostServices } from '../../../platform/platform.ts';
 import { CAP_SYS_ADMIN } from '../../../platform/abi/linux/capability.ts';
@@ -157,7 +166,9 @@ class KmsgFile extends FileDescription {
 }
 
 /** [minor, name, opener] of every device with major 1. */
-export function memoryDevices(host: Pick<HostServices, 'random' | 'log'>): readonly (readonly [number, string, DeviceOpener])[] {
+export function memoryDevices(
+  host: Pick<HostServices, 'random' | 'log'>,
+): readonly (readonly [number, string, DeviceOpener])[] {
   const random: DeviceOpener = (ctx, path, inode, flags) => new RandomFile(host, ctx, path, inode, flags);
   return [
     [3, 'mem', (ctx, path, inode, flags) => new NullFile(ctx, path, inode, flags)],

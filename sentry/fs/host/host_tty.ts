@@ -1,140 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Job control of a terminal given as a descriptor: whose controlling terminal it is inside the sandbox, and which process group
- * may use it. The host's own notion of sessions never sees the application.
- *
- * Linux:      drivers/tty/tty_jobctrl.c
- * Invariants: session is the session whose `tty` this is, or null.
+ * A terminal given as a descriptor, as the sandbox's sessions see it. The host's own notion of sessions never sees the application.
  */
-import { EIO, ENOTTY, EPERM, ERESTARTSYS, ESRCH, type Errno } from '../../../platform/abi/linux/errno.ts';
-import type { ControllingTty, ProcessGroup, Session } from '../../kernel/process/process_group.ts';
-import type { ThreadGroup } from '../../kernel/process/thread_group.ts';
+import { EIO, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { TtyJobControl } from '../../kernel/process/tty_job_control.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { FileDescription } from '../../vfs/file_description.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import type { Path } from '../../vfs/mount.ts';
 
-const SIGHUP = 1;
-const SIGCONT = 18;
-const SIGTTIN = 21;
-const SIGTTOU = 22;
+export type { TtyKernel } from '../../kernel/process/tty_job_control.ts';
 
-/** What of the kernel job control needs. */
-export interface TtyKernel {
-  /** Sends a signal to every member of a process group. */
-  signalProcessGroup(group: ProcessGroup, signo: number): void;
-  /** Would this signal do nothing to the caller (blocked or ignored)? */
-  isBlockedOrIgnored(ctx: IoContext, signo: number): boolean;
-}
-
-/** The caller's thread group: an IoContext of a system call is a Task. */
-function callerOf(ctx: IoContext): ThreadGroup | null {
-  return (ctx as unknown as { threadGroup?: ThreadGroup }).threadGroup ?? null;
-}
-
-export class HostTty implements ControllingTty {
-  rdev = 0;
-  session: Session | null = null;
+export class HostTty extends TtyJobControl {
   /** The inode of the terminal, for /dev/tty. */
   inode: Inode | null = null;
-  private readonly kernel: TtyKernel;
-
-  constructor(kernel: TtyKernel) {
-    this.kernel = kernel;
-  }
 
   /** Opens the terminal again, for /dev/tty. */
-  openAgain(ctx: IoContext, path: Path, _inode: Inode, flags: number): FileDescription | Errno {
+  override openAgain(ctx: IoContext, path: Path, _inode: Inode, flags: number): FileDescription | Errno {
     return this.inode === null ? EIO : this.inode.open(ctx, path, flags);
-  }
-
-  onSessionReleased(session: Session): void {
-    if (this.session === session) this.session = null;
-  }
-
-  /** Makes this the controlling terminal of `leader`'s session, whose group comes to the foreground (the container's init). */
-  adopt(leader: ThreadGroup): void {
-    const session = leader.processGroup.session;
-    session.tty = this;
-    session.foreground = leader.processGroup;
-    this.session = session;
-  }
-
-  /** TIOCSCTTY. */
-  setControlling(ctx: IoContext): number {
-    const caller = callerOf(ctx);
-    if (caller === null) return ENOTTY;
-    const session = caller.processGroup.session;
-    if (session === this.session) return 0;
-    if (session.leader !== caller || session.tty !== null || this.session !== null) return EPERM;
-    this.adopt(caller);
-    return 0;
-  }
-
-  /** TIOCNOTTY. */
-  giveUp(ctx: IoContext): number {
-    const caller = callerOf(ctx);
-    if (caller === null || this.session === null || caller.processGroup.session !== this.session) return ENOTTY;
-    const session = this.session;
-    if (session.leader !== caller) return 0;
-    const { foreground } = session;
-    session.tty = null;
-    session.foreground = null;
-    this.session = null;
-    if (foreground !== null) {
-      this.kernel.signalProcessGroup(foreground, SIGHUP);
-      this.kernel.signalProcessGroup(foreground, SIGCONT);
-    }
-    return 0;
-  }
-
-  /** TIOCGPGRP: the foreground group's id as the caller sees it. */
-  foregroundId(ctx: IoContext): number {
-    const caller = callerOf(ctx);
-    if (caller === null || this.session === null || caller.processGroup.session !== this.session) return ENOTTY;
-    return this.session.foreground?.idIn(caller.pidNs) ?? 0;
-  }
-
-  /** TIOCSPGRP. */
-  setForeground(ctx: IoContext, id: number): number {
-    const caller = callerOf(ctx);
-    if (caller === null || this.session === null || caller.processGroup.session !== this.session) return ENOTTY;
-    const changed = this.checkChange(ctx);
-    if (changed < 0) return changed;
-    const group = caller.pidNs.processGroups.get(id);
-    if (group === undefined) return ESRCH;
-    if (group.session !== this.session) return EPERM;
-    this.session.foreground = group;
-    return 0;
-  }
-
-  /** TIOCGSID. */
-  sessionId(ctx: IoContext): number {
-    const caller = callerOf(ctx);
-    if (caller === null || this.session === null || caller.processGroup.session !== this.session) return ENOTTY;
-    return this.session.idIn(caller.pidNs);
-  }
-
-  /** May the caller read? A background process is stopped by SIGTTIN. Returns 0, EIO or ERESTARTSYS. */
-  checkRead(ctx: IoContext): number {
-    return this.checkBackground(ctx, SIGTTIN);
-  }
-
-  /** May the caller change the terminal (or write, with TOSTOP)? Returns 0, EIO or ERESTARTSYS. */
-  checkChange(ctx: IoContext): number {
-    return this.checkBackground(ctx, SIGTTOU);
-  }
-
-  private checkBackground(ctx: IoContext, signo: number): number {
-    const caller = callerOf(ctx);
-    if (caller === null || this.session === null) return 0;
-    const group = caller.processGroup;
-    if (group.session !== this.session || this.session.foreground === null || this.session.foreground === group)
-      return 0;
-    if (this.kernel.isBlockedOrIgnored(ctx, signo)) return signo === SIGTTIN ? EIO : 0;
-    if (group.isOrphaned()) return EIO;
-    this.kernel.signalProcessGroup(group, signo);
-    return ERESTARTSYS;
   }
 }

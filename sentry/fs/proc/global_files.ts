@@ -59,7 +59,8 @@ function statText(kernel: Kernel): string {
   const usage = totalUsage(kernel);
   const share = (n: number, cpu: number): number => Math.floor(n / cpus) + (cpu < n % cpus ? 1 : 0);
   let text = `cpu  ${user} 0 ${system} ${idle} 0 0 0 0 0 0\n`;
-  for (let cpu = 0; cpu < cpus; cpu++) text += `cpu${cpu} ${share(user, cpu)} 0 ${share(system, cpu)} ${share(idle, cpu)} 0 0 0 0 0 0\n`;
+  for (let cpu = 0; cpu < cpus; cpu++)
+    text += `cpu${cpu} ${share(user, cpu)} 0 ${share(system, cpu)} ${share(idle, cpu)} 0 0 0 0 0 0\n`;
   return (
     `${text}intr 0\nctxt ${usage.voluntarySwitches + usage.involuntarySwitches}\nbtime ${bootTime(kernel)}\nprocesses ${kernel.totalForks}\n` +
     `procs_running ${Math.max(1, runningTasks(kernel))}\nprocs_blocked ${blockedTasks(kernel)}\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n`
@@ -83,16 +84,55 @@ function meminfoText(kernel: Kernel): string {
   const available = Math.min(total, Math.floor(info.memoryAvailable() / 1024));
   const used = total - available;
   const rows: [string, number][] = [
-    ['MemTotal', total], ['MemFree', available], ['MemAvailable', available], ['Buffers', 0], ['Cached', 0], ['SwapCached', 0],
-    ['Active', used], ['Inactive', 0], ['Active(anon)', used], ['Inactive(anon)', 0], ['Active(file)', 0], ['Inactive(file)', 0],
-    ['Unevictable', 0], ['Mlocked', 0], ['SwapTotal', 0], ['SwapFree', 0], ['Zswap', 0], ['Zswapped', 0], ['Dirty', 0], ['Writeback', 0],
-    ['AnonPages', used], ['Mapped', 0], ['Shmem', 0], ['KReclaimable', 0], ['Slab', 0], ['SReclaimable', 0], ['SUnreclaim', 0],
-    ['KernelStack', kernel.liveTasks * 16], ['PageTables', 0], ['SecPageTables', 0], ['NFS_Unstable', 0], ['Bounce', 0], ['WritebackTmp', 0],
-    ['CommitLimit', Math.floor(total / 2)], ['Committed_AS', used], ['VmallocTotal', 34359738367], ['VmallocUsed', 0], ['VmallocChunk', 0],
-    ['Percpu', 0], ['AnonHugePages', 0], ['ShmemHugePages', 0], ['ShmemPmdMapped', 0], ['FileHugePages', 0], ['FilePmdMapped', 0],
+    ['MemTotal', total],
+    ['MemFree', available],
+    ['MemAvailable', available],
+    ['Buffers', 0],
+    ['Cached', 0],
+    ['SwapCached', 0],
+    ['Active', used],
+    ['Inactive', 0],
+    ['Active(anon)', used],
+    ['Inactive(anon)', 0],
+    ['Active(file)', 0],
+    ['Inactive(file)', 0],
+    ['Unevictable', 0],
+    ['Mlocked', 0],
+    ['SwapTotal', 0],
+    ['SwapFree', 0],
+    ['Zswap', 0],
+    ['Zswapped', 0],
+    ['Dirty', 0],
+    ['Writeback', 0],
+    ['AnonPages', used],
+    ['Mapped', 0],
+    ['Shmem', 0],
+    ['KReclaimable', 0],
+    ['Slab', 0],
+    ['SReclaimable', 0],
+    ['SUnreclaim', 0],
+    ['KernelStack', kernel.liveTasks * 16],
+    ['PageTables', 0],
+    ['SecPageTables', 0],
+    ['NFS_Unstable', 0],
+    ['Bounce', 0],
+    ['WritebackTmp', 0],
+    ['CommitLimit', Math.floor(total / 2)],
+    ['Committed_AS', used],
+    ['VmallocTotal', 34359738367],
+    ['VmallocUsed', 0],
+    ['VmallocChunk', 0],
+    ['Percpu', 0],
+    ['AnonHugePages', 0],
+    ['ShmemHugePages', 0],
+    ['ShmemPmdMapped', 0],
+    ['FileHugePages', 0],
+    ['FilePmdMapped', 0],
   ];
   const line = ([name, kb]: [string, number]): string => `${`${name}:`.padEnd(16)}${String(kb).padStart(8)} kB\n`;
-  const counts = ['HugePages_Total', 'HugePages_Free', 'HugePages_Rsvd', 'HugePages_Surp'].map((name) => `${name}:       0\n`).join('');
+  const counts = ['HugePages_Total', 'HugePages_Free', 'HugePages_Rsvd', 'HugePages_Surp']
+    .map((name) => `${name}:       0\n`)
+    .join('');
   return `${rows.map(line).join('')}${counts}Hugepagesize:       2048 kB\nHugetlb:               0 kB\nDirectMap4k:  ${String(total).padStart(10)} kB\n`;
 }
 
@@ -111,7 +151,9 @@ function softirqsText(kernel: Kernel): string {
   const cpus = Array.from({ length: kernel.host.info.cpuCount }, (_, cpu) => cpu);
   const names = ['HI', 'TIMER', 'NET_TX', 'NET_RX', 'BLOCK', 'IRQ_POLL', 'TASKLET', 'SCHED', 'HRTIMER', 'RCU'];
   const head = `                    ${cpus.map((cpu) => `CPU${cpu}`.padEnd(11)).join('')}\n`;
-  return head + names.map((name) => `${`${name}:`.padStart(12)}${cpus.map(() => ' '.repeat(10) + '0').join('')}\n`).join('');
+  return (
+    head + names.map((name) => `${`${name}:`.padStart(12)}${cpus.map(() => ' '.repeat(10) + '0').join('')}\n`).join('')
+  );
 }
 
 function vmstatText(kernel: Kernel): string {
@@ -119,17 +161,43 @@ function vmstatText(kernel: Kernel): string {
   const usage = totalUsage(kernel);
   const used = Math.max(0, Math.floor(kernel.host.info.memoryTotal / 4096) - free);
   const rows: [string, number][] = [
-    ['nr_free_pages', free], ['nr_inactive_anon', 0], ['nr_active_anon', used], ['nr_inactive_file', 0], ['nr_active_file', 0], ['nr_unevictable', 0],
-    ['nr_mlock', 0], ['nr_anon_pages', used], ['nr_mapped', 0], ['nr_file_pages', 0], ['nr_dirty', 0], ['nr_writeback', 0], ['nr_shmem', 0],
-    ['nr_slab_reclaimable', 0], ['nr_slab_unreclaimable', 0], ['nr_kernel_stack', kernel.liveTasks * 16], ['nr_page_table_pages', 0],
-    ['pgpgin', 0], ['pgpgout', 0], ['pswpin', 0], ['pswpout', 0], ['pgfault', usage.minorFaults], ['pgmajfault', usage.majorFaults], ['oom_kill', 0],
+    ['nr_free_pages', free],
+    ['nr_inactive_anon', 0],
+    ['nr_active_anon', used],
+    ['nr_inactive_file', 0],
+    ['nr_active_file', 0],
+    ['nr_unevictable', 0],
+    ['nr_mlock', 0],
+    ['nr_anon_pages', used],
+    ['nr_mapped', 0],
+    ['nr_file_pages', 0],
+    ['nr_dirty', 0],
+    ['nr_writeback', 0],
+    ['nr_shmem', 0],
+    ['nr_slab_reclaimable', 0],
+    ['nr_slab_unreclaimable', 0],
+    ['nr_kernel_stack', kernel.liveTasks * 16],
+    ['nr_page_table_pages', 0],
+    ['pgpgin', 0],
+    ['pgpgout', 0],
+    ['pswpin', 0],
+    ['pswpout', 0],
+    ['pgfault', usage.minorFaults],
+    ['pgmajfault', usage.majorFaults],
+    ['oom_kill', 0],
   ];
   return rows.map(([name, n]) => `${name} ${n}\n`).join('');
 }
 
 const SYSVIPC_HEADERS: readonly (readonly [string, string])[] = [
-  ['shm', '       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n'],
-  ['msg', '       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n'],
+  [
+    'shm',
+    '       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n',
+  ],
+  [
+    'msg',
+    '       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n',
+  ],
   ['sem', '       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n'],
 ];
 
@@ -139,7 +207,12 @@ const PRESSURE = 'some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=0.0
 export function makeGlobalEntries(fs: ProcFilesystem): [ByteString, Inode][] {
   const { kernel } = fs;
   const out: [ByteString, Inode][] = [];
-  const add = (name: ByteString, read: (ctx: IoContext) => ByteString | Errno, mode = 0o444, write: AcceptContent | null = null): void => {
+  const add = (
+    name: ByteString,
+    read: (ctx: IoContext) => ByteString | Errno,
+    mode = 0o444,
+    write: AcceptContent | null = null,
+  ): void => {
     out.push([name, new GeneratedFileInode(fs, read, write, mode)]);
   };
   const dir = (name: ByteString, files: readonly (readonly [string, (ctx: IoContext) => string])[]): void => {
@@ -148,7 +221,10 @@ export function makeGlobalEntries(fs: ProcFilesystem): [ByteString, Inode][] {
     out.push([name, made]);
   };
   const load = new LoadAverage(kernel);
-  add('buddyinfo', () => 'Node 0, zone   Normal      0      0      0      0      0      0      0      0      0      0      0 \n');
+  add(
+    'buddyinfo',
+    () => 'Node 0, zone   Normal      0      0      0      0      0      0      0      0      0      0      0 \n',
+  );
   add('cgroups', () => '#subsys_name\thierarchy\tnum_cgroups\tenabled\n');
   add('cmdline', () => 'BOOT_IMAGE=/runsc-ts\n');
   add('consoles', () => '');
@@ -159,7 +235,11 @@ export function makeGlobalEntries(fs: ProcFilesystem): [ByteString, Inode][] {
   add('execdomains', () => '0-0\tLinux           \t[kernel]\n');
   add('fb', () => '');
   add('filesystems', () => kernel.vfs.filesystemsText());
-  add('interrupts', () => `           ${Array.from({ length: kernel.host.info.cpuCount }, (_, cpu) => `CPU${cpu}`.padEnd(11)).join('')}\n`);
+  add(
+    'interrupts',
+    () =>
+      `           ${Array.from({ length: kernel.host.info.cpuCount }, (_, cpu) => `CPU${cpu}`.padEnd(11)).join('')}\n`,
+  );
   add('iomem', () => '');
   add('ioports', () => '');
   add('kallsyms', () => '');
@@ -181,9 +261,28 @@ export function makeGlobalEntries(fs: ProcFilesystem): [ByteString, Inode][] {
   add('uptime', () => uptimeText(kernel));
   add('version', () => `${LINUX_BANNER}\n`);
   add('vmstat', () => vmstatText(kernel));
-  add('zoneinfo', () => `Node 0, zone   Normal\n  pages free     ${Math.floor(kernel.host.info.memoryAvailable() / 4096)}\n        managed  ${Math.floor(kernel.host.info.memoryTotal / 4096)}\n`);
-  dir('pressure', ['cpu', 'io', 'memory'].map((name) => [name, () => PRESSURE] as const));
-  dir('sysvipc', SYSVIPC_HEADERS.map(([name, header]) => [name, (ctx: IoContext) => procTexts.get(`sysvipc/${name}`)?.(ctx as Task) ?? header] as const));
-  dir('tty', [['drivers', () => '/dev/tty             /dev/tty        5       0 system:/dev/tty\n/dev/ptmx            /dev/ptmx       5       2 system\npty_slave            /dev/pts      136 0-1048575 pty:slave\n']]);
+  add(
+    'zoneinfo',
+    () =>
+      `Node 0, zone   Normal\n  pages free     ${Math.floor(kernel.host.info.memoryAvailable() / 4096)}\n        managed  ${Math.floor(kernel.host.info.memoryTotal / 4096)}\n`,
+  );
+  dir(
+    'pressure',
+    ['cpu', 'io', 'memory'].map((name) => [name, () => PRESSURE] as const),
+  );
+  dir(
+    'sysvipc',
+    SYSVIPC_HEADERS.map(
+      ([name, header]) =>
+        [name, (ctx: IoContext) => procTexts.get(`sysvipc/${name}`)?.(ctx as Task) ?? header] as const,
+    ),
+  );
+  dir('tty', [
+    [
+      'drivers',
+      () =>
+        '/dev/tty             /dev/tty        5       0 system:/dev/tty\n/dev/ptmx            /dev/ptmx       5       2 system\npty_slave            /dev/pts      136 0-1048575 pty:slave\n',
+    ],
+  ]);
   return out;
 }

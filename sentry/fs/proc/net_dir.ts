@@ -15,28 +15,58 @@ const DEV_HEAD =
   'Inter-|   Receive                                                |  Transmit\n' +
   ' face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n';
 const INET_HEAD = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
-const INET6_HEAD = '  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
+const INET6_HEAD =
+  '  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
 
 /** Two lines, names and values, as in snmp and netstat. */
 function counters(group: string, names: string, values: Record<string, number> = {}): string {
-  return `${group}: ${names}\n${group}: ${names.split(' ').map((name) => values[name] ?? 0).join(' ')}\n`;
+  return `${group}: ${names}\n${group}: ${names
+    .split(' ')
+    .map((name) => values[name] ?? 0)
+    .join(' ')}\n`;
 }
 
 const SNMP =
-  counters('Ip', 'Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs FragFails FragCreates OutTransmits', { Forwarding: 2, DefaultTTL: 64 }) +
-  counters('Icmp', 'InMsgs InErrors InCsumErrors InDestUnreachs InTimeExcds InParmProbs InSrcQuenchs InRedirects InEchos InEchoReps InTimestamps InTimestampReps InAddrMasks InAddrMaskReps OutMsgs OutErrors OutRateLimitGlobal OutRateLimitHost OutDestUnreachs OutTimeExcds OutParmProbs OutSrcQuenchs OutRedirects OutEchos OutEchoReps OutTimestamps OutTimestampReps OutAddrMasks OutAddrMaskReps') +
-  counters('Tcp', 'RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors', { RtoAlgorithm: 1, RtoMin: 200, RtoMax: 120000, MaxConn: -1 }) +
-  counters('Udp', 'InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors') +
-  counters('UdpLite', 'InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors');
+  counters(
+    'Ip',
+    'Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs FragFails FragCreates OutTransmits',
+    { Forwarding: 2, DefaultTTL: 64 },
+  ) +
+  counters(
+    'Icmp',
+    'InMsgs InErrors InCsumErrors InDestUnreachs InTimeExcds InParmProbs InSrcQuenchs InRedirects InEchos InEchoReps InTimestamps InTimestampReps InAddrMasks InAddrMaskReps OutMsgs OutErrors OutRateLimitGlobal OutRateLimitHost OutDestUnreachs OutTimeExcds OutParmProbs OutSrcQuenchs OutRedirects OutEchos OutEchoReps OutTimestamps OutTimestampReps OutAddrMasks OutAddrMaskReps',
+  ) +
+  counters(
+    'Tcp',
+    'RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors',
+    { RtoAlgorithm: 1, RtoMin: 200, RtoMax: 120000, MaxConn: -1 },
+  ) +
+  counters(
+    'Udp',
+    'InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors',
+  ) +
+  counters(
+    'UdpLite',
+    'InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors',
+  );
 
 const NETSTAT =
-  counters('TcpExt', 'SyncookiesSent SyncookiesRecv SyncookiesFailed EmbryonicRsts PruneCalled RcvPruned OfoPruned OutOfWindowIcmps LockDroppedIcmps ArpFilter TW TWRecycled TWKilled DelayedACKs DelayedACKLocked DelayedACKLost ListenOverflows ListenDrops TCPHPHits TCPPureAcks TCPHPAcks') +
-  counters('IpExt', 'InNoRoutes InTruncatedPkts InMcastPkts OutMcastPkts InBcastPkts OutBcastPkts InOctets OutOctets InMcastOctets OutMcastOctets InBcastOctets OutBcastOctets InCsumErrors InNoECTPkts InECT1Pkts InECT0Pkts InCEPkts ReasmOverlaps');
+  counters(
+    'TcpExt',
+    'SyncookiesSent SyncookiesRecv SyncookiesFailed EmbryonicRsts PruneCalled RcvPruned OfoPruned OutOfWindowIcmps LockDroppedIcmps ArpFilter TW TWRecycled TWKilled DelayedACKs DelayedACKLocked DelayedACKLost ListenOverflows ListenDrops TCPHPHits TCPPureAcks TCPHPAcks',
+  ) +
+  counters(
+    'IpExt',
+    'InNoRoutes InTruncatedPkts InMcastPkts OutMcastPkts InBcastPkts OutBcastPkts InOctets OutOctets InMcastOctets OutMcastOctets InBcastOctets OutBcastOctets InCsumErrors InNoECTPkts InECT1Pkts InECT0Pkts InCEPkts ReasmOverlaps',
+  );
 
 /** name to text when nobody registered one. */
 const FILES: readonly (readonly [string, string])[] = [
   ['arp', 'IP address       HW type     Flags       HW address            Mask     Device\n'],
-  ['dev', `${DEV_HEAD}    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n`],
+  [
+    'dev',
+    `${DEV_HEAD}    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n`,
+  ],
   ['dev_mcast', ''],
   ['fib_trie', 'Main:\nLocal:\n'],
   ['if_inet6', '00000000000000000000000000000001 01 80 10 80       lo\n'],
@@ -45,7 +75,10 @@ const FILES: readonly (readonly [string, string])[] = [
   ['netlink', 'sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n'],
   ['netstat', NETSTAT],
   ['packet', 'sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n'],
-  ['protocols', 'protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi br ha uh gp em\n'],
+  [
+    'protocols',
+    'protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi br ha uh gp em\n',
+  ],
   ['psched', '000003e8 00000040 000f4240 3b9aca00\n'],
   ['ptype', 'Type Device      Function\n'],
   ['raw', `${INET_HEAD} ref pointer drops\n`],
@@ -53,7 +86,10 @@ const FILES: readonly (readonly [string, string])[] = [
   ['route', `${'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT'.padEnd(127)}\n`],
   ['snmp', SNMP],
   ['snmp6', ''],
-  ['sockstat', 'sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n'],
+  [
+    'sockstat',
+    'sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n',
+  ],
   ['sockstat6', 'TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n'],
   ['softnet_stat', ''],
   ['tcp', `${INET_HEAD.padEnd(149)}\n`],
@@ -67,6 +103,7 @@ const FILES: readonly (readonly [string, string])[] = [
 
 export function makeNetDir(fs: Filesystem): StaticDirInode {
   const dir = new StaticDirInode(fs);
-  for (const [name, empty] of FILES) dir.add(name, new GeneratedFileInode(fs, (ctx) => procTexts.get(`net/${name}`)?.(ctx as Task) ?? empty));
+  for (const [name, empty] of FILES)
+    dir.add(name, new GeneratedFileInode(fs, (ctx) => procTexts.get(`net/${name}`)?.(ctx as Task) ?? empty));
   return dir;
 }

@@ -14,8 +14,19 @@ import type { IoContext } from '../../vfs/context.ts';
 import { dPath } from '../../vfs/d_path.ts';
 import type { ByteString, Inode } from '../../vfs/inode.ts';
 import { mountinfoText, mountstatsText, mountsText } from '../../vfs/mount_text.ts';
-import { type DirEntry, ListedDirInode, PseudoInode } from '../../vfs/pseudo_file.ts';
-import { bind, directory, file, guarded, integerWriter, link, type PidEntry, PidTableDirInode, pidTable } from './pid_entry.ts';
+import type { DirEntry, PseudoInode } from '../../vfs/pseudo_file.ts';
+import { ProcDirInode } from './proc_dir.ts';
+import {
+  bind,
+  directory,
+  file,
+  guarded,
+  integerWriter,
+  link,
+  type PidEntry,
+  PidTableDirInode,
+  pidTable,
+} from './pid_entry.ts';
 import { FdDirInode, FdinfoDirInode } from './pid_fd.ts';
 import { cmdline, environ, MemInode } from './pid_memory.ts';
 import { nsTable } from './pid_ns.ts';
@@ -54,12 +65,24 @@ function syscallText(t: Task): string {
   return `${t.syscallNr} ${[14, 13, 12, 7, 9, 8].map(hex).join(' ')} ${hex(19)} ${hex(16)}\n`;
 }
 
-const idMap = file('uid_map', 0o644, () => '         0          0 4294967295\n', () => EPERM);
+const idMap = file(
+  'uid_map',
+  0o644,
+  () => '         0          0 4294967295\n',
+  () => EPERM,
+);
 
 /** Attributes of security modules: there is none. */
 const attrTable = pidTable(
   ['current', 'prev', 'exec', 'fscreate', 'keycreate', 'sockcreate'].map((name) =>
-    name === 'prev' ? file(name, 0o444, () => EINVAL) : file(name, 0o666, () => EINVAL, () => EINVAL),
+    name === 'prev'
+      ? file(name, 0o444, () => EINVAL)
+      : file(
+          name,
+          0o666,
+          () => EINVAL,
+          () => EINVAL,
+        ),
   ),
 );
 
@@ -88,8 +111,16 @@ const sharedEntries: readonly PidEntry[] = [
   guarded('maps', 0o444, (t, ctx) => liveMm(t)?.mapsText(ctx.rootDir) ?? ''),
   file('numa_maps', 0o444, () => ''),
   mem,
-  link('cwd', (t, ctx) => (t.isLive ? dPath(ctx.rootDir, t.cwd) : ENOENT), (t) => (t.isLive ? t.cwd : ENOENT)),
-  link('root', (t, ctx) => (t.isLive ? dPath(ctx.rootDir, t.rootDir) : ENOENT), (t) => (t.isLive ? t.rootDir : ENOENT)),
+  link(
+    'cwd',
+    (t, ctx) => (t.isLive ? dPath(ctx.rootDir, t.cwd) : ENOENT),
+    (t) => (t.isLive ? t.cwd : ENOENT),
+  ),
+  link(
+    'root',
+    (t, ctx) => (t.isLive ? dPath(ctx.rootDir, t.rootDir) : ENOENT),
+    (t) => (t.isLive ? t.rootDir : ENOENT),
+  ),
   link(
     'exe',
     (t, ctx) => {
@@ -113,31 +144,77 @@ const sharedEntries: readonly PidEntry[] = [
     'oom_adj',
     0o644,
     (t) => `${Math.trunc((t.threadGroup.oomScoreAdj * 17) / OOM_SCORE_ADJ_MAX)}\n`,
-    integerWriter(-17, 15, (t, ctx, value) => setOomScoreAdj(t, ctx, value === 15 ? OOM_SCORE_ADJ_MAX : Math.trunc((value * OOM_SCORE_ADJ_MAX) / 17))),
+    integerWriter(-17, 15, (t, ctx, value) =>
+      setOomScoreAdj(t, ctx, value === 15 ? OOM_SCORE_ADJ_MAX : Math.trunc((value * OOM_SCORE_ADJ_MAX) / 17)),
+    ),
   ),
-  file('oom_score_adj', 0o644, (t) => `${t.threadGroup.oomScoreAdj}\n`, integerWriter(-OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MAX, setOomScoreAdj)),
-  file('loginuid', 0o644, () => '4294967295', () => EPERM),
+  file(
+    'oom_score_adj',
+    0o644,
+    (t) => `${t.threadGroup.oomScoreAdj}\n`,
+    integerWriter(-OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MAX, setOomScoreAdj),
+  ),
+  file(
+    'loginuid',
+    0o644,
+    () => '4294967295',
+    () => EPERM,
+  ),
   file('sessionid', 0o444, () => '4294967295'),
-  guarded('io', 0o400, () => 'rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n'),
+  guarded(
+    'io',
+    0o400,
+    () => 'rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n',
+  ),
   idMap,
   { ...idMap, name: 'gid_map' },
   { ...idMap, name: 'projid_map' },
-  file('setgroups', 0o644, () => 'allow\n', () => EPERM),
+  file(
+    'setgroups',
+    0o644,
+    () => 'allow\n',
+    () => EPERM,
+  ),
 ];
 
 const processEntries: readonly PidEntry[] = [
   ...sharedEntries,
   directory('task', (scope) => new TaskDirInode(scope)),
   guarded('mountstats', 0o400, (t) => (t.isLive ? mountstatsText(t.rootDir) : EINVAL)),
-  file('autogroup', 0o644, (t) => `/autogroup-${t.threadGroup.session.id} nice 0\n`, () => 0),
-  file('clear_refs', 0o200, () => EINVAL, integerWriter(1, 5, () => 0)),
-  file('coredump_filter', 0o644, () => '00000033\n', () => 0),
-  file('timens_offsets', 0o644, () => 'monotonic           0         0\nboottime            0         0\n', () => EPERM),
+  file(
+    'autogroup',
+    0o644,
+    (t) => `/autogroup-${t.threadGroup.session.id} nice 0\n`,
+    () => 0,
+  ),
+  file(
+    'clear_refs',
+    0o200,
+    () => EINVAL,
+    integerWriter(1, 5, () => 0),
+  ),
+  file(
+    'coredump_filter',
+    0o644,
+    () => '00000033\n',
+    () => 0,
+  ),
+  file(
+    'timens_offsets',
+    0o644,
+    () => 'monotonic           0         0\nboottime            0         0\n',
+    () => EPERM,
+  ),
   file('timers', 0o444, () => ''),
-  file('timerslack_ns', 0o666, (t) => `${t.timerSlackNs}\n`, integerWriter(0, Number.MAX_SAFE_INTEGER, (t, _ctx, value) => {
-    t.timerSlackNs = value === 0 ? t.defaultTimerSlackNs : value;
-    return 0;
-  })),
+  file(
+    'timerslack_ns',
+    0o666,
+    (t) => `${t.timerSlackNs}\n`,
+    integerWriter(0, Number.MAX_SAFE_INTEGER, (t, _ctx, value) => {
+      t.timerSlackNs = value === 0 ? t.defaultTimerSlackNs : value;
+      return 0;
+    }),
+  ),
 ];
 
 const threadEntries: readonly PidEntry[] = [
@@ -153,7 +230,7 @@ const processTable = pidTable(processEntries);
 const threadTable = pidTable(threadEntries);
 
 /** /proc/pid/task: the threads. */
-class TaskDirInode extends ListedDirInode {
+class TaskDirInode extends ProcDirInode {
   private readonly scope: TaskScope;
 
   constructor(scope: TaskScope) {

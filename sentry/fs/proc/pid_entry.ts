@@ -11,8 +11,9 @@ import type { Task } from '../../kernel/task.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { ByteString, Inode } from '../../vfs/inode.ts';
 import type { Path } from '../../vfs/mount.ts';
-import { type DirEntry, type GeneratedContent, GeneratedFileInode, ListedDirInode, MagicLinkInode } from '../../vfs/pseudo_file.ts';
-import { mayAccess, TaskScope } from './task_scope.ts';
+import { type DirEntry, type GeneratedContent, GeneratedFileInode, MagicLinkInode } from '../../vfs/pseudo_file.ts';
+import { ProcDirInode } from './proc_dir.ts';
+import { mayAccess, type TaskScope } from './task_scope.ts';
 
 export interface PidEntry {
   readonly name: ByteString;
@@ -63,7 +64,11 @@ export function guarded(name: ByteString, mode: number, read: ReadText): PidEntr
 }
 
 /** A magic link, for those who might trace the task. */
-export function link(name: ByteString, text: (t: Task, ctx: IoContext) => ByteString | Errno, place: (t: Task, ctx: IoContext) => Path | Errno): PidEntry {
+export function link(
+  name: ByteString,
+  text: (t: Task, ctx: IoContext) => ByteString | Errno,
+  place: (t: Task, ctx: IoContext) => Path | Errno,
+): PidEntry {
   const guard = <T>(scope: TaskScope, ctx: IoContext, then: () => T | Errno): T | Errno => {
     if (!scope.isCurrent()) return ESRCH;
     const denied = mayAccess(ctx, scope.task);
@@ -90,7 +95,7 @@ export function directory(name: ByteString, make: (scope: TaskScope) => Inode): 
 }
 
 /** A directory over a table of entries. */
-export class PidTableDirInode extends ListedDirInode {
+export class PidTableDirInode extends ProcDirInode {
   protected readonly scope: TaskScope;
   private readonly table: readonly PidEntry[];
   private readonly byName: ReadonlyMap<ByteString, PidEntry>;
@@ -104,11 +109,7 @@ export class PidTableDirInode extends ListedDirInode {
   }
   override lookup(_ctx: IoContext, name: ByteString): Inode | Errno {
     const entry = this.byName.get(name);
-    if (entry === undefined) return this.missing(name);
-    return entry.make(this.scope);
-  }
-  protected missing(_name: ByteString): Errno {
-    return ENOENT;
+    return entry === undefined ? ENOENT : entry.make(this.scope);
   }
   override list(_ctx: IoContext): readonly DirEntry[] {
     return this.table.map(({ name, dtype }, i) => ({ name, dtype, ino: this.ino * 256 + i + 1 }));
@@ -122,7 +123,11 @@ export interface PidTable {
 }
 
 export function pidTable(entries: readonly PidEntry[]): PidTable {
-  return { entries, byName: new Map(entries.map((e) => [e.name, e])), directories: entries.filter((e) => e.dtype === DT_DIR).length };
+  return {
+    entries,
+    byName: new Map(entries.map((e) => [e.name, e])),
+    directories: entries.filter((e) => e.dtype === DT_DIR).length,
+  };
 }
 
 /** Parses a decimal integer written to a file, surrounding white space allowed. Errors: EINVAL. */
@@ -132,10 +137,13 @@ export function parseInteger(text: ByteString): number | null {
 }
 
 /** A write handler for one integer in [min, max]. */
-export function integerWriter(min: number, max: number, set: (t: Task, ctx: IoContext, value: number) => number): WriteText {
+export function integerWriter(
+  min: number,
+  max: number,
+  set: (t: Task, ctx: IoContext, value: number) => number,
+): WriteText {
   return (t, ctx, text) => {
     const value = parseInteger(text);
     return value === null || value < min || value > max ? EINVAL : set(t, ctx, value);
   };
 }
-

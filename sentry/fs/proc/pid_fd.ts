@@ -13,8 +13,9 @@ import type { IoContext } from '../../vfs/context.ts';
 import { dPath } from '../../vfs/d_path.ts';
 import type { FileDescription } from '../../vfs/file_description.ts';
 import type { ByteString, Inode } from '../../vfs/inode.ts';
-import { type DirEntry, GeneratedFileInode, ListedDirInode, MagicLinkInode } from '../../vfs/pseudo_file.ts';
-import { mayAccess, type ProcScope, TaskScope } from './task_scope.ts';
+import { type DirEntry, GeneratedFileInode, MagicLinkInode } from '../../vfs/pseudo_file.ts';
+import { ProcDirInode } from './proc_dir.ts';
+import { mayAccess, type ProcScope, type TaskScope } from './task_scope.ts';
 
 /** Ties an entry to one descriptor of the task. */
 class FdScope implements ProcScope {
@@ -39,7 +40,7 @@ function parseFd(name: ByteString): number {
   return /^(0|[1-9]\d{0,8})$/.test(name) ? Number(name) : -1;
 }
 
-abstract class FdTableDirInode extends ListedDirInode {
+abstract class FdTableDirInode extends ProcDirInode {
   protected readonly scope: TaskScope;
   private readonly dtype: number;
 
@@ -64,7 +65,10 @@ abstract class FdTableDirInode extends ListedDirInode {
   override list(_ctx: IoContext): readonly DirEntry[] {
     const entries: DirEntry[] = [];
     const t = this.scope.task;
-    if (t.isLive) t.fdTable.forEach((fd) => entries.push({ name: String(fd), ino: this.ino * 65536 + fd + 1, dtype: this.dtype }));
+    if (t.isLive)
+      t.fdTable.forEach((fd) => {
+        entries.push({ name: String(fd), ino: this.ino * 65536 + fd + 1, dtype: this.dtype });
+      });
     return entries;
   }
   override refreshAttributes(): number {

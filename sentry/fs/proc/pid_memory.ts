@@ -97,7 +97,11 @@ class MemFile extends FileDescription {
     return this.position;
   }
 
-  private move(io: IoSequence, offset: number, step: (mm: MemoryManager, addr: number, buf: Uint8Array, n: number) => number): number {
+  private move(
+    io: IoSequence,
+    offset: number,
+    step: (mm: MemoryManager, addr: number, buf: Uint8Array, n: number) => number,
+  ): number {
     const mm = this.mm;
     if (mm === null || mm.userCount === 0) return 0;
     const buf = new Uint8Array(Math.min(CHUNK, io.remaining));

@@ -42,10 +42,20 @@ const KINDS: readonly Kind[] = [
   { entry: 'mnt', name: 'mnt', type: 0x00020000, get: (t) => ({ inum: t.mountNs.id, namespace: t.mountNs }) },
   { entry: 'net', name: 'net', type: 0x40000000, get: () => ({ inum: INIT_NET_INUM, namespace: null }) },
   { entry: 'pid', name: 'pid', type: 0x20000000, get: (t) => ({ inum: t.pidNs.inum, namespace: t.pidNs }) },
-  { entry: 'pid_for_children', name: 'pid', type: 0x20000000, get: (t) => ({ inum: t.childPidNs.inum, namespace: t.childPidNs }) },
+  {
+    entry: 'pid_for_children',
+    name: 'pid',
+    type: 0x20000000,
+    get: (t) => ({ inum: t.childPidNs.inum, namespace: t.childPidNs }),
+  },
   { entry: 'time', name: 'time', type: 0x80, get: () => ({ inum: INIT_TIME_INUM, namespace: null }) },
   { entry: 'time_for_children', name: 'time', type: 0x80, get: () => ({ inum: INIT_TIME_INUM, namespace: null }) },
-  { entry: 'user', name: 'user', type: 0x10000000, get: (t) => ({ inum: INIT_USER_INUM + t.creds.userNs.level, namespace: t.creds.userNs }) },
+  {
+    entry: 'user',
+    name: 'user',
+    type: 0x10000000,
+    get: (t) => ({ inum: INIT_USER_INUM + t.creds.userNs.level, namespace: t.creds.userNs }),
+  },
   { entry: 'uts', name: 'uts', type: 0x04000000, get: (t) => ({ inum: t.uts.inum, namespace: t.uts }) },
 ];
 
@@ -77,7 +87,10 @@ function entryFor(kind: Kind): PidEntry {
     (t) => {
       if (!t.isLive) return ESRCH;
       const { inum, namespace } = kind.get(t);
-      return nsfs.place(new NamespaceInode({ type: kind.type, name: kind.name, inum, namespace }), `${kind.name}:[${inum}]`);
+      return nsfs.place(
+        new NamespaceInode({ type: kind.type, name: kind.name, inum, namespace }),
+        `${kind.name}:[${inum}]`,
+      );
     },
   );
 }

@@ -21,7 +21,13 @@ const PF_FORKNOEXEC = 0x40;
 const PF_SUPERPRIV = 0x100;
 
 const STATE_NAMES: Record<string, string> = {
-  R: 'R (running)', S: 'S (sleeping)', D: 'D (disk sleep)', T: 'T (stopped)', t: 't (tracing stop)', Z: 'Z (zombie)', X: 'X (dead)',
+  R: 'R (running)',
+  S: 'S (sleeping)',
+  D: 'D (disk sleep)',
+  T: 'T (stopped)',
+  t: 't (tracing stop)',
+  Z: 'Z (zombie)',
+  X: 'X (dead)',
 };
 
 const ticks = (ns: number): number => Math.floor(ns / NS_PER_TICK);
@@ -70,22 +76,63 @@ export function statText(t: Task, ctx: IoContext, scope: TaskScope): string {
   const isRealtime = t.schedPolicy === 1 || t.schedPolicy === 2;
   const dead = mm === null;
   return `${[
-    t.tidIn(scope.pidNs), `(${t.comm})`, t.stateChar, parentPid(group, scope),
-    dead && group.isReaped ? -1 : group.processGroup.idIn(scope.pidNs), group.session.idIn(scope.pidNs), ttyNr, tpgid,
+    t.tidIn(scope.pidNs),
+    `(${t.comm})`,
+    t.stateChar,
+    parentPid(group, scope),
+    dead && group.isReaped ? -1 : group.processGroup.idIn(scope.pidNs),
+    group.session.idIn(scope.pidNs),
+    ttyNr,
+    tpgid,
     0x400000 | (group.hasExeced ? 0 : PF_FORKNOEXEC) | (t.creds.euid === 0 ? PF_SUPERPRIV : 0),
-    usage.minorFaults, children.minorFaults, usage.majorFaults, children.majorFaults,
-    ticks(usage.userNs), ticks(usage.systemNs), ticks(children.userNs), ticks(children.systemNs),
-    isRealtime ? -1 - t.schedPriority : 20 + t.nice, t.nice, group.tasks.size, 0, ticks(startBoottimeNs(t)),
-    memory?.size ?? 0, Math.floor((memory?.resident ?? 0) / 4096), rssLimit === Number.POSITIVE_INFINITY ? ULONG_MAX : rssLimit,
-    dead ? 0 : (layout?.startCode ?? 1), dead ? 0 : (layout?.endCode ?? 1), layout?.startStack ?? 0, 0, 0,
-    statSignals(t.pending.set), statSignals(t.blocked), statSignals(ignored), statSignals(caught),
-    permitted && t.stateChar === 'S' ? 1 : 0, 0, 0, group.exitSignal, 0, t.schedPriority, t.schedPolicy, 0, 0, 0,
-    layout?.startData ?? 0, layout?.endData ?? 0, layout?.startBrk ?? 0, layout?.argStart ?? 0, layout?.argEnd ?? 0,
-    layout?.envStart ?? 0, layout?.envEnd ?? 0, permitted ? (dead ? t.exitStatus : 0) : 0,
+    usage.minorFaults,
+    children.minorFaults,
+    usage.majorFaults,
+    children.majorFaults,
+    ticks(usage.userNs),
+    ticks(usage.systemNs),
+    ticks(children.userNs),
+    ticks(children.systemNs),
+    isRealtime ? -1 - t.schedPriority : 20 + t.nice,
+    t.nice,
+    group.tasks.size,
+    0,
+    ticks(startBoottimeNs(t)),
+    memory?.size ?? 0,
+    Math.floor((memory?.resident ?? 0) / 4096),
+    rssLimit === Number.POSITIVE_INFINITY ? ULONG_MAX : rssLimit,
+    dead ? 0 : (layout?.startCode ?? 1),
+    dead ? 0 : (layout?.endCode ?? 1),
+    layout?.startStack ?? 0,
+    0,
+    0,
+    statSignals(t.pending.set),
+    statSignals(t.blocked),
+    statSignals(ignored),
+    statSignals(caught),
+    permitted && t.stateChar === 'S' ? 1 : 0,
+    0,
+    0,
+    group.exitSignal,
+    0,
+    t.schedPriority,
+    t.schedPolicy,
+    0,
+    0,
+    0,
+    layout?.startData ?? 0,
+    layout?.endData ?? 0,
+    layout?.startBrk ?? 0,
+    layout?.argStart ?? 0,
+    layout?.argEnd ?? 0,
+    layout?.envStart ?? 0,
+    layout?.envEnd ?? 0,
+    permitted ? (dead ? t.exitStatus : 0) : 0,
   ].join(' ')}\n`;
 }
 
-const caps = (set: CapSet): string => (set[1] >>> 0).toString(16).padStart(8, '0') + (set[0] >>> 0).toString(16).padStart(8, '0');
+const caps = (set: CapSet): string =>
+  (set[1] >>> 0).toString(16).padStart(8, '0') + (set[0] >>> 0).toString(16).padStart(8, '0');
 
 /** Escapes as seq_put_escaped does for names: backslash and newline. */
 function escapeName(name: string): string {
@@ -122,11 +169,18 @@ export function statusFileText(t: Task, _ctx: IoContext, scope: TaskScope): stri
   const sigLimit = group.rlimits.soft(RLIMIT_SIGPENDING);
   let queued = group.sharedPending.count;
   for (const task of group.tasks) queued += task.pending.count;
-  const levels = (ids: readonly number[]): string => ids.slice(scope.pidNs.level).map((id) => `\t${id}`).join('');
+  const levels = (ids: readonly number[]): string =>
+    ids
+      .slice(scope.pidNs.level)
+      .map((id) => `\t${id}`)
+      .join('');
   const { processGroup, session } = group;
   const usage = taskUsage(t);
   const fdSize = t.isLive ? Math.max(64, 2 ** Math.ceil(Math.log2(Math.max(1, t.fdTable.size)))) : 0;
-  const memory = mm === null ? '' : `${statusText(mm)}HugetlbPages:\t       0 kB\nCoreDumping:\t0\nTHP_enabled:\t1\nuntag_mask:\t0xffffffffffffffff\n`;
+  const memory =
+    mm === null
+      ? ''
+      : `${statusText(mm)}HugetlbPages:\t       0 kB\nCoreDumping:\t0\nTHP_enabled:\t1\nuntag_mask:\t0xffffffffffffffff\n`;
   return (
     `Name:\t${escapeName(t.comm)}\n${t.isLive ? `Umask:\t${t.umask.toString(8).padStart(4, '0')}\n` : ''}State:\t${STATE_NAMES[t.stateChar]}\n` +
     `Tgid:\t${group.pidIn(scope.pidNs)}\nNgid:\t0\nPid:\t${t.tidIn(scope.pidNs)}\nPPid:\t${parentPid(group, scope)}\nTracerPid:\t0\n` +
@@ -144,10 +198,22 @@ export function statusFileText(t: Task, _ctx: IoContext, scope: TaskScope): stri
 }
 
 const LIMIT_ROWS: readonly (readonly [number, string, string])[] = [
-  [0, 'Max cpu time', 'seconds'], [1, 'Max file size', 'bytes'], [2, 'Max data size', 'bytes'], [3, 'Max stack size', 'bytes'],
-  [4, 'Max core file size', 'bytes'], [5, 'Max resident set', 'bytes'], [6, 'Max processes', 'processes'], [7, 'Max open files', 'files'],
-  [8, 'Max locked memory', 'bytes'], [9, 'Max address space', 'bytes'], [10, 'Max file locks', 'locks'], [11, 'Max pending signals', 'signals'],
-  [12, 'Max msgqueue size', 'bytes'], [13, 'Max nice priority', ''], [14, 'Max realtime priority', ''], [15, 'Max realtime timeout', 'us'],
+  [0, 'Max cpu time', 'seconds'],
+  [1, 'Max file size', 'bytes'],
+  [2, 'Max data size', 'bytes'],
+  [3, 'Max stack size', 'bytes'],
+  [4, 'Max core file size', 'bytes'],
+  [5, 'Max resident set', 'bytes'],
+  [6, 'Max processes', 'processes'],
+  [7, 'Max open files', 'files'],
+  [8, 'Max locked memory', 'bytes'],
+  [9, 'Max address space', 'bytes'],
+  [10, 'Max file locks', 'locks'],
+  [11, 'Max pending signals', 'signals'],
+  [12, 'Max msgqueue size', 'bytes'],
+  [13, 'Max nice priority', ''],
+  [14, 'Max realtime priority', ''],
+  [15, 'Max realtime timeout', 'us'],
 ];
 
 export function limitsText(t: Task): string {
@@ -171,8 +237,12 @@ export function schedText(t: Task, _ctx: IoContext, scope: TaskScope): string {
   const line = (name: string, value: string | number): string => `${name.padEnd(45)}:${String(value).padStart(21)}\n`;
   const ms = ((usage.userNs + usage.systemNs) / 1e6).toFixed(6);
   return (
-    head + line('se.sum_exec_runtime', ms) + line('nr_switches', usage.voluntarySwitches + usage.involuntarySwitches) +
-    line('nr_voluntary_switches', usage.voluntarySwitches) + line('nr_involuntary_switches', usage.involuntarySwitches) +
-    line('policy', t.schedPolicy) + line('prio', 120 + t.nice)
+    head +
+    line('se.sum_exec_runtime', ms) +
+    line('nr_switches', usage.voluntarySwitches + usage.involuntarySwitches) +
+    line('nr_voluntary_switches', usage.voluntarySwitches) +
+    line('nr_involuntary_switches', usage.involuntarySwitches) +
+    line('policy', t.schedPolicy) +
+    line('prio', 120 + t.nice)
   );
 }

@@ -16,7 +16,8 @@ import type { IoContext } from '../../vfs/context.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
 import { Filesystem, type FilesystemType, type StatFs } from '../../vfs/filesystem.ts';
 import type { ByteString, Inode } from '../../vfs/inode.ts';
-import { type DirEntry, ListedDirInode, type StaticDirInode, SymlinkInode } from '../../vfs/pseudo_file.ts';
+import { type DirEntry, type StaticDirInode, SymlinkInode } from '../../vfs/pseudo_file.ts';
+import { ProcDirInode } from './proc_dir.ts';
 import { makeGlobalEntries } from './global_files.ts';
 import { makeNetDir } from './net_dir.ts';
 import { makePidDir } from './pid_dir.ts';
@@ -70,7 +71,7 @@ export class ProcFilesystem extends Filesystem {
   }
 }
 
-class ProcRootInode extends ListedDirInode {
+class ProcRootInode extends ProcDirInode {
   readonly entries = new Map<ByteString, Inode>();
   private readonly proc: ProcFilesystem;
 
@@ -122,7 +123,8 @@ export function procType(kernel: Kernel): FilesystemType {
     isUserMountable: true,
     isNodev: true,
     mount: (ctx, _source, data) => {
-      for (const option of data.split(',')) if (option !== '' && !/^(hidepid|gid|subset)=\w+$/.test(option)) return EINVAL;
+      for (const option of data.split(','))
+        if (option !== '' && !/^(hidepid|gid|subset)=\w+$/.test(option)) return EINVAL;
       return new ProcFilesystem(kernel, (ctx as Task).pidNs ?? kernel.pidNs, data === '' ? '' : `,${data}`);
     },
   };

@@ -19,28 +19,67 @@ import { cpuMask, limitsText, statText, statusFileText } from './pid_stat.ts';
 import { ProcFilesystem } from './proc_filesystem.ts';
 import { TaskScope } from './task_scope.ts';
 
-const CPUINFO = 'processor\t: 0\nmodel name\t: Test\n\nprocessor\t: 1\nmodel name\t: Test\n\nprocessor\t: 2\nmodel name\t: Test\n\n';
+const CPUINFO =
+  'processor\t: 0\nmodel name\t: Test\n\nprocessor\t: 1\nmodel name\t: Test\n\nprocessor\t: 2\nmodel name\t: Test\n\n';
 
 function fakeKernel(): Kernel {
   const clock = { monotonicNs: () => 5e9, boottimeNs: () => 65e9, realtimeSeconds: () => 1700000000 };
   return {
-    tasks: new Map(), liveTasks: 1, totalForks: 3, maxTasks: 8192, clock,
-    host: { clock, info: { cpuCount: 2, memoryTotal: 2 ** 31, memoryAvailable: () => 2 ** 30, cpuinfo: CPUINFO }, random: (b: Uint8Array) => b.fill(7) },
+    tasks: new Map(),
+    liveTasks: 1,
+    totalForks: 3,
+    maxTasks: 8192,
+    clock,
+    host: {
+      clock,
+      info: { cpuCount: 2, memoryTotal: 2 ** 31, memoryAvailable: () => 2 ** 30, cpuinfo: CPUINFO },
+      random: (b: Uint8Array) => b.fill(7),
+    },
     vfs: { filesystemsText: () => 'nodev\tproc\n', devices: { list: () => [[1, 'mem']] } },
   } as unknown as Kernel;
 }
 
 function fakeTask(kernel: Kernel, ns: PidNamespace): Task {
   const group = {
-    pids: [7], pidIn: () => 7, tasks: new Set([1]), parent: null, processGroup: { idIn: () => 7, pids: [7] }, session: { idIn: () => 7, tty: null, pids: [7] },
-    childUsage: newUsage(), deadUsage: newUsage(), hasExeced: true, exitSignal: 17, handlers: { summary: () => {} }, rlimits: new Rlimits(),
-    sharedPending: { count: 0, set: new SigSet() }, isReaped: false, leader: null,
+    pids: [7],
+    pidIn: () => 7,
+    tasks: new Set([1]),
+    parent: null,
+    processGroup: { idIn: () => 7, pids: [7] },
+    session: { idIn: () => 7, tty: null, pids: [7] },
+    childUsage: newUsage(),
+    deadUsage: newUsage(),
+    hasExeced: true,
+    exitSignal: 17,
+    handlers: { summary: () => {} },
+    rlimits: new Rlimits(),
+    sharedPending: { count: 0, set: new SigSet() },
+    isReaped: false,
+    leader: null,
   };
   group.tasks = new Set();
   const t = {
-    kernel, threadGroup: group, comm: 'a b) c', stateChar: 'Z', isLive: false, isLeader: true, tidIn: () => 7, pids: [7], nice: 5, schedPolicy: 0, schedPriority: 0, startTimeNs: 4e9,
-    pending: { set: new SigSet(), count: 0 }, blocked: new SigSet(), creds: rootCredentials(new UserNamespace()), exitStatus: 256, thread: null, usage: null, affinity: Uint8Array.of(3),
-    noNewPrivs: true, mm: { userCount: 0 },
+    kernel,
+    threadGroup: group,
+    comm: 'a b) c',
+    stateChar: 'Z',
+    isLive: false,
+    isLeader: true,
+    tidIn: () => 7,
+    pids: [7],
+    nice: 5,
+    schedPolicy: 0,
+    schedPriority: 0,
+    startTimeNs: 4e9,
+    pending: { set: new SigSet(), count: 0 },
+    blocked: new SigSet(),
+    creds: rootCredentials(new UserNamespace()),
+    exitStatus: 256,
+    thread: null,
+    usage: null,
+    affinity: Uint8Array.of(3),
+    noNewPrivs: true,
+    mm: { userCount: 0 },
   } as unknown as Task;
   ns.tasks.set(7, t);
   return t;
@@ -54,7 +93,8 @@ const scope = new TaskScope(proc, t, ns, false);
 
 function read(path: string, chunk = 100000): string {
   let inode = proc.root.lookup(t as unknown as IoContext, path.split('/')[0] as string);
-  for (const part of path.split('/').slice(1)) if (!isErrno(inode)) inode = inode.lookup(t as unknown as IoContext, part);
+  for (const part of path.split('/').slice(1))
+    if (!isErrno(inode)) inode = inode.lookup(t as unknown as IoContext, part);
   if (isErrno(inode)) return String(inode);
   const file = inode.open(t, pipefs.place(inode), 0);
   if (isErrno(file)) return String(file);
@@ -71,7 +111,12 @@ describe('/proc/pid', () => {
   it('stat has its 52 fields after a name with a parenthesis', () => {
     const text = statText(t, t, scope);
     expect(text.startsWith('7 (a b) c) Z 0 7 7 0 -1 4194560 ')).toBe(true);
-    expect(text.slice(text.lastIndexOf(')') + 2).trim().split(' ')).toHaveLength(50);
+    expect(
+      text
+        .slice(text.lastIndexOf(')') + 2)
+        .trim()
+        .split(' '),
+    ).toHaveLength(50);
     expect(text.endsWith(' 256\n')).toBe(true);
   });
   it('status has well-formed lines', () => {
@@ -82,7 +127,9 @@ describe('/proc/pid', () => {
     expect(text).toContain('\nNoNewPrivs:\t1\n');
   });
   it('limits keeps its columns', () => {
-    expect(limitsText(t).split('\n')[1]).toBe('Max cpu time              unlimited            unlimited            seconds   ');
+    expect(limitsText(t).split('\n')[1]).toBe(
+      'Max cpu time              unlimited            unlimited            seconds   ',
+    );
   });
 });
 
@@ -97,7 +144,18 @@ describe('/proc', () => {
   it('lists processes and fixed names, each of which can be read', () => {
     const names = proc.root.list(t).map((e) => e.name);
     expect(names).toContain('7');
-    for (const name of ['cpuinfo', 'devices', 'filesystems', 'loadavg', 'meminfo', 'stat', 'uptime', 'version', 'vmstat']) expect(read(name)).not.toBe('');
+    for (const name of [
+      'cpuinfo',
+      'devices',
+      'filesystems',
+      'loadavg',
+      'meminfo',
+      'stat',
+      'uptime',
+      'version',
+      'vmstat',
+    ])
+      expect(read(name)).not.toBe('');
     expect(read('loadavg')).toMatch(/^\d+\.\d\d \d+\.\d\d \d+\.\d\d \d+\/\d+ \d+\n$/);
     expect(read('uptime')).toMatch(/^65\.00 \d+\.\d\d\n$/);
     expect(read('stat')).toContain('btime 1699999935\n');
@@ -120,6 +178,8 @@ describe('/proc', () => {
     expect(file.write(t, new BufferIo(Buffer.from('12\n')))).toBe(EINVAL);
     expect(file.pwrite(t, new BufferIo(Buffer.from('40000\n')), 0)).toBe(6);
     expect(read(path)).toBe('40000\n');
-    expect(read('sys/kernel/random/uuid')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\n$/);
+    expect(read('sys/kernel/random/uuid')).toMatch(
+      /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\n$/,
+    );
   });
 });

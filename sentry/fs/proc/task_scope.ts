@@ -64,8 +64,12 @@ export function mayAccess(ctx: IoContext, target: Task): number {
   const their = target.creds;
   if (creds.hasCap(CAP_SYS_PTRACE)) return 0;
   const sameIds =
-    creds.fsuid === their.euid && creds.fsuid === their.suid && creds.fsuid === their.ruid &&
-    creds.fsgid === their.egid && creds.fsgid === their.sgid && creds.fsgid === their.rgid;
+    creds.fsuid === their.euid &&
+    creds.fsuid === their.suid &&
+    creds.fsuid === their.ruid &&
+    creds.fsgid === their.egid &&
+    creds.fsgid === their.sgid &&
+    creds.fsgid === their.rgid;
   if (!sameIds) return EACCES;
   const mm = liveMm(target);
   if (mm !== null && mm.dumpable !== 1) return EACCES;

@@ -71,8 +71,23 @@ class Tree {
 
 function fill(tree: Tree, kernel: Kernel): void {
   const { info } = kernel.host;
-  for (const name of ['block', 'bus', 'class', 'dev/block', 'dev/char', 'firmware', 'fs/cgroup', 'kernel/debug', 'kernel/security', 'kernel/tracing', 'module', 'power']) tree.dir(name);
-  for (const name of ['block', 'drm', 'graphics', 'input', 'mem', 'misc', 'net', 'power_supply', 'thermal', 'tty']) tree.dir(`class/${name}`);
+  for (const name of [
+    'block',
+    'bus',
+    'class',
+    'dev/block',
+    'dev/char',
+    'firmware',
+    'fs/cgroup',
+    'kernel/debug',
+    'kernel/security',
+    'kernel/tracing',
+    'module',
+    'power',
+  ])
+    tree.dir(name);
+  for (const name of ['block', 'drm', 'graphics', 'input', 'mem', 'misc', 'net', 'power_supply', 'thermal', 'tty'])
+    tree.dir(`class/${name}`);
   for (const name of ['cpu', 'node', 'pci', 'platform', 'usb']) {
     tree.dir(`bus/${name}/devices`);
     tree.dir(`bus/${name}/drivers`);
@@ -86,7 +101,13 @@ function fill(tree: Tree, kernel: Kernel): void {
   tree.file('kernel/mm/transparent_hugepage/hpage_pmd_size', 2097152);
   tree.file('kernel/mm/transparent_hugepage/use_zero_page', 1, 0o644);
   tree.dir('kernel/mm/hugepages/hugepages-2048kB');
-  for (const name of ['nr_hugepages', 'free_hugepages', 'resv_hugepages', 'surplus_hugepages', 'nr_overcommit_hugepages']) {
+  for (const name of [
+    'nr_hugepages',
+    'free_hugepages',
+    'resv_hugepages',
+    'surplus_hugepages',
+    'nr_overcommit_hugepages',
+  ]) {
     tree.file(`kernel/mm/hugepages/hugepages-2048kB/${name}`, 0);
   }
   tree.file('kernel/mm/ksm/run', 0, 0o644);
@@ -122,7 +143,8 @@ function fillCpus(tree: Tree, info: HostInfo): void {
 function fillTopology(tree: Tree, at: string, places: readonly CpuPlace[], cpu: number): void {
   const own = places[cpu] as CpuPlace;
   const n = places.length;
-  const with_ = (test: (other: CpuPlace) => boolean): number[] => places.flatMap((other, i) => (test(other) ? [i] : []));
+  const with_ = (test: (other: CpuPlace) => boolean): number[] =>
+    places.flatMap((other, i) => (test(other) ? [i] : []));
   const inCore = with_((other) => other.packageId === own.packageId && other.coreId === own.coreId);
   const inPackage = with_((other) => other.packageId === own.packageId);
   tree.file(`${at}/physical_package_id`, own.packageId);
@@ -143,8 +165,11 @@ function fillCaches(tree: Tree, at: string, info: HostInfo, places: readonly Cpu
   const own = places[cpu] as CpuPlace;
   (info.caches ?? []).forEach((cache, index) => {
     const isShared = Number(cache['level']) >= 3;
-    const sharers = places.flatMap((other, i) => (other.packageId === own.packageId && (isShared || other.coreId === own.coreId) ? [i] : []));
-    for (const [name, value] of Object.entries(cache)) if (name !== 'shared_cpu_list') tree.file(`${at}/index${index}/${name}`, value);
+    const sharers = places.flatMap((other, i) =>
+      other.packageId === own.packageId && (isShared || other.coreId === own.coreId) ? [i] : [],
+    );
+    for (const [name, value] of Object.entries(cache))
+      if (name !== 'shared_cpu_list') tree.file(`${at}/index${index}/${name}`, value);
     tree.file(`${at}/index${index}/id`, isShared ? own.packageId : cpu);
     tree.file(`${at}/index${index}/physical_line_partition`, 1);
     tree.file(`${at}/index${index}/shared_cpu_list`, cpuList(sharers));
@@ -156,12 +181,16 @@ function fillNode(tree: Tree, kernel: Kernel): void {
   const base = 'devices/system/node';
   const { info } = kernel.host;
   const cpus = Array.from({ length: info.cpuCount }, (_, cpu) => cpu);
-  for (const name of ['online', 'possible', 'has_cpu', 'has_memory', 'has_normal_memory']) tree.file(`${base}/${name}`, 0);
+  for (const name of ['online', 'possible', 'has_cpu', 'has_memory', 'has_normal_memory'])
+    tree.file(`${base}/${name}`, 0);
   tree.file(`${base}/node0/cpulist`, cpuList(cpus));
   tree.file(`${base}/node0/cpumap`, cpuMap(cpus, info.cpuCount));
   tree.file(`${base}/node0/distance`, 10);
   tree.file(`${base}/node0/meminfo`, () => nodeMeminfo(info));
-  tree.file(`${base}/node0/numastat`, 'numa_hit 0\nnuma_miss 0\nnuma_foreign 0\ninterleave_hit 0\nlocal_node 0\nother_node 0');
+  tree.file(
+    `${base}/node0/numastat`,
+    'numa_hit 0\nnuma_miss 0\nnuma_foreign 0\ninterleave_hit 0\nlocal_node 0\nother_node 0',
+  );
   for (const cpu of cpus) tree.link(`${base}/node0/cpu${cpu}`, `../../cpu/cpu${cpu}`);
   tree.link('bus/node/devices/node0', '../../../devices/system/node/node0');
 }
@@ -174,15 +203,54 @@ function nodeMeminfo(info: HostInfo): string {
 }
 
 const LO_FILES: readonly (readonly [string, string])[] = [
-  ['addr_assign_type', '0'], ['addr_len', '6'], ['address', '00:00:00:00:00:00'], ['broadcast', '00:00:00:00:00:00'], ['carrier', '1'], ['carrier_changes', '0'],
-  ['dev_id', '0x0'], ['dev_port', '0'], ['dormant', '0'], ['flags', '0x9'], ['ifalias', ''], ['ifindex', '1'], ['iflink', '1'], ['link_mode', '0'], ['mtu', '65536'],
-  ['netdev_group', '0'], ['operstate', 'unknown'], ['proto_down', '0'], ['tx_queue_len', '1000'], ['type', '772'], ['uevent', 'INTERFACE=lo\nIFINDEX=1'],
+  ['addr_assign_type', '0'],
+  ['addr_len', '6'],
+  ['address', '00:00:00:00:00:00'],
+  ['broadcast', '00:00:00:00:00:00'],
+  ['carrier', '1'],
+  ['carrier_changes', '0'],
+  ['dev_id', '0x0'],
+  ['dev_port', '0'],
+  ['dormant', '0'],
+  ['flags', '0x9'],
+  ['ifalias', ''],
+  ['ifindex', '1'],
+  ['iflink', '1'],
+  ['link_mode', '0'],
+  ['mtu', '65536'],
+  ['netdev_group', '0'],
+  ['operstate', 'unknown'],
+  ['proto_down', '0'],
+  ['tx_queue_len', '1000'],
+  ['type', '772'],
+  ['uevent', 'INTERFACE=lo\nIFINDEX=1'],
 ];
 
 const LO_STATISTICS = [
-  'collisions', 'multicast', 'rx_bytes', 'rx_compressed', 'rx_crc_errors', 'rx_dropped', 'rx_errors', 'rx_fifo_errors', 'rx_frame_errors', 'rx_length_errors',
-  'rx_missed_errors', 'rx_nohandler', 'rx_over_errors', 'rx_packets', 'tx_aborted_errors', 'tx_bytes', 'tx_carrier_errors', 'tx_compressed', 'tx_dropped', 'tx_errors',
-  'tx_fifo_errors', 'tx_heartbeat_errors', 'tx_packets', 'tx_window_errors',
+  'collisions',
+  'multicast',
+  'rx_bytes',
+  'rx_compressed',
+  'rx_crc_errors',
+  'rx_dropped',
+  'rx_errors',
+  'rx_fifo_errors',
+  'rx_frame_errors',
+  'rx_length_errors',
+  'rx_missed_errors',
+  'rx_nohandler',
+  'rx_over_errors',
+  'rx_packets',
+  'tx_aborted_errors',
+  'tx_bytes',
+  'tx_carrier_errors',
+  'tx_compressed',
+  'tx_dropped',
+  'tx_errors',
+  'tx_fifo_errors',
+  'tx_heartbeat_errors',
+  'tx_packets',
+  'tx_window_errors',
 ];
 
 function fillLoopback(tree: Tree): void {

@@ -13,7 +13,8 @@ function open(): Pipe {
   pipe.writers = 1;
   return pipe;
 }
-const pattern = (length: number, seed: number): Buffer => Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 7 + seed) & 255));
+const pattern = (length: number, seed: number): Buffer =>
+  Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 7 + seed) & 255));
 const write = (pipe: Pipe, bytes: Uint8Array, packet = false): number => pipe.write(new BufferIo(bytes), packet);
 function read(pipe: Pipe, length: number): Buffer | number {
   const buf = Buffer.alloc(length);

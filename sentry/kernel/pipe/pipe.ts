@@ -59,7 +59,8 @@ export class Pipe {
   private bytes = 0;
 
   constructor(isPrivileged: boolean) {
-    const poor = !isPrivileged && pipeLimits.userPagesSoft > 0 && pagesPromised + DEFAULT_SLOTS > pipeLimits.userPagesSoft;
+    const poor =
+      !isPrivileged && pipeLimits.userPagesSoft > 0 && pagesPromised + DEFAULT_SLOTS > pipeLimits.userPagesSoft;
     this.slots = poor ? POOR_SLOTS : DEFAULT_SLOTS;
     pagesPromised += this.slots;
     this.offs = new Int32Array(this.slots);
@@ -183,7 +184,12 @@ export class Pipe {
     for (let at = this.tail; at < this.head && done < want && !to.isFull; at++) {
       const slot = at % this.slots;
       const length = Math.min(this.lens[slot] as number, want - done);
-      done += to.copySlot(this.ring as Uint8Array, slot * PAGE + (this.offs[slot] as number), length, this.kinds[slot] as number);
+      done += to.copySlot(
+        this.ring as Uint8Array,
+        slot * PAGE + (this.offs[slot] as number),
+        length,
+        this.kinds[slot] as number,
+      );
     }
     if (done === 0) return WOULD_BLOCK;
     to.queue.wake(EPOLLIN | EPOLLRDNORM);
@@ -308,7 +314,10 @@ export class Pipe {
       offs[i] = this.offs[slot] as number;
       lens[i] = this.lens[slot] as number;
       kinds[i] = this.kinds[slot] as number;
-      (ring as Uint8Array).set((old as Uint8Array).subarray(from, from + (lens[i] as number)), i * PAGE + (offs[i] as number));
+      (ring as Uint8Array).set(
+        (old as Uint8Array).subarray(from, from + (lens[i] as number)),
+        i * PAGE + (offs[i] as number),
+      );
     }
     if (old !== null) freeRing(old);
     const wasFull = this.isFull;

@@ -132,7 +132,13 @@ class PipeInode extends AnonInode {
 
 function openPipe(ctx: IoContext, path: Path, inode: Inode, flags: number, isFifo: boolean): FileDescription | Errno {
   const existing = inode.attachment as Pipe | null;
-  if (isFifo && (flags & O_ACCMODE) === O_WRONLY && (flags & O_NONBLOCK) !== 0 && (existing === null || existing.readers === 0)) return ENXIO;
+  if (
+    isFifo &&
+    (flags & O_ACCMODE) === O_WRONLY &&
+    (flags & O_NONBLOCK) !== 0 &&
+    (existing === null || existing.readers === 0)
+  )
+    return ENXIO;
   const pipe = existing ?? new Pipe(isPrivileged(ctx.creds));
   inode.attachment = pipe;
   const mayWait = isFifo && (flags & O_ACCMODE) !== O_RDWR;

@@ -39,7 +39,8 @@ export class Session {
     this.leader = leader;
     this.pidNs = leader.pidNs;
     this.pids = leader.pids;
-    for (let ns: PidNamespace | null = this.pidNs; ns !== null; ns = ns.parent) ns.sessions.set(this.pids[ns.level] as number, this);
+    for (let ns: PidNamespace | null = this.pidNs; ns !== null; ns = ns.parent)
+      ns.sessions.set(this.pids[ns.level] as number, this);
   }
   /** Session id in the initial pid namespace. */
   get id(): number {
@@ -51,7 +52,8 @@ export class Session {
   }
   /** Called by the last process group leaving. */
   unregister(): void {
-    for (let ns: PidNamespace | null = this.pidNs; ns !== null; ns = ns.parent) ns.sessions.delete(this.pids[ns.level] as number);
+    for (let ns: PidNamespace | null = this.pidNs; ns !== null; ns = ns.parent)
+      ns.sessions.delete(this.pids[ns.level] as number);
   }
 }
 
@@ -66,7 +68,8 @@ export class ProcessGroup {
     this.pids = leader.pids;
     this.session = session;
     session.processGroups.add(this);
-    for (let ns: PidNamespace | null = this.pidNs; ns !== null; ns = ns.parent) ns.processGroups.set(this.pids[ns.level] as number, this);
+    for (let ns: PidNamespace | null = this.pidNs; ns !== null; ns = ns.parent)
+      ns.processGroups.set(this.pids[ns.level] as number, this);
   }
   /** Process group id in the initial pid namespace. */
   get id(): number {
@@ -84,7 +87,8 @@ export class ProcessGroup {
   remove(group: ThreadGroup): void {
     this.members.delete(group);
     if (this.members.size > 0) return;
-    for (let ns: PidNamespace | null = this.pidNs; ns !== null; ns = ns.parent) ns.processGroups.delete(this.pids[ns.level] as number);
+    for (let ns: PidNamespace | null = this.pidNs; ns !== null; ns = ns.parent)
+      ns.processGroups.delete(this.pids[ns.level] as number);
     const session = this.session;
     if (session.foreground === this) session.foreground = null;
     session.processGroups.delete(this);

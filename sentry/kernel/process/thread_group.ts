@@ -28,7 +28,15 @@ export interface Usage {
 }
 
 export function newUsage(): Usage {
-  return { userNs: 0, systemNs: 0, minorFaults: 0, majorFaults: 0, maxRssKb: 0, voluntarySwitches: 0, involuntarySwitches: 0 };
+  return {
+    userNs: 0,
+    systemNs: 0,
+    minorFaults: 0,
+    majorFaults: 0,
+    maxRssKb: 0,
+    voluntarySwitches: 0,
+    involuntarySwitches: 0,
+  };
 }
 
 /** Adds `more` to `sum` (maxRssKb: the larger). */
@@ -94,7 +102,13 @@ export class ThreadGroup {
   /** POSIX and OFD lock owner identity, epoll ids and the like hang on the object itself. */
   readonly startTimeNs: number;
 
-  constructor(pidNs: PidNamespace, pids: readonly number[], parent: ThreadGroup | null, handlers: SignalHandlers, startTimeNs: number) {
+  constructor(
+    pidNs: PidNamespace,
+    pids: readonly number[],
+    parent: ThreadGroup | null,
+    handlers: SignalHandlers,
+    startTimeNs: number,
+  ) {
     this.pidNs = pidNs;
     this.pids = pids;
     this.parent = parent;

@@ -6,8 +6,26 @@
  * Linux: kernel/exit.c (do_wait, wait_consider_task, wait_task_zombie, wait_task_stopped, wait_task_continued)
  */
 import { ECHILD } from '../../../platform/abi/linux/errno.ts';
-import { __WALL, __WCLONE, __WNOTHREAD, P_ALL, P_PGID, WCONTINUED, WEXITED, WNOWAIT, WSTOPPED } from '../../../platform/abi/linux/sched.ts';
-import { CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT } from '../../../platform/abi/linux/signal.ts';
+import {
+  __WALL,
+  __WCLONE,
+  __WNOTHREAD,
+  P_ALL,
+  P_PGID,
+  WCONTINUED,
+  WEXITED,
+  WNOWAIT,
+  WSTOPPED,
+} from '../../../platform/abi/linux/sched.ts';
+import {
+  CLD_CONTINUED,
+  CLD_DUMPED,
+  CLD_EXITED,
+  CLD_KILLED,
+  CLD_STOPPED,
+  SIGCHLD,
+  SIGCONT,
+} from '../../../platform/abi/linux/signal.ts';
 import type { Task } from '../task.ts';
 import { reapGroup } from '../task_exit.ts';
 import { addUsage, newUsage, type ThreadGroup, type Usage } from './thread_group.ts';
@@ -73,7 +91,14 @@ function consider(t: Task, child: ThreadGroup, options: number): WaitResult | nu
 }
 
 function describe(t: Task, child: ThreadGroup, code: number, status: number, waitStatus: number): WaitResult {
-  return { pid: child.pidIn(t.pidNs), uid: child.representative?.creds.ruid ?? 0, code, status, waitStatus, usage: newUsage() };
+  return {
+    pid: child.pidIn(t.pidNs),
+    uid: child.representative?.creds.ruid ?? 0,
+    code,
+    status,
+    waitStatus,
+    usage: newUsage(),
+  };
 }
 
 function zombie(t: Task, child: ThreadGroup, options: number): WaitResult {

@@ -11,16 +11,24 @@ import type { Task } from '../../kernel/task.ts';
 import { BufferIo } from '../../vfs/io.ts';
 import { newIncoming, newOutgoing } from '../socket.ts';
 import { inFlightTotal } from './in_flight.ts';
-import { UnixSocket, unixFamily, unixSockets } from './unix_socket.ts';
+import { type UnixSocket, unixFamily, unixSockets } from './unix_socket.ts';
 
 const signals: number[] = [];
-const ctx = { creds: rootCredentials(new UserNamespace()), lockOwnerPid: 1, raiseSignal: (n: number) => signals.push(n) } as unknown as Task;
+const ctx = {
+  creds: rootCredentials(new UserNamespace()),
+  lockOwnerPid: 1,
+  raiseSignal: (n: number) => signals.push(n),
+} as unknown as Task;
 
 function pair(type: number): [UnixSocket, UnixSocket] {
   return unixFamily.pair?.(ctx, type, 0) as unknown as [UnixSocket, UnixSocket];
 }
 const send = (socket: UnixSocket, text: string | Buffer): number => socket.write(ctx, new BufferIo(Buffer.from(text)));
-function receive(socket: UnixSocket, length: number, flags = 0): { n: number; text: string; message: ReturnType<typeof newIncoming> } {
+function receive(
+  socket: UnixSocket,
+  length: number,
+  flags = 0,
+): { n: number; text: string; message: ReturnType<typeof newIncoming> } {
   const buf = Buffer.alloc(length);
   const message = newIncoming(new BufferIo(buf), flags);
   const n = socket.receiveMessage(ctx, message);
@@ -87,7 +95,8 @@ describe('packets', () => {
     const client = unixFamily.create(ctx, SOCK_DGRAM, 0) as UnixSocket;
     expect(server.bind(ctx, abstract('test-dgram'))).toBe(0);
     client.bind(ctx, abstract('client'));
-    const to = (): number => client.sendMessage(ctx, { ...newOutgoing(new BufferIo(Buffer.from('m'))), address: abstract('test-dgram') });
+    const to = (): number =>
+      client.sendMessage(ctx, { ...newOutgoing(new BufferIo(Buffer.from('m'))), address: abstract('test-dgram') });
     let n = 0;
     while (to() === 1) n++;
     expect(n).toBe(11);

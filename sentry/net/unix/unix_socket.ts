@@ -8,14 +8,44 @@
  *             back (inode.attachment) while the socket is open.
  */
 import {
-  EADDRINUSE, EAGAIN, ECONNREFUSED, ECONNRESET, EEXIST, EINVAL, EISCONN, ENOTCONN, ENOTTY, EOPNOTSUPP, EPERM, EPROTOTYPE,
-  ESOCKTNOSUPPORT, EPROTONOSUPPORT, WOULD_BLOCK, type Errno, isErrno,
+  EADDRINUSE,
+  EAGAIN,
+  ECONNREFUSED,
+  ECONNRESET,
+  EEXIST,
+  EINVAL,
+  EISCONN,
+  ENOTCONN,
+  ENOTTY,
+  EOPNOTSUPP,
+  EPERM,
+  EPROTOTYPE,
+  ESOCKTNOSUPPORT,
+  EPROTONOSUPPORT,
+  WOULD_BLOCK,
+  type Errno,
+  isErrno,
 } from '../../../platform/abi/linux/errno.ts';
 import {
-  EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLRDNORM, EPOLLWRBAND, EPOLLWRNORM,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLRDHUP,
+  EPOLLRDNORM,
+  EPOLLWRBAND,
+  EPOLLWRNORM,
 } from '../../../platform/abi/linux/poll.ts';
 import {
-  AF_UNIX, FIONREAD, SIOCATMARK, SIOCOUTQ, SO_PASSCRED, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM,
+  AF_UNIX,
+  FIONREAD,
+  SIOCATMARK,
+  SIOCOUTQ,
+  SO_PASSCRED,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
 } from '../../../platform/abi/linux/socket.ts';
 import { S_IFSOCK } from '../../../platform/abi/linux/stat.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
@@ -26,7 +56,15 @@ import { makeNode } from '../../vfs/names.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
 import { type IncomingMessage, type OutgoingMessage, type PeerCred, Socket, type SocketFamily } from '../socket.ts';
 import { type Collectable, collectGarbage } from './in_flight.ts';
-import { abstractNames, autobindName, encodeUnixName, findUnixSocket, parseUnixAddress, UNNAMED, type UnixName } from './unix_address.ts';
+import {
+  abstractNames,
+  autobindName,
+  encodeUnixName,
+  findUnixSocket,
+  parseUnixAddress,
+  UNNAMED,
+  type UnixName,
+} from './unix_address.ts';
 import { PacketQueue } from './unix_queue.ts';
 import { receiveDatagram, receiveStream, sendDatagram, sendStream } from './unix_transfer.ts';
 
@@ -343,7 +381,10 @@ export class UnixSocket extends Socket implements Collectable {
     switch (cmd) {
       case FIONREAD:
         if (this.state === 'listening') return EINVAL;
-        return ctx.memory.writeU32(arg, this.type === SOCK_DGRAM ? (this.queue.at(0)?.data.length ?? 0) : this.queue.bytes);
+        return ctx.memory.writeU32(
+          arg,
+          this.type === SOCK_DGRAM ? (this.queue.at(0)?.data.length ?? 0) : this.queue.bytes,
+        );
       case SIOCOUTQ:
         return ctx.memory.writeU32(arg, this.charged);
       case SIOCATMARK:

@@ -6,7 +6,18 @@
  * Linux: net/unix/af_unix.c (unix_stream_sendmsg, unix_dgram_sendmsg, unix_stream_read_generic, __unix_dgram_recvmsg)
  */
 import {
-  ECONNREFUSED, EFAULT, EINVAL, EISCONN, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPERM, EPIPE, EPROTOTYPE, WOULD_BLOCK, isErrno,
+  ECONNREFUSED,
+  EFAULT,
+  EINVAL,
+  EISCONN,
+  EMSGSIZE,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPERM,
+  EPIPE,
+  EPROTOTYPE,
+  WOULD_BLOCK,
+  isErrno,
 } from '../../../platform/abi/linux/errno.ts';
 import { EPOLLIN, EPOLLRDNORM } from '../../../platform/abi/linux/poll.ts';
 import { MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_SEQPACKET } from '../../../platform/abi/linux/socket.ts';
@@ -66,7 +77,8 @@ function queueTo(peer: UnixSocket, packet: Packet): void {
 
 /** The receiver of a datagram, or errno. */
 function datagramTarget(ctx: IoContext, socket: UnixSocket, message: OutgoingMessage): UnixSocket | number {
-  if (socket.type === SOCK_SEQPACKET) return socket.state === 'connected' && socket.peer !== null ? socket.peer : ENOTCONN;
+  if (socket.type === SOCK_SEQPACKET)
+    return socket.state === 'connected' && socket.peer !== null ? socket.peer : ENOTCONN;
   if (message.address === null) return socket.peer ?? ENOTCONN;
   const name = parseUnixAddress(message.address);
   if (isErrno(name)) return name;
@@ -132,7 +144,8 @@ export function receiveStream(socket: UnixSocket, message: IncomingMessage): num
       index++;
       continue;
     }
-    if (first !== null && socket.passCred && (!sameCreds(packet.creds, first.creds) || packet.sender !== first.sender)) break;
+    if (first !== null && socket.passCred && (!sameCreds(packet.creds, first.creds) || packet.sender !== first.sender))
+      break;
     if (first === null) describe(socket, message, packet);
     first = first ?? packet;
     const want = Math.min(unread - skip, io.remaining);
@@ -152,7 +165,8 @@ export function receiveStream(socket: UnixSocket, message: IncomingMessage): num
     if (hadFiles || n < want || io.remaining === 0) break;
   }
   if (isPeek && socket.options.peekOffset >= 0) socket.options.peekOffset += done;
-  else if (!isPeek && socket.options.peekOffset > 0) socket.options.peekOffset = Math.max(0, socket.options.peekOffset - done);
+  else if (!isPeek && socket.options.peekOffset > 0)
+    socket.options.peekOffset = Math.max(0, socket.options.peekOffset - done);
   return done;
 }
 
