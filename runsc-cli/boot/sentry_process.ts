@@ -16,12 +16,14 @@ import { EXIT_OWN_FAILURE, messageOf } from '../errors.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
 import { mark } from '../sandbox/timing.ts';
 import { codeCacheDescriptors, writeCodeCache } from './code_cache.ts';
+import { flushMemfs } from './filesystems.ts';
+import { returnVolumes, volumeDescriptors } from '../sandbox/volumes.ts';
 import { type ChildDescriptors, debugLine, settleChild } from './process_entry.ts';
 import { Sandbox, StartError } from './sentry.ts';
 
 /** Enters the empty root and gives up every privilege. '' or what failed. */
 export function prepareSentry(config: SandboxConfig, fds: ChildDescriptors, granted: Granted, socket: number): string {
-  settleChild([0, 1, 2, fds.goferClient, fds.controlSentry, fds.debug, socket, ...codeCacheDescriptors()], socket >= 0 ? 'forked' : 'booted');
+  settleChild([0, 1, 2, fds.goferClient, fds.controlSentry, fds.debug, socket, ...codeCacheDescriptors(), ...volumeDescriptors()], socket >= 0 ? 'forked' : 'booted');
   for (const refusal of granted.refused) debugLine(fds, config.debug, `sentry: weaker confinement: ${refusal}`);
   if ((granted.namespaces & CLONE_NEWUSER) !== 0) {
     const result = becomeUser(0, 0);
@@ -51,6 +53,8 @@ export function sentryMain(config: SandboxConfig, fds: ChildDescriptors, filter:
     tell({ type: 'started' });
     const outcome = sandbox.run((state) => tell({ type: state }));
     mark('  sentry: init exited');
+    flushMemfs();
+    returnVolumes();
     tell(outcome);
     sandbox.shutdown();
     sandbox.warm();

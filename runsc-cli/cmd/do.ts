@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import { EXIT_OWN_FAILURE, RunscError, systemReason, UsageError } from '../errors.ts';
 import { callerLimits } from '../sandbox/caller_limits.ts';
 import type { MountConfig, SandboxConfig, TreeConfig } from '../sandbox/config.ts';
+import { receiveVolumes } from '../sandbox/volumes.ts';
 import { runForeground } from '../sandbox/run_foreground.ts';
 import { ALL_CAPABILITIES, NO_CAPABILITIES } from '../spec/capability_names.ts';
 import { cleanPath } from '../spec/checker.ts';
@@ -27,6 +28,8 @@ export const DO_OPTIONS: readonly Option[] = [
   { name: 'no-overlay', kind: 'flag', help: 'write to the host\'s files instead of an in-memory overlay' },
   { name: 'memory-limit', kind: 'value', placeholder: 'BYTES[k|m|g]', help: 'most memory the sandbox may use' },
   { name: 'hostname', kind: 'value', placeholder: 'NAME', help: 'host name in the sandbox (default: the host\'s)' },
+  { name: 'memfs', kind: 'list', placeholder: 'NAME:DST', help: 'mount the in-memory volume NAME at DST (empty unless it comes with --volumes-fd)' },
+  { name: 'volumes-fd', kind: 'value', placeholder: 'FD', help: 'the library\'s descriptor for volumes: in at the start, out at the end' },
   { name: 'help', short: 'h', kind: 'flag', help: 'print help' },
 ];
 
@@ -54,6 +57,9 @@ export function doConfig(parsed: Parsed, flags: GlobalFlags): SandboxConfig {
   const mounts = [...standardMounts(), ...parsed.list('volume').map((volume) => volumeMount(volume, trees))];
   const cwd = parsed.value('cwd') ?? (parsed.value('root') === undefined ? callerCwd() : '/');
   if (!cwd.startsWith('/')) throw new UsageError(`do: --cwd must be an absolute path, is "${cwd}"`);
+  mounts.push(...parsed.list('memfs').map(memfsMount));
+  const volumesFd = parsed.value('volumes-fd');
+  if (volumesFd !== undefined) receiveVolumes(parseId(volumesFd, 'volumes-fd'));
   const memory = parsed.value('memory-limit');
   return {
     id: `do-${process.pid}`,
@@ -117,6 +123,12 @@ function volumeMount(volume: string, trees: TreeConfig[]): MountConfig {
   const readonly = match[3] === 'ro';
   trees.push({ source, readonly, isExclusive: false, covered: [] });
   return { kind: 'bind', destination: cleanPath(match[2] as string), source, flags: readonly ? MS_RDONLY : 0, data: '', tree: trees.length - 1 };
+}
+
+function memfsMount(text: string): MountConfig {
+  const match = /^([^:]+):(\/[^:]*)$/.exec(text);
+  if (match === null) throw new UsageError(`do: --memfs "${text}" does not have the form NAME:DST with an absolute DST`);
+  return { kind: 'memfs', destination: cleanPath(match[2] as string), source: match[1] as string, flags: 0, data: '', tree: -1 };
 }
 
 function checkDirectory(path: string, what: string): void {

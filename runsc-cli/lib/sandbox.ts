@@ -6,6 +6,9 @@
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { Packr } from 'msgpackr/pack';
+import { exportVolume, importVolume, type MemfsVolume } from '../../sentry/control/messages/volume_snapshot.ts';
 
 export interface SandboxMount {
   /** Absolute host path. */
@@ -26,6 +29,8 @@ export interface SandboxOptions {
   /** Working directory in the sandbox (default "/"). */
   readonly cwd?: string;
   readonly limits?: { readonly memoryBytes?: number };
+  /** memfs volumes by the path they are mounted at; what the program leaves in them is there when run() resolves. */
+  readonly memfs?: Readonly<Record<string, object>>;
   readonly uid?: number;
   readonly gid?: number;
   /** What the program reads from standard input (default: nothing). */
@@ -46,6 +51,9 @@ export interface SandboxResult {
 
 /** The tool beside this file. */
 const TOOL = join(__dirname, 'runsc-ts.cjs');
+/** The descriptor that volumes travel on. */
+const VOLUMES_FD = 3;
+const packr = new Packr({ useRecords: false, moreTypes: false });
 const SIGNAL_BASE = 128;
 const SIGKILL = 9;
 
@@ -55,8 +63,10 @@ export class Sandbox {
     return new Promise((resolve, reject) => {
       const child = spawn(process.execPath, ['--single-threaded', '--v8-pool-size=0', TOOL, ...commandLine(options)], {
         env: options.env === undefined ? process.env : { ...options.env },
-        stdio: ['pipe', 'pipe', 'pipe'],
+        stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       });
+      const { memfs } = options;
+      const returned = exchangeVolumes(child.stdio[3] as Duplex, memfs ?? {});
       const out: Buffer[] = [];
       const err: Buffer[] = [];
       let timedOut = false;
@@ -79,9 +89,36 @@ export class Sandbox {
         clearTimeout(timer);
         const status = code ?? SIGNAL_BASE + SIGKILL;
         const signal = status > SIGNAL_BASE ? status - SIGNAL_BASE : null;
+        if (memfs !== undefined) takeVolumes(memfs, Buffer.concat(returned));
         resolve({ exitCode: signal === null ? status : null, signal, stdout: Buffer.concat(out), stderr: Buffer.concat(err), timedOut });
       });
     });
+  }
+}
+
+/** Sends the volumes; collects what comes back. */
+function exchangeVolumes(channel: Duplex, volumes: Readonly<Record<string, object>>): Buffer[] {
+  const chunks: Buffer[] = [];
+  channel.on('error', () => {});
+  channel.on('data', (data: Buffer) => chunks.push(data));
+  const snapshots = Object.entries(volumes).map(([path, volume]) => [path, exportVolume(volume as MemfsVolume)]);
+  channel.end(packr.pack(Object.fromEntries(snapshots)));
+  return chunks;
+}
+
+/** Puts what the sandbox left into the caller's volumes. A sandbox that was killed left nothing: they stay as they were. */
+function takeVolumes(volumes: Readonly<Record<string, object>>, bytes: Buffer): void {
+  if (bytes.length === 0) return;
+  let received: unknown;
+  try {
+    received = packr.unpack(bytes);
+  } catch {
+    return;
+  }
+  if (typeof received !== 'object' || received === null) return;
+  for (const [path, snapshot] of Object.entries(received)) {
+    const volume = Object.hasOwn(volumes, path) ? volumes[path] : undefined;
+    if (volume !== undefined) importVolume(volume as MemfsVolume, snapshot);
   }
 }
 
@@ -89,6 +126,9 @@ function commandLine(options: SandboxOptions): string[] {
   const args = ['do', '--cwd', options.cwd ?? '/'];
   if (options.root !== undefined) args.push('--root', options.root);
   for (const mount of options.mounts ?? []) args.push('--volume', `${mount.source}:${mount.destination}${mount.readonly === true ? ':ro' : ''}`);
+  const memfs = Object.keys(options.memfs ?? {});
+  if (memfs.length > 0) args.push('--volumes-fd', String(VOLUMES_FD));
+  for (const path of memfs) args.push('--memfs', `${path}:${path}`);
   if (options.limits?.memoryBytes !== undefined) args.push('--memory-limit', String(options.limits.memoryBytes));
   if (options.uid !== undefined) args.push('--uid', String(options.uid));
   if (options.gid !== undefined) args.push('--gid', String(options.gid));

@@ -15,6 +15,7 @@ import { prepareSentry, sentryFilter, sentryMain } from '../boot/sentry_process.
 import type { RuntimeLog } from '../console/log.ts';
 import { RunscError } from '../errors.ts';
 import { bootSandbox } from './boot_node.ts';
+import { prepareVolumes } from './volumes.ts';
 import { mark } from './timing.ts';
 import type { SandboxConfig } from './config.ts';
 
@@ -35,6 +36,7 @@ export interface RunningSandbox {
 export function startSandbox(config: SandboxConfig, log: RuntimeLog): RunningSandbox {
   mark('configured');
   raiseFileLimit();
+  prepareVolumes(config);
   const gofer = pairOf('gofer');
   const control = pairOf('control');
   const descriptors: ChildDescriptors = { goferServer: gofer[0], goferClient: gofer[1], controlCli: control[0], controlSentry: control[1], debug: log.debugFd };
