@@ -6,7 +6,7 @@
  * Invariants: only regular files are opened for data, so no open can block on a FIFO or touch a device. The working directory is
  *             /proc/self/fd: the name of a descriptor there reopens the very file it holds.
  */
-import { EINVAL, EISDIR, ELOOP, ENXIO } from '../../platform/abi/linux/errno.ts';
+import { EINVAL, EISDIR, ELOOP, ENXIO, EOPNOTSUPP } from '../../platform/abi/linux/errno.ts';
 import { AT_FDCWD, chmodFd, chownFd, close, openat, readlinkFd } from '../../platform/ffi/gofer_calls.ts';
 import { attrMode } from '../protocol/attr.ts';
 import { openComponent, type Place, readAttr, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../tree/controls.ts';
@@ -17,6 +17,9 @@ const O_NOCTTY = 0o400;
 const O_DIRECTORY = 0o200000;
 const O_NOFOLLOW = 0o400000;
 const O_CLOEXEC = 0o2000000;
+const O_PATH = 0o10000000;
+const O_TMPFILE = 0o20200000;
+const O_RDWR = 2;
 
 /** Opens a regular file for the Sentry. `accessMode`: O_ACCMODE bits. Returns the descriptor; ENXIO for devices, FIFOs and sockets. */
 export function openForDonation(place: Place, accessMode: number): number {
@@ -34,6 +37,18 @@ export function openDirectory(place: Place): number {
 /** Creates a regular file that must not exist. Returns the descriptor. */
 export function createFile(dirFd: number, name: string, accessMode: number, mode: number): number {
   return openat(dirFd, name, accessMode | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, mode & 0o777);
+}
+
+/** Makes a file without a name in the directory's filesystem. Returns the descriptor; EOPNOTSUPP where there is no such thing. */
+export function createUnnamed(dirFd: number, mode: number): number {
+  const fd = openat(dirFd, '.', O_TMPFILE | O_RDWR | O_CLOEXEC, mode & 0o777);
+  // A filesystem without O_TMPFILE sees O_DIRECTORY | O_RDWR.
+  return fd === EISDIR ? EOPNOTSUPP : fd;
+}
+
+/** An O_PATH descriptor of the file behind `fd`. */
+export function holdOpen(fd: number): number {
+  return openat(AT_FDCWD, String(fd), O_PATH | O_CLOEXEC, 0);
 }
 
 const attr = Buffer.alloc(144);

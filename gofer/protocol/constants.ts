@@ -52,6 +52,7 @@ export const STATFS = 21;
 export const FSYNC = 22;
 export const CONNECT = 23;
 export const READDIR_TREE = 24;
+export const TMPFILE = 25;
 
 /** Root flags in the HELLO reply. */
 export const ROOT_READONLY = 1;

@@ -77,6 +77,8 @@ const entries: readonly (readonly [number, string, readonly Kind<unknown>[]])[] 
   [c.STATFS, 'statfs', [...AT]],
   // data only
   [c.FSYNC, 'fsync', [...AT, flags('data only', 1)]],
+  // directory, mode, uid, gid -> control, attr, and the descriptor
+  [c.TMPFILE, 'tmpfile', [...AT, MODE, ...OWNER]],
   // SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET -> the connected descriptor
   [c.CONNECT, 'connect', [...AT, flags('socket type', 7)]],
 ];

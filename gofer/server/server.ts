@@ -56,6 +56,7 @@ const HANDLERS: readonly (Handler | undefined)[] = (() => {
   table[c.GETATTR] = walk.getattr;
   table[c.OPEN] = open.open;
   table[c.CREATE] = open.create;
+  table[c.TMPFILE] = open.tmpfile;
   table[c.MKDIR] = entries.mkdir;
   table[c.MKNOD] = entries.mknod;
   table[c.SYMLINK] = entries.symlink;

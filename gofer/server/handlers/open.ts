@@ -5,8 +5,15 @@
  */
 import { ECONNREFUSED, EINVAL, EROFS } from '../../../platform/abi/linux/errno.ts';
 import { close, connectUnixFd, fdatasync, fsync as hostFsync, unlinkat } from '../../../platform/ffi/gofer_calls.ts';
-import { createFile, openDirectory, openForDonation, setOwnerAndMode } from '../../hostfs/files.ts';
-import { S_IFDIR, S_IFSOCK } from '../../tree/controls.ts';
+import {
+  createFile,
+  createUnnamed,
+  holdOpen,
+  openDirectory,
+  openForDonation,
+  setOwnerAndMode,
+} from '../../hostfs/files.ts';
+import { S_IFDIR, S_IFREG, S_IFSOCK } from '../../tree/controls.ts';
 import type { Reply } from '../reply.ts';
 import type { Session } from '../session.ts';
 
@@ -43,6 +50,24 @@ export function create(session: Session, args: readonly unknown[], reply: Reply)
     reply.passFd = fd;
     const described = session.pushAttr(reply, dir.fd);
     return described < 0 ? described : session.pushAttr(reply, fd);
+  });
+}
+
+/** [directory, mode, uid, gid] -> control, attr, and the descriptor of an unnamed file. Errors: EROFS, EOPNOTSUPP. */
+export function tmpfile(session: Session, args: readonly unknown[], reply: Reply): number {
+  return session.withDir(args[2] as number, args[3] as string[], (dir) => {
+    if (dir.root.isReadonly) return EROFS;
+    const fd = createUnnamed(dir.fd, args[4] as number);
+    if (fd < 0) return fd;
+    reply.passFd = fd;
+    const owned = setOwnerAndMode(fd, args[4] as number, args[5] as number, args[6] as number);
+    if (owned < 0) return owned;
+    const held = holdOpen(fd);
+    if (held < 0) return held;
+    const control = session.controls.add(held, dir.root, S_IFREG);
+    if (control < 0) return control;
+    reply.push(control);
+    return session.pushAttr(reply, fd);
   });
 }
 

@@ -57,6 +57,7 @@ function walkOne(dir: GoferInode, name: ByteString): GoferInode | Errno {
   }
   const child = dir.fs.inodeFor(dir.fs.decode(records, records.length - c.ATTR_SIZE), dir, name);
   child.setControl(control);
+  if (!dir.fs.isExclusive) dir.fs.fresh.learnt(child);
   return child;
 }
 
@@ -102,7 +103,11 @@ function fetchRecords(dir: GoferInode, entries: readonly ListEntry[]): number {
  * lookup asks. Stops at the first component that is not a directory.
  */
 export function walkAhead(dir: GoferInode, names: readonly ByteString[]): void {
-  if (!dir.fs.isExclusive || dir.listing !== null || names.length < 2 || names.length > c.NAMES_MAX / 2) return;
+  if (!dir.fs.isExclusive) {
+    walkFresh(dir, names);
+    return;
+  }
+  if (dir.listing !== null || names.length < 2 || names.length > c.NAMES_MAX / 2) return;
   if (dir.ahead?.has(names[0] as ByteString)) return;
   const from = dir.address();
   if (isErrno(from) || from[1].length + names.length > c.NAMES_MAX) return;
@@ -128,6 +133,18 @@ export function walkAhead(dir: GoferInode, names: readonly ByteString[]): void {
   }
 }
 
+/** Shared filesystems: asks about a whole path at once. */
+function walkFresh(dir: GoferInode, names: readonly ByteString[]): void {
+  const { fresh } = dir.fs;
+  if (names.length < 2 || fresh.knows(dir, names[0] as ByteString)) return;
+  const from = dir.address();
+  if (isErrno(from) || from[1].length > 0 || names.length > c.NAMES_MAX) return;
+  for (const name of names) if (name.length > c.NAME_MAX) return;
+  const reply = dir.fs.connection.call(c.WALK, [from[0], names, 0]);
+  if (isErrno(reply) || !(reply[3] instanceof Uint8Array)) return;
+  fresh.remember(dir, names, reply[3]);
+}
+
 /** Lets go of what was walked ahead and never looked up. */
 export function dropAhead(dir: GoferInode, ahead: Map<ByteString, GoferInode | null>): void {
   dir.ahead = null;
@@ -139,6 +156,14 @@ export function dropAhead(dir: GoferInode, ahead: Map<ByteString, GoferInode | n
 
 /** Shared filesystems: is `child` still what `name` names? Takes over its attributes if so. */
 export function confirmChild(dir: GoferInode, name: ByteString, child: GoferInode): boolean {
+  const { fresh } = dir.fs;
+  if (fresh.knows(dir, name)) {
+    const told = fresh.take(dir);
+    if (told.key !== child.key || !child.isSameFile(told)) return false;
+    child.applyAttr(told);
+    fresh.confirmed(child);
+    return true;
+  }
   const from = dir.address();
   if (isErrno(from)) return false;
   const reply = dir.fs.connection.call(c.WALK, [from[0], [...from[1], name], 0]);
@@ -148,6 +173,7 @@ export function confirmChild(dir: GoferInode, name: ByteString, child: GoferInod
   const attr = dir.fs.decode(records, records.length - c.ATTR_SIZE);
   if (attr.key !== child.key || !child.isSameFile(attr)) return false;
   child.applyAttr(attr);
+  fresh.learnt(child);
   return true;
 }
 
@@ -292,6 +318,23 @@ export function createChild(
   }
   if (fd >= 0) child.adoptCreated(fd);
   return child;
+}
+
+/** A file without a name, held by a control that must stay. */
+export function createNameless(dir: GoferInode, mode: number, uid: number, gid: number): GoferInode | Errno {
+  const reply = dir.callOn(c.TMPFILE, [mode & 0o7777, uid, gid]);
+  if (isErrno(reply)) return reply;
+  const fd = dir.fs.connection.takeFd();
+  if (typeof reply[2] !== 'number' || !isAttrRecord(reply[3])) {
+    if (fd >= 0) dir.fs.files.close(fd);
+    return dir.fs.connection.malformed();
+  }
+  const file = dir.fs.inodeFor(dir.fs.decode(reply[3], 0), dir, '');
+  file.parent = null;
+  file.isControlPinned = true;
+  file.setControl(reply[2]);
+  if (fd >= 0) file.adoptCreated(fd);
+  return file;
 }
 
 /** mkdir, mknod and symlink: `args` as the method wants them after the address. */

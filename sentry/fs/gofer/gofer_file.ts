@@ -69,7 +69,7 @@ export class GoferFile extends SeekableFile {
 
   protected override currentSize(): number {
     const inode = this.inode;
-    if (!inode.fs.isExclusive || inode.isMappedShared) inode.refreshAttributes();
+    if (!inode.fs.isExclusive || inode.isMappedShared) inode.refreshFrom(this.isReadable ? inode.readFd : inode.rwFd);
     return inode.size;
   }
 

@@ -17,6 +17,7 @@ import type { Dentry } from '../../vfs/dentry.ts';
 import { Filesystem, type StatFs } from '../../vfs/filesystem.ts';
 import type { ByteString } from '../../vfs/inode.ts';
 import type { GoferConnection, RootInfo } from './connection.ts';
+import { FreshWalk } from './fresh_walk.ts';
 import { GoferInode } from './gofer_inode.ts';
 
 export type GoferSharing = 'exclusive' | 'shared';
@@ -58,6 +59,8 @@ export class GoferFilesystem extends Filesystem {
   override readonly supportsXattrs = true;
   override readonly wantsPrefetch: boolean;
   readonly connection: GoferConnection;
+  /** Shared: what the walk in progress already knows. */
+  readonly fresh: FreshWalk;
   readonly files: HostFiles;
   readonly isExclusive: boolean;
   /** Socket files in it may be connected to. */
@@ -89,7 +92,8 @@ export class GoferFilesystem extends Filesystem {
     this.isExclusive = sharing === 'exclusive';
     this.cacheNegative = this.isExclusive;
     this.needsRevalidate = !this.isExclusive;
-    this.wantsPrefetch = this.isExclusive;
+    this.wantsPrefetch = true;
+    this.fresh = new FreshWalk(connection);
     this.isReadOnly = (info.flags & ROOT_READONLY) !== 0;
     this.allowsUds = (info.flags & ROOT_UDS) !== 0;
     const first = decodeAttr(info.attr, 0, -1);

@@ -193,21 +193,26 @@ export class GoferInode extends Inode implements ControlHolder {
 
   override refreshAttributes(): number {
     if (this.fs.isExclusive && !this.areAttrsStale && !this.isMappedShared) return 0;
-    const fd = this.rwFd >= 0 ? this.rwFd : this.roFd;
-    if (fd >= 0) return this.refreshFrom(fd);
+    if (this.fs.isExclusive) {
+      const fd = this.rwFd >= 0 ? this.rwFd : this.roFd;
+      if (fd >= 0) return this.refreshFrom(fd);
+    } else if (this.fs.fresh.tookFresh(this)) {
+      return 0;
+    }
     const reply = this.callOn(c.GETATTR, []);
     return isErrno(reply) ? reply : this.applyRecord(reply[2]);
   }
 
-  /** Reads the attributes from a host descriptor of this file. */
+  /**
+   * Reads the attributes from a host descriptor of this file; all but the owner, whose ids the host translates for the Sentry's user
+   * namespace. Returns 0 or errno.
+   */
   refreshFrom(fd: number): number {
     const st = this.fs.stat;
     const r = this.fs.files.fstat(fd, st);
     if (r < 0) return r;
     this.mode = st.mode;
     this.nlink = st.nlink;
-    this.uid = st.uid;
-    this.gid = st.gid;
     this.size = st.size;
     this.blocks = st.blocks;
     this.atimeSec = st.atimeSec;
@@ -252,6 +257,9 @@ export class GoferInode extends Inode implements ControlHolder {
   }
   override create(_ctx: IoContext, name: ByteString, mode: number, uid: number, gid: number): Inode | Errno {
     return dirs.createChild(this, name, mode, uid, gid);
+  }
+  override tmpfile(_ctx: IoContext, mode: number, uid: number, gid: number): Inode | Errno {
+    return dirs.createNameless(this, mode, uid, gid);
   }
   override mkdir(_ctx: IoContext, name: ByteString, mode: number, uid: number, gid: number): Inode | Errno {
     return dirs.makeEntry(this, name, c.MKDIR, [name, mode & 0o7777, uid, gid]);
