@@ -70,13 +70,11 @@ const ADVICE = new Map<number, Advice>([
 export function madvise(mm: MemoryManager, addr: number, length: number, advice: number): number {
   const isPopulate = advice === M.MADV_POPULATE_READ || advice === M.MADV_POPULATE_WRITE;
   const rule = ADVICE.get(advice);
-  const isInjection = advice === M.MADV_HWPOISON || advice === M.MADV_SOFT_OFFLINE;
-  if (rule === undefined && !isPopulate && !isInjection) return EINVAL;
+  if (rule === undefined && !isPopulate) return EINVAL;
   if (addr % M.PAGE_SIZE !== 0) return EINVAL;
   const bytes = pageAlign(length);
   const end = addr + bytes;
   if (bytes >= 2 ** 64 || end > 2 ** 64) return EINVAL;
-  if (isInjection) return EPERM;
   if (bytes === 0) return 0;
   return rule === undefined ? populate(mm, addr, end, advice) : walk(mm, addr, end, advice, rule);
 }

@@ -115,7 +115,8 @@ export function sys_migrate_pages(t: Task, pid: number, maxnode: number, oldNode
   if (to < 0) return to;
   const target = pid === 0 ? t : t.pidNs.tasks.get(pid);
   if (target === undefined) return ESRCH;
-  return mayPtraceAccess(t, target) ? 0 : EPERM;
+  if (!mayPtraceAccess(t, target)) return EPERM;
+  return to === 0 ? EINVAL : 0;
 }
 
 /** Reports (nodes null) or "moves" single pages: mapped pages are on node 0. */

@@ -3,7 +3,7 @@
 /**
  * Rows of memory calls.
  */
-import { ENOSYS, EOPNOTSUPP, EPERM } from '../../platform/abi/linux/errno.ts';
+import { ENOSYS, EPERM } from '../../platform/abi/linux/errno.ts';
 import * as M from '../../platform/abi/linux/mman.ts';
 import { Addr, Choice, Fd, Flags, FlagSet, Int, LongFlags, Pid, Size, UInt } from '../args/kinds.ts';
 import { sys_madvise, sys_mincore, sys_mlock, sys_mlock2, sys_mlockall, sys_msync, sys_munlock, sys_munlockall } from '../memory/advice.ts';
@@ -73,6 +73,6 @@ export const memoryRows: readonly SyscallRow[] = [
   missing(447, 'memfd_secret', ENOSYS, 'As with secretmem disabled.'),
   row(448, 'process_mrelease', [Fd, UInt], sys_process_mrelease),
   row(450, 'set_mempolicy_home_node', [Addr, Size, LongFlags, LongFlags], sys_set_mempolicy_home_node, ONE_NODE),
-  missing(453, 'map_shadow_stack', EOPNOTSUPP, 'No shadow stacks.'),
+  missing(453, 'map_shadow_stack', ENOSYS, 'No shadow stacks.'),
   row(462, 'mseal', [Addr, Size, LongFlags], sys_mseal),
 ];
