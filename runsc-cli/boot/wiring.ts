@@ -8,6 +8,7 @@ import { PidFile } from '../../sentry/fs/anon/pidfd.ts';
 import { installPidfd } from '../../syscalls/process/pidfd.ts';
 import { registerDevices } from '../../sentry/fs/dev/populate.ts';
 import { devptsType } from '../../sentry/fs/devpts/devpts_filesystem.ts';
+import { mqueueType } from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
 import { procType } from '../../sentry/fs/proc/proc_filesystem.ts';
 import { sysType } from '../../sentry/fs/sys/sys_filesystem.ts';
 import { AF_UNIX } from '../../platform/abi/linux/socket.ts';
@@ -25,6 +26,7 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   const { vfs, host } = kernel;
   vfs.registerType(tmpfsType(host));
   vfs.registerType(tmpfsType(host, 'ramfs'));
+  vfs.registerType(mqueueType(kernel.ipcNs));
   vfs.registerType(procType(kernel));
   vfs.registerType(sysType(kernel));
   vfs.registerType(devptsType(kernel));

@@ -9,7 +9,8 @@ import {
   E2BIG, EAGAIN, EFAULT, EIDRM, EINVAL, ENOMEM, ENOMSG, EPERM, ERESTARTNOHAND, isErrno, type Errno,
 } from '../../platform/abi/linux/errno.ts';
 import * as I from '../../platform/abi/linux/ipc.ts';
-import { mayHold, type Message, MessageQueue, type Receiver } from '../../sentry/kernel/ipc/msg.ts';
+import { mayHold } from '../../sentry/kernel/ipc/held_memory.ts';
+import { type Message, MessageQueue, type Receiver } from '../../sentry/kernel/ipc/msg.ts';
 import { sysvOf } from '../../sentry/kernel/ipc/sysv.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL } from '../../sentry/wait/blocking.ts';

@@ -11,6 +11,7 @@ import { E2BIG, EIDRM } from '../../../platform/abi/linux/errno.ts';
 import { MSG_EXCEPT, MSG_NOERROR, MSGMNB } from '../../../platform/abi/linux/ipc.ts';
 import type { Credentials } from '../../auth/credentials.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
+import { hold, letGo } from './held_memory.ts';
 import { IpcObject } from './ipc_ids.ts';
 
 export interface Message {
@@ -27,16 +28,6 @@ export interface Receiver {
   readonly queue: WaitQueue;
   message: Message | null;
   error: number;
-}
-
-/** Bytes (with a share for bookkeeping) that all queues of the sandbox may hold: they are the Sentry's own memory. */
-const MAX_HELD = 64 * 1024 * 1024;
-const OVERHEAD = 128;
-let held = 0;
-
-/** True when a message of this size may be taken into the Sentry's memory. */
-export function mayHold(size: number): boolean {
-  return held + size + OVERHEAD <= MAX_HELD;
 }
 
 export class MessageQueue extends IpcObject {
@@ -70,7 +61,7 @@ export class MessageQueue extends IpcObject {
     if (this.handOver(message, seconds)) return;
     this.messages.push(message);
     this.bytes += message.data.length;
-    held += message.data.length + OVERHEAD;
+    hold(message.data.length);
   }
 
   private handOver(message: Message, seconds: number): boolean {
@@ -112,7 +103,7 @@ export class MessageQueue extends IpcObject {
     if (message.data.length > size && (flags & MSG_NOERROR) === 0) return E2BIG;
     this.messages.splice(at, 1);
     this.bytes -= message.data.length;
-    held -= message.data.length + OVERHEAD;
+    letGo(message.data.length);
     this.lrpid = pid;
     this.rtime = seconds;
     this.roomQueue.wake();
@@ -139,7 +130,7 @@ export class MessageQueue extends IpcObject {
       receiver.error = EIDRM;
       receiver.queue.wake();
     }
-    held -= this.bytes + this.messages.length * OVERHEAD;
+    for (const message of this.messages) letGo(message.data.length);
     this.messages.length = 0;
     this.bytes = 0;
     this.roomQueue.wake();

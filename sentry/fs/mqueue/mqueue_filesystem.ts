@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * mqueue: the filesystem of an IPC namespace's POSIX message queues, mounted on /dev/mqueue and by mq_open itself.
+ *
+ * Linux:      ipc/mqueue.c; mq_overview(7)
+ * Invariants: one instance a namespace, however often it is mounted.
+ */
+import { EMFILE, ENOSPC, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../../platform/abi/linux/mount.ts';
+import type { IpcNamespace } from '../../kernel/namespaces.ts';
+import { RLIMIT_MSGQUEUE } from '../../kernel/process/rlimits.ts';
+import type { Task } from '../../kernel/task.ts';
+import type { IoContext } from '../../vfs/context.ts';
+import { Filesystem, type FilesystemType, type StatFs } from '../../vfs/filesystem.ts';
+import type { ByteString, Inode } from '../../vfs/inode.ts';
+import type { Path } from '../../vfs/mount.ts';
+import { StaticDirInode } from '../../vfs/pseudo_file.ts';
+import type { VirtualFilesystem } from '../../vfs/virtual_filesystem.ts';
+import { QueueInode } from './queue.ts';
+
+const MQUEUE_MAGIC = 0x19800202;
+/** fs.mqueue.queues_max, msg_max, msgsize_max and their defaults. */
+const QUEUES_MAX = 256;
+export const MESSAGES_MAX = 10;
+export const MESSAGE_SIZE_MAX = 8192;
+const CAP_SYS_RESOURCE = 24;
+/** What Linux charges for each message slot besides its size. */
+const SLOT_OVERHEAD = 48 + 48;
+
+export interface QueueLimits {
+  maxMessages: number;
+  maxSize: number;
+}
+
+class QueueDirectory extends StaticDirInode {
+  /** Limits of the queue that the mq_open under way creates. */
+  nextLimits: QueueLimits | null = null;
+  /** Bytes charged by owner (RLIMIT_MSGQUEUE). */
+  private readonly charged = new Map<number, number>();
+
+  override create(ctx: IoContext, name: ByteString, mode: number, uid: number, gid: number): Inode | Errno {
+    const limits = this.nextLimits ?? { maxMessages: MESSAGES_MAX, maxSize: MESSAGE_SIZE_MAX };
+    if (this.entries.size >= QUEUES_MAX && !ctx.creds.hasCap(CAP_SYS_RESOURCE)) return ENOSPC;
+    const cost = limits.maxMessages * (limits.maxSize + SLOT_OVERHEAD);
+    const owner = ctx.creds.euid;
+    const sum = (this.charged.get(owner) ?? 0) + cost;
+    if (sum > (ctx as Task).threadGroup.rlimits.soft(RLIMIT_MSGQUEUE)) return EMFILE;
+    this.charged.set(owner, sum);
+    const queue = new QueueInode(this.fs, mode & 0o777, uid, gid, limits, () => this.charged.set(owner, (this.charged.get(owner) ?? cost) - cost));
+    this.add(name, queue);
+    return queue;
+  }
+  override unlink(_ctx: IoContext, name: ByteString, child: Inode): number {
+    this.remove(name);
+    child.nlink = 0;
+    return 0;
+  }
+}
+
+export class MqueueFilesystem extends Filesystem {
+  override readonly typeName = 'mqueue';
+  override readonly root: QueueDirectory;
+
+  constructor() {
+    super();
+    this.source = 'mqueue';
+    this.root = new QueueDirectory(this, 0o1777);
+  }
+  override statfs(out: StatFs): number {
+    out.type = MQUEUE_MAGIC;
+    out.bsize = 4096;
+    out.namelen = 255;
+    return 0;
+  }
+}
+
+/** The place mq_open's names are looked up in: the root of the namespace's own mount. */
+const places = new WeakMap<IpcNamespace, Path>();
+
+export function mqueueRoot(vfs: VirtualFilesystem, ns: IpcNamespace): Path {
+  let place = places.get(ns);
+  if (place === undefined) {
+    const mount = vfs.newMount(mqueueOf(ns), MS_NOSUID | MS_NODEV | MS_NOEXEC);
+    place = { mount, dentry: mount.root };
+    places.set(ns, place);
+  }
+  return place;
+}
+
+/** The namespace's instance. */
+export function mqueueOf(ns: IpcNamespace): MqueueFilesystem {
+  ns.mqueue ??= new MqueueFilesystem();
+  return ns.mqueue as MqueueFilesystem;
+}
+
+/** For VirtualFilesystem.registerType(): mounts the caller's namespace's queues. */
+export function mqueueType(initial: IpcNamespace): FilesystemType {
+  return {
+    name: 'mqueue',
+    isUserMountable: true,
+    isNodev: true,
+    mount: (ctx) => mqueueOf((ctx as Partial<Task>).ipcNs ?? initial),
+  };
+}
