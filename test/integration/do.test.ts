@@ -140,6 +140,7 @@ os.write(fd, b'\\x03'); start = time.time()
 status = os.waitpid(pid, 0)[1]
 print(os.waitstatus_to_exitcode(status), time.time() - start < 10)`;
     const result = await runNative(['/usr/bin/python3', '-c', python], { timeoutMs: 30_000 });
+    expect(result.timedOut, result.hang).toBe(false);
     expect(result.stdout).toMatch(/^(130|-2) True\n$/);
   });
 });
