@@ -89,6 +89,7 @@ export class Sandbox {
       domainname: config.domainname,
     });
     this.kernel = kernel;
+    kernel.pidNs.protectsInit = config.process.isProtectedInit;
     mark('  sentry: kernel made');
     wireKernel(kernel, config);
     this.startInit(kernel, trees);

@@ -83,6 +83,7 @@ export function doConfig(parsed: Parsed, flags: GlobalFlags): SandboxConfig {
       terminal: false,
       oomScoreAdj: 0,
       createCwd: false,
+      isProtectedInit: false,
     },
     network: flags.network,
     platform: flags.platform,

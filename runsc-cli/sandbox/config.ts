@@ -30,6 +30,8 @@ export interface ProcessConfig {
   readonly oomScoreAdj: number;
   /** True: make the working directory when it is missing (runc does). */
   readonly createCwd: boolean;
+  /** True: signals from inside that it has no handler for do nothing to it (pid_namespaces(7)). `do` runs a program, not an init. */
+  readonly isProtectedInit: boolean;
 }
 
 export type MountKind = 'bind' | 'tmpfs' | 'proc' | 'sysfs' | 'dev' | 'devpts' | 'mqueue' | 'memfs';

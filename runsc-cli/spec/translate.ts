@@ -155,6 +155,7 @@ function translateProcess(field: Field, warnings: string[]): ProcessConfig {
     terminal: field.get('terminal').optionalBoolean(false),
     oomScoreAdj: field.get('oomScoreAdj').optionalInteger(-1000, 1000, 0),
     createCwd: true,
+    isProtectedInit: true,
   };
   if (unknown.length > 0) warnings.push(`process.capabilities: ignoring unknown ${[...new Set(unknown)].join(', ')}`);
   if (field.get('selinuxLabel').optionalString('') !== '') field.get('selinuxLabel').fail('SELinux labels are not supported');

@@ -25,6 +25,8 @@ export class PidNamespace {
   readonly sessions = new Map<number, Session>();
   /** Process 1, the reaper of orphans; null before it exists. */
   init: ThreadGroup | null = null;
+  /** Signals that init has no handler for, sent from inside, do nothing to it. */
+  protectsInit = true;
   /** False once init has died: no more tasks can be made. */
   isAlive = true;
   /** Inode number shown by /proc/pid/ns/pid. */

@@ -179,7 +179,7 @@ function isIgnored(t: Task, signo: number, force: boolean): boolean {
 
 /** Process 1 of a pid namespace ignores what it has no handler for, when its own children send it. */
 export function isUnkillable(group: ThreadGroup): boolean {
-  return group.pidNs.init === group;
+  return group.pidNs.init === group && group.pidNs.protectsInit;
 }
 
 function wants(t: Task, signo: number): boolean {
