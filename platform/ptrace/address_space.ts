@@ -155,7 +155,7 @@ export class PtraceAddressSpace implements AddressSpace {
     this.tracer.commands.clear();
     this.addMap(addr, length, prot, sharing, fd, offset, flags);
     const r = this.perform();
-    return r < 0 ? r : 0;
+    return Math.min(r , 0);
   }
 
   private one(nr: number, addr: number, length: number, c: number): number {
@@ -187,7 +187,7 @@ export class PtraceAddressSpace implements AddressSpace {
     const bad = this.addRemap(addr, oldLength, newAddr, newLength, keepOld);
     if (bad < 0) return bad;
     const r = this.perform();
-    return r < 0 ? r : 0;
+    return Math.min(r , 0);
   }
 
   mincore(addr: number, length: number, out: Uint8Array): number {

@@ -139,7 +139,7 @@ export class CpuPolicy {
     const contended = this.windowStart + TICK_CONTENDED_NS;
     const tick = running >= 2 && contended < this.tickAt ? contended : this.tickAt;
     if (tick !== this.tickAt && this.cpu !== SPREAD) this.tickAt = tick;
-    return this.tickAt < deadlineNs ? this.tickAt : deadlineNs;
+    return Math.min(this.tickAt , deadlineNs);
   }
 
   /** The bell rang: looks whether the window is over, and at what happened in it. */

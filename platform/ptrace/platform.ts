@@ -45,7 +45,6 @@ const PROT_RW = 3;
 const PROT_RX = 5;
 const MAP_SHARED = 1;
 const MAP_PRIVATE = 2;
-const MAP_FIXED = 0x10;
 const MAP_ANONYMOUS = 0x20;
 const MAP_FIXED_NOREPLACE = 0x100000;
 const CLONE_FILES = 0x400;

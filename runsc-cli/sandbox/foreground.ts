@@ -9,7 +9,7 @@ import { decodeFromSentry, encodeMessage, type FromSentry, MAX_MESSAGE, type ToS
 import { TerminalGuard } from '../console/terminal.ts';
 import { EXIT_OWN_FAILURE, RunscError } from '../errors.ts';
 import { mark } from './timing.ts';
-import { SIGCHLD, SIGCONT, SIGSTOP, SignalPipe, targetOf } from './signals.ts';
+import { SIGCHLD, SIGCONT, SIGSTOP, type SignalPipe, targetOf } from './signals.ts';
 import { endSandbox, type RunningSandbox } from './start.ts';
 
 const POLLIN = 1;

@@ -172,8 +172,8 @@ function translateRlimits(field: Field): ProcessConfig['rlimits'] {
     seen.add(resource);
     const limit = (name: string): number | null => {
       // 2^64-1 loses its last digits in a double; anything from 2^63 on is "unlimited".
-      const value = item.get(name).integer(0, 18446744073709552000);
-      return value >= 9223372036854775807 ? null : value;
+      const value = item.get(name).integer(0, 2 ** 64);
+      return value >= 2 ** 63 ? null : value;
     };
     const [soft, hard] = [limit('soft'), limit('hard')];
     if (hard !== null && (soft === null || soft > hard)) item.get('soft').fail('is above the hard limit');

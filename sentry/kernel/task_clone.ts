@@ -45,7 +45,7 @@ import { IpcNamespace, newNamespaceInum } from './namespaces.ts';
 import { PidNamespace } from './process/pid_namespace.ts';
 import { RLIMIT_NPROC } from './process/rlimits.ts';
 import { ThreadGroup } from './process/thread_group.ts';
-import { SignalHandlers } from './signal/handlers.ts';
+import type { SignalHandlers } from './signal/handlers.ts';
 import { resetAltStack } from './signal/altstack.ts';
 import { ATTENTION_EXIT, ATTENTION_SIGNAL, Task } from './task.ts';
 import { timersOf } from './timers/process_timers.ts';

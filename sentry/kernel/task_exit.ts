@@ -188,7 +188,7 @@ export function reapGroup(group: ThreadGroup): void {
   const ns = group.pidNs;
   for (let up: PidNamespace | null = ns; up !== null; up = up.parent) {
     const { init } = up;
-    if (init !== null && init.isZapping && !isNamespaceBusy(init)) notifyExit(init);
+    if (init?.isZapping && !isNamespaceBusy(init)) notifyExit(init);
   }
 }
 

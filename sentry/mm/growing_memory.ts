@@ -64,7 +64,7 @@ export class GrowingMemory implements UserMemory {
   /** A copy stopped after `moved` bytes (or EFAULT): grows a stack at that place and goes on once. */
   private rest(addr: number, moved: number, length: number, again: (at: number, done: number) => number): number {
     if (length <= 0) return moved;
-    const done = moved < 0 ? 0 : moved;
+    const done = Math.max(moved , 0);
     if (!this.grow(addr + done)) return moved;
     const more = again(addr + done, done);
     return more < 0 ? moved : done + more;

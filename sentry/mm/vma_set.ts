@@ -7,7 +7,7 @@
  * Invariants: sorted, disjoint, neighbours that may be merged are merged after each public change. The sums always equal
  *             what a walk would give.
  */
-import { canMerge, isDataMapping, VM_GROWSDOWN, VM_LOCKED, VM_MAYWRITE, VM_SHARED, Vma } from './vma.ts';
+import { canMerge, isDataMapping, VM_GROWSDOWN, VM_LOCKED, VM_MAYWRITE, VM_SHARED, type Vma } from './vma.ts';
 
 /** Unmapped distance kept below a stack (stack_guard_gap, 256 pages). */
 export const STACK_GUARD_GAP = 256 * 4096;

@@ -56,7 +56,7 @@ export function sys_remap_file_pages(t: Task, start: number, size: number, prot:
   file.incRef();
   const result = t.mm.mmap(request, t.memoryLimits, t);
   file.decRef();
-  return result < 0 ? result : 0;
+  return Math.min(result , 0);
 }
 
 /** mseal(2). */

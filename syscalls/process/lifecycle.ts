@@ -7,7 +7,7 @@
  */
 import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, CAP_SYS_PTRACE } from '../../platform/abi/linux/capability.ts';
-import { CLONE_CLEAR_SIGHAND, CLONE_DETACHED, CLONE_INTO_CGROUP, CLONE_PARENT, CLONE_PIDFD, CLONE_PARENT_SETTID, CLONE_THREAD, CLONE_VFORK, CLONE_VM, CSIGNAL } from '../../platform/abi/linux/sched.ts';
+import { CLONE_DETACHED, CLONE_INTO_CGROUP, CLONE_PARENT, CLONE_PIDFD, CLONE_PARENT_SETTID, CLONE_THREAD, CLONE_VFORK, CLONE_VM, CSIGNAL } from '../../platform/abi/linux/sched.ts';
 import { NSIG, SIGCHLD } from '../../platform/abi/linux/signal.ts';
 import { ATTENTION_EXIT, type Task } from '../../sentry/kernel/task.ts';
 import { cloneTask, hasFlag } from '../../sentry/kernel/task_clone.ts';

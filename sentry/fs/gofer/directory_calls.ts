@@ -75,7 +75,7 @@ function lookupListed(dir: GoferInode, listing: Listing, name: ByteString): Gofe
   if (record === null) return walkOne(dir, name);
   const attr = dir.fs.decode(record, 0);
   const known = dir.fs.known(attr.key);
-  if (known !== undefined && known.isSameFile(attr)) {
+  if (known?.isSameFile(attr)) {
     known.setPlace(dir, name);
     return known;
   }

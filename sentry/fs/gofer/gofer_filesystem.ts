@@ -127,7 +127,7 @@ export class GoferFilesystem extends Filesystem {
   /** The inode of a host file found at parent/name, made when it is new. Its attributes become `attr`. */
   inodeFor(attr: Attr, parent: GoferInode, name: ByteString): GoferInode {
     const known = this.inodes.get(attr.key);
-    if (known !== undefined && known.isSameFile(attr)) {
+    if (known?.isSameFile(attr)) {
       known.setPlace(parent, name);
       known.applyAttr(attr);
       return known;

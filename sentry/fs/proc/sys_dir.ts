@@ -23,7 +23,7 @@ function fileFor(fs: Filesystem, sysctl: Sysctl): GeneratedFileInode {
   if (write === undefined) return new GeneratedFileInode(fs, read, null, sysctl.mode ?? 0o444);
   const accept = (ctx: IoContext, text: ByteString, offset: number): number => {
     if (offset > 0) return text.length;
-    const result = write(text.replace(/\0[^]*$/, '').trim(), ctx);
+    const result = write(text.replace(/\0[\s\S]*$/, '').trim(), ctx);
     return result < 0 ? result : text.length;
   };
   return new GeneratedFileInode(fs, read, accept, sysctl.mode ?? 0o644);
