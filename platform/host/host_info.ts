@@ -22,13 +22,17 @@ export interface HostInfoOptions {
   xstate: { size: number; features: number };
 }
 
-/** Processors this process may run on. */
+let counted = 0;
+
+/** Processors this process might run on when it was first asked: later it may have kept itself to one. */
 export function countCpus(): number {
+  if (counted > 0) return counted;
   const mask = new Uint8Array(1024);
   const n = sched_getaffinity(0, mask);
   let count = 0;
   for (let i = 0; i < n; i++) for (let bits = mask[i] as number; bits !== 0; bits &= bits - 1) count++;
-  return Math.max(count, 1);
+  counted = Math.max(count, 1);
+  return counted;
 }
 
 /** A word of our own auxiliary vector, 0 when absent. glibc's getauxval answers its own idea of AT_HWCAP. */

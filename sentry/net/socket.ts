@@ -115,7 +115,7 @@ export abstract class Socket extends FileDescription {
     if (io.remaining === 0 && this.type === 1) return 0;
     const message = newIncoming(io);
     const n = this.receiveMessage(ctx, message);
-    message.files?.forEach((file) => file.decRef());
+    for (const file of message.files ?? []) file.decRef();
     return n;
   }
   override write(ctx: IoContext, io: IoSequence): number {

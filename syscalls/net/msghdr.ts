@@ -84,7 +84,7 @@ export function readMsghdr(t: Task, addr: number): UserMessage | Errno {
 
 /** Drops the references of a message's files. */
 export function dropFiles(files: readonly FileDescription[] | null): void {
-  files?.forEach((file) => file.decRef());
+  for (const file of files ?? []) file.decRef();
 }
 
 /** Parses the control buffer of a sendmsg into `message`. Returns 0 or errno (then no reference is held). */

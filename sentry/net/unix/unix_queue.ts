@@ -67,7 +67,7 @@ export class Packet {
 
   /** It leaves the queue: the sender may send again. */
   release(): void {
-    this.takeFiles()?.forEach((file) => file.decRef());
+    for (const file of this.takeFiles() ?? []) file.decRef();
     this.sender.uncharge(this.charge);
   }
 }
