@@ -14,7 +14,12 @@ const ARG_MAX = 131072;
 const SIX_MIB = 6 * 1024 * 1024;
 
 /** Returns 0, or E2BIG when strings and pointers exceed a quarter of RLIMIT_STACK (at least 128 KiB, at most 6 MiB). */
-export function checkArguments(filename: ByteString, argv: readonly ByteString[], envp: readonly ByteString[], stackLimit: number): number {
+export function checkArguments(
+  filename: ByteString,
+  argv: readonly ByteString[],
+  envp: readonly ByteString[],
+  stackLimit: number,
+): number {
   const limit = Math.max(Math.min(SIX_MIB, Math.floor(stackLimit / 4)), ARG_MAX);
   let used = (Math.max(argv.length, 1) + envp.length) * 8;
   if (used >= limit) return E2BIG;

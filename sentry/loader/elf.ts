@@ -8,7 +8,16 @@
  *             every address check rejects.
  */
 import {
-  EHDR_SIZE, ELF_MAGIC, EM_X86_64, ET_DYN, ET_EXEC, PF_X, PHDR_SIZE, PT_GNU_STACK, PT_INTERP, PT_LOAD,
+  EHDR_SIZE,
+  ELF_MAGIC,
+  EM_X86_64,
+  ET_DYN,
+  ET_EXEC,
+  PF_X,
+  PHDR_SIZE,
+  PT_GNU_STACK,
+  PT_INTERP,
+  PT_LOAD,
 } from '../../platform/abi/linux/elf.ts';
 import { EINVAL, EIO, ENOEXEC, isErrno, type Errno } from '../../platform/abi/linux/errno.ts';
 import type { ByteString } from '../vfs/inode.ts';
@@ -60,7 +69,9 @@ export function parseElf(head: Uint8Array, readAt: ReadAt): ElfImage | Errno {
   const phoff = u64(view, 32);
   const table = piece(head, readAt, phoff, size);
   if (isErrno(table) || table.length < size) return ENOEXEC;
-  return fromTable(table, { type, entry: u64(view, 24), phoff, phnum }, (offset, length) => piece(head, readAt, offset, length));
+  return fromTable(table, { type, entry: u64(view, 24), phoff, phnum }, (offset, length) =>
+    piece(head, readAt, offset, length),
+  );
 }
 
 interface Header {
@@ -89,17 +100,29 @@ function fromTable(table: Uint8Array, header: Header, read: ReadAt): ElfImage | 
     const segment = readSegment(view, at);
     const align = u64(view, at + 48);
     if (align > alignment && align <= 2 ** 40 && Number.isInteger(Math.log2(align))) alignment = align;
-    if (segment.offset <= header.phoff && header.phoff < segment.offset + segment.fileSize) phdrAddress = header.phoff - segment.offset + segment.vaddr;
+    if (segment.offset <= header.phoff && header.phoff < segment.offset + segment.fileSize)
+      phdrAddress = header.phoff - segment.offset + segment.vaddr;
     segments.push(segment);
   }
   return {
-    isPositionIndependent: header.type === ET_DYN, entry: header.entry, phdrAddress, phnum: header.phnum, segments, interpreter, hasExecutableStack, alignment,
+    isPositionIndependent: header.type === ET_DYN,
+    entry: header.entry,
+    phdrAddress,
+    phnum: header.phnum,
+    segments,
+    interpreter,
+    hasExecutableStack,
+    alignment,
   };
 }
 
 function readSegment(view: DataView, at: number): Segment {
   return {
-    flags: view.getUint32(at + 4, true), offset: u64(view, at + 8), vaddr: u64(view, at + 16), fileSize: u64(view, at + 32), memSize: u64(view, at + 40),
+    flags: view.getUint32(at + 4, true),
+    offset: u64(view, at + 8),
+    vaddr: u64(view, at + 16),
+    fileSize: u64(view, at + 32),
+    memSize: u64(view, at + 40),
   };
 }
 

@@ -48,7 +48,13 @@ const CLOCK_TICKS = 100;
  * (`shift` bytes, 0..8191, below the strings).
  */
 export function buildInitialStack(
-  top: number, filename: ByteString, argv: readonly ByteString[], envp: readonly ByteString[], facts: AuxFacts, random: Uint8Array, shift: number,
+  top: number,
+  filename: ByteString,
+  argv: readonly ByteString[],
+  envp: readonly ByteString[],
+  facts: AuxFacts,
+  random: Uint8Array,
+  shift: number,
 ): InitialStack {
   const argText = argv.length === 0 ? '' : `${argv.join('\0')}\0`;
   const envText = envp.length === 0 ? '' : `${envp.join('\0')}\0`;
@@ -97,11 +103,28 @@ function pointers(view: DataView, from: number, texts: readonly ByteString[], fi
 /** The vector in the order Linux writes it. */
 function auxVector(facts: AuxFacts, where: { random: number; platform: number; filename: number }): Uint8Array {
   const pairs: [number, number][] = [
-    [A.AT_MINSIGSTKSZ, facts.minSigStackSize], [A.AT_HWCAP, facts.hwcap], [A.AT_PAGESZ, 4096], [A.AT_CLKTCK, CLOCK_TICKS], [A.AT_PHDR, facts.phdr],
-    [A.AT_PHENT, A.PHDR_SIZE], [A.AT_PHNUM, facts.phnum], [A.AT_BASE, facts.base], [A.AT_FLAGS, 0], [A.AT_ENTRY, facts.entry], [A.AT_UID, facts.uid],
-    [A.AT_EUID, facts.euid], [A.AT_GID, facts.gid], [A.AT_EGID, facts.egid], [A.AT_SECURE, facts.isSecure ? 1 : 0], [A.AT_RANDOM, where.random],
-    [A.AT_HWCAP2, facts.hwcap2], [A.AT_EXECFN, where.filename], [A.AT_PLATFORM, where.platform], [A.AT_RSEQ_FEATURE_SIZE, RSEQ_FEATURE_SIZE],
-    [A.AT_RSEQ_ALIGN, RSEQ_ALIGN], [A.AT_NULL, 0],
+    [A.AT_MINSIGSTKSZ, facts.minSigStackSize],
+    [A.AT_HWCAP, facts.hwcap],
+    [A.AT_PAGESZ, 4096],
+    [A.AT_CLKTCK, CLOCK_TICKS],
+    [A.AT_PHDR, facts.phdr],
+    [A.AT_PHENT, A.PHDR_SIZE],
+    [A.AT_PHNUM, facts.phnum],
+    [A.AT_BASE, facts.base],
+    [A.AT_FLAGS, 0],
+    [A.AT_ENTRY, facts.entry],
+    [A.AT_UID, facts.uid],
+    [A.AT_EUID, facts.euid],
+    [A.AT_GID, facts.gid],
+    [A.AT_EGID, facts.egid],
+    [A.AT_SECURE, facts.isSecure ? 1 : 0],
+    [A.AT_RANDOM, where.random],
+    [A.AT_HWCAP2, facts.hwcap2],
+    [A.AT_EXECFN, where.filename],
+    [A.AT_PLATFORM, where.platform],
+    [A.AT_RSEQ_FEATURE_SIZE, RSEQ_FEATURE_SIZE],
+    [A.AT_RSEQ_ALIGN, RSEQ_ALIGN],
+    [A.AT_NULL, 0],
   ];
   if (facts.vdso !== 0) pairs.unshift([A.AT_SYSINFO_EHDR, facts.vdso]);
   const bytes = new Uint8Array(pairs.length * 16);

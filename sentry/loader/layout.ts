@@ -53,7 +53,12 @@ export function chooseStackTop(layout: AddressLayout, stackLimit: number, random
 }
 
 /** Address below which mmap searches. */
-export function chooseMmapBase(layout: AddressLayout, stackTop: number, stackLimit: number, random: Randomizer): number {
+export function chooseMmapBase(
+  layout: AddressLayout,
+  stackTop: number,
+  stackLimit: number,
+  random: Randomizer,
+): number {
   const highest = Math.min(stackTop, layout.maxAddr - STACK_RANDOM_PAGES * PAGE_SIZE);
   return highest - stackGap(layout, stackLimit) - random.below(MMAP_RANDOM_PAGES) * PAGE_SIZE;
 }

@@ -9,12 +9,30 @@
  */
 import { EFAULT, EIO, ENOMEM, ETXTBSY, isErrno, type Errno } from '../../platform/abi/linux/errno.ts';
 import {
-  MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_PRIVATE, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE,
+  MAP_ANONYMOUS,
+  MAP_FIXED_NOREPLACE,
+  MAP_GROWSDOWN,
+  MAP_PRIVATE,
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
 } from '../../platform/abi/linux/mman.ts';
 import { REG_RIP, REG_RSP } from '../../platform/registers.ts';
 import type { ProgramRequest, ReadyProgram } from '../kernel/program_loader.ts';
 import { MemoryManager, NO_LIMITS } from '../mm/memory_manager.ts';
-import { VM_DONTDUMP, VM_DONTEXPAND, VM_EXEC, VM_IO, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_PFNMAP, VM_READ, Vma } from '../mm/vma.ts';
+import {
+  VM_DONTDUMP,
+  VM_DONTEXPAND,
+  VM_EXEC,
+  VM_IO,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYWRITE,
+  VM_PFNMAP,
+  VM_READ,
+  Vma,
+} from '../mm/vma.ts';
 import { checkArguments } from './arguments.ts';
 import { type AuxFacts, buildInitialStack, type InitialStack } from './initial_stack.ts';
 import { chooseBrk, chooseMmapBase, chooseProgramBase, chooseStackTop, Randomizer } from './layout.ts';
@@ -33,7 +51,14 @@ export function loadProgram(request: ProgramRequest): ReadyProgram | Errno {
   const tooBig = checkArguments(request.filename, argv, request.envp, request.limits.stack);
   if (tooBig < 0) return tooBig as Errno;
   request.file.incRef();
-  const files = findProgram(request.ctx, request.file, request.filename, argv, request.openInterpreter, request.scriptUnreachable === true);
+  const files = findProgram(
+    request.ctx,
+    request.file,
+    request.filename,
+    argv,
+    request.openInterpreter,
+    request.scriptUnreachable === true,
+  );
   if (isErrno(files)) return files;
   const loaded = build(request, files);
   files.interpreter?.file.decRef();
@@ -81,17 +106,31 @@ function fill(mm: MemoryManager, request: ProgramRequest, files: ProgramFiles): 
   const images = mapImages(mm, request, files, random, fixups);
   if (isErrno(images)) return images;
   const { program, loader } = images;
-  const stack = buildInitialStack(stackTop, request.filename, files.argv, request.envp, auxFacts(request, files, images, layout.vdso?.start ?? 0), random.seed, random.below(8192));
+  const stack = buildInitialStack(
+    stackTop,
+    request.filename,
+    files.argv,
+    request.envp,
+    auxFacts(request, files, images, layout.vdso?.start ?? 0),
+    random.seed,
+    random.below(8192),
+  );
   const stackStart = mapStack(mm, stack, stackTop, files.image.hasExecutableStack, request.limits.stack);
   if (stackStart < 0) return stackStart;
   const applied = mm.commitBatch();
   if (applied < 0) return applied;
   const fixed = applyFixups(mm, request, fixups);
   if (fixed < 0) return fixed;
-  if (mm.addressSpace.memory.copyOut(stack.sp, stack.bytes, 0, stack.bytes.length) !== stack.bytes.length) return EFAULT;
+  if (mm.addressSpace.memory.copyOut(stack.sp, stack.bytes, 0, stack.bytes.length) !== stack.bytes.length)
+    return EFAULT;
   finish(mm, files, program, stack, random);
   const { registers } = mm.addressSpace.leader;
-  registers.set(REG_RIP, loader === null || files.interpreter === null ? files.image.entry + program.bias : files.interpreter.image.entry + loader.bias);
+  registers.set(
+    REG_RIP,
+    loader === null || files.interpreter === null
+      ? files.image.entry + program.bias
+      : files.interpreter.image.entry + loader.bias,
+  );
   registers.set(REG_RSP, stack.sp);
   return 0;
 }
@@ -101,7 +140,12 @@ interface MappedImages {
   readonly loader: MappedImage | null;
 }
 
-function auxFacts(request: ProgramRequest, files: ProgramFiles, { program, loader }: MappedImages, vdso: number): AuxFacts {
+function auxFacts(
+  request: ProgramRequest,
+  files: ProgramFiles,
+  { program, loader }: MappedImages,
+  vdso: number,
+): AuxFacts {
   const { info } = request.services.host;
   const ids = request.credentialsFor(files.file);
   return {
@@ -123,16 +167,30 @@ function auxFacts(request: ProgramRequest, files: ProgramFiles, { program, loade
 }
 
 /** The program, and its ELF interpreter when it has one. */
-function mapImages(mm: MemoryManager, request: ProgramRequest, files: ProgramFiles, random: Randomizer, fixups: Fixup[]): MappedImages | Errno {
+function mapImages(
+  mm: MemoryManager,
+  request: ProgramRequest,
+  files: ProgramFiles,
+  random: Randomizer,
+  fixups: Fixup[],
+): MappedImages | Errno {
   const { image } = files;
   const { layout } = mm.addressSpace;
   let placement: { bias: number } | 'anywhere' = { bias: 0 };
-  if (image.isPositionIndependent) placement = files.interpreter === null ? 'anywhere' : { bias: chooseProgramBase(layout, image.alignment, random) };
+  if (image.isPositionIndependent)
+    placement = files.interpreter === null ? 'anywhere' : { bias: chooseProgramBase(layout, image.alignment, random) };
   const program = mapImage(mm, request.ctx, files.file, image, placement, fixups);
   if (isErrno(program)) return program;
   if (files.interpreter === null) return { program, loader: null };
   const { file, image: loaderImage } = files.interpreter;
-  const loader = mapImage(mm, request.ctx, file, loaderImage, loaderImage.isPositionIndependent ? 'anywhere' : { bias: 0 }, fixups);
+  const loader = mapImage(
+    mm,
+    request.ctx,
+    file,
+    loaderImage,
+    loaderImage.isPositionIndependent ? 'anywhere' : { bias: 0 },
+    fixups,
+  );
   return isErrno(loader) ? loader : { program, loader };
 }
 
@@ -165,7 +223,13 @@ function applyFixups(mm: MemoryManager, request: ProgramRequest, fixups: readonl
 }
 
 /** Records where everything is. */
-function finish(mm: MemoryManager, files: ProgramFiles, program: MappedImage, stack: InitialStack, random: Randomizer): void {
+function finish(
+  mm: MemoryManager,
+  files: ProgramFiles,
+  program: MappedImage,
+  stack: InitialStack,
+  random: Randomizer,
+): void {
   mm.setExecutable(files.file);
   mm.auxv = stack.auxv;
   const { layout } = mm;
@@ -174,7 +238,9 @@ function finish(mm: MemoryManager, files: ProgramFiles, program: MappedImage, st
   layout.startData = program.startData;
   layout.endData = program.endData;
   const isStaticPie = files.image.isPositionIndependent && files.interpreter === null;
-  const brkBase = isStaticPie ? Math.floor((mm.addressSpace.layout.maxAddr / 3) * 2 / PAGE_SIZE) * PAGE_SIZE : pageUp(program.end);
+  const brkBase = isStaticPie
+    ? Math.floor(((mm.addressSpace.layout.maxAddr / 3) * 2) / PAGE_SIZE) * PAGE_SIZE
+    : pageUp(program.end);
   layout.startBrk = layout.brk = chooseBrk(brkBase, random);
   layout.startStack = stack.sp;
   layout.argStart = stack.argStart;
@@ -186,6 +252,28 @@ function finish(mm: MemoryManager, files: ProgramFiles, program: MappedImage, st
 /** Puts what the platform left mapped into the map. */
 function addVdso(mm: MemoryManager): void {
   const { vdso, vvar } = mm.addressSpace.layout;
-  if (vvar !== null) mm.vmas.insert(new Vma(vvar.start, vvar.end, VM_READ | VM_MAYREAD | VM_IO | VM_DONTEXPAND | VM_DONTDUMP | VM_PFNMAP, null, null, 0, '[vvar]'));
-  if (vdso !== null) mm.vmas.insert(new Vma(vdso.start, vdso.end, VM_READ | VM_EXEC | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_DONTEXPAND, null, null, 0, '[vdso]'));
+  if (vvar !== null)
+    mm.vmas.insert(
+      new Vma(
+        vvar.start,
+        vvar.end,
+        VM_READ | VM_MAYREAD | VM_IO | VM_DONTEXPAND | VM_DONTDUMP | VM_PFNMAP,
+        null,
+        null,
+        0,
+        '[vvar]',
+      ),
+    );
+  if (vdso !== null)
+    mm.vmas.insert(
+      new Vma(
+        vdso.start,
+        vdso.end,
+        VM_READ | VM_EXEC | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_DONTEXPAND,
+        null,
+        null,
+        0,
+        '[vdso]',
+      ),
+    );
 }

@@ -38,7 +38,9 @@ class BytesFile extends FileDescription {
     this.content = content;
   }
   override pread(_ctx: IoContext, io: IoSequence, offset: number): number {
-    return offset >= this.content.length ? 0 : io.put(this.content, offset, Math.min(io.remaining, this.content.length - offset));
+    return offset >= this.content.length
+      ? 0
+      : io.put(this.content, offset, Math.min(io.remaining, this.content.length - offset));
   }
   override mmap(_ctx: IoContext, offset: number): HostMapping {
     return { fd: 7, offset };
@@ -79,7 +81,10 @@ describe('parseScript()', () => {
     expect(script('#!\n')).toBe(ENOEXEC);
     expect(script('#!   \n')).toBe(ENOEXEC);
     expect(script(`#!/${'a'.repeat(300)}\n`)).toBe(ENOEXEC);
-    expect(script(`#!/bin/sh ${'a'.repeat(300)}\n`)).toEqual({ interpreter: '/bin/sh', argument: 'a'.repeat(255 - 10) });
+    expect(script(`#!/bin/sh ${'a'.repeat(300)}\n`)).toEqual({
+      interpreter: '/bin/sh',
+      argument: 'a'.repeat(255 - 10),
+    });
   });
 });
 
@@ -102,7 +107,9 @@ describe('parseElf()', () => {
     for (let round = 0; round < 4000; round++) {
       const copy = new Uint8Array(file);
       for (let i = 0; i < 1 + rnd(6); i++) copy[rnd(64 + 13 * 56)] = rnd(4) === 0 ? 0xff : rnd(256);
-      const image = parseElf(copy.subarray(0, 4096), (o, n) => copy.subarray(Math.min(o, copy.length), Math.min(o + n, copy.length)));
+      const image = parseElf(copy.subarray(0, 4096), (o, n) =>
+        copy.subarray(Math.min(o, copy.length), Math.min(o + n, copy.length)),
+      );
       if (isErrno(image)) continue;
       accepted++;
       const space = new BoundedSpace();
@@ -119,7 +126,8 @@ describe('parseElf()', () => {
 /** Records nothing per page, checks bounds. */
 class BoundedSpace extends FakeAddressSpace {
   override map(addr: number, length: number): number {
-    if (!(addr >= this.layout.minAddr && length > 0 && addr + length <= this.layout.maxAddr && addr % 4096 === 0)) throw new Error(`map ${addr} ${length}`);
+    if (!(addr >= this.layout.minAddr && length > 0 && addr + length <= this.layout.maxAddr && addr % 4096 === 0))
+      throw new Error(`map ${addr} ${length}`);
     return 0;
   }
 }
@@ -127,7 +135,20 @@ class BoundedSpace extends FakeAddressSpace {
 describe('initial stack', () => {
   it('has argc, argv, envp and an aligned pointer', () => {
     const facts = {
-      vdso: 0x1000, minSigStackSize: 3632, hwcap: 1, hwcap2: 2, platformName: 'x86_64', phdr: 3, phnum: 4, base: 5, entry: 6, uid: 7, euid: 8, gid: 9, egid: 10, isSecure: false,
+      vdso: 0x1000,
+      minSigStackSize: 3632,
+      hwcap: 1,
+      hwcap2: 2,
+      platformName: 'x86_64',
+      phdr: 3,
+      phnum: 4,
+      base: 5,
+      entry: 6,
+      uid: 7,
+      euid: 8,
+      gid: 9,
+      egid: 10,
+      isSecure: false,
     };
     const top = 0x7ffd00000000;
     const stack = buildInitialStack(top, '/bin/x', ['x', 'yy'], ['A=1'], facts, new Uint8Array(64).fill(9), 100);
@@ -164,8 +185,15 @@ describe('loadProgram()', () => {
     const platform = { newAddressSpace: () => space } as unknown as Platform;
     const file = new BytesFile(content);
     const request = {
-      platform, services: { host: fakeHost() }, ctx, file, filename: '/dir/a-rather-long-program-name', argv: ['p'], envp: [],
-      limits: { addressSpace: Infinity, data: Infinity, stack: 8 << 20, memlock: 65536 }, credentialsFor: () => ({ uid: 1, euid: 2, gid: 3, egid: 4, secure: false }),
+      platform,
+      services: { host: fakeHost() },
+      ctx,
+      file,
+      filename: '/dir/a-rather-long-program-name',
+      argv: ['p'],
+      envp: [],
+      limits: { addressSpace: Infinity, data: Infinity, stack: 8 << 20, memlock: 65536 },
+      credentialsFor: () => ({ uid: 1, euid: 2, gid: 3, egid: 4, secure: false }),
     } as unknown as ProgramRequest;
     const loaded = loadProgram(request) as ReadyProgram;
     expect(space.applies).toBe(1);

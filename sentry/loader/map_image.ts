@@ -8,7 +8,14 @@
 import { PF_R, PF_W, PF_X } from '../../platform/abi/linux/elf.ts';
 import { EEXIST, EINVAL, ENODEV, ENOMEM, type Errno } from '../../platform/abi/linux/errno.ts';
 import {
-  MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_PRIVATE,
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
 } from '../../platform/abi/linux/mman.ts';
 import { unmappedArea } from '../mm/address_search.ts';
 import { NO_LIMITS, type MemoryManager } from '../mm/memory_manager.ts';
@@ -46,12 +53,25 @@ export type Placement = { readonly bias: number } | 'anywhere';
  * Maps all segments of `image` from `file` into `mm` and appends what is to be done afterwards to `fixups`.
  * Errors: EINVAL (segments that cannot be), ENOMEM, those of mmap.
  */
-export function mapImage(mm: MemoryManager, ctx: IoContext, file: FileDescription, image: ElfImage, placement: Placement, fixups: Fixup[]): MappedImage | Errno {
+export function mapImage(
+  mm: MemoryManager,
+  ctx: IoContext,
+  file: FileDescription,
+  image: ElfImage,
+  placement: Placement,
+  fixups: Fixup[],
+): MappedImage | Errno {
   const { maxAddr } = mm.addressSpace.layout;
   let low = Number.POSITIVE_INFINITY;
   let high = 0;
   for (const s of image.segments) {
-    if (s.fileSize > s.memSize || s.memSize > maxAddr || s.vaddr > maxAddr - s.memSize || s.offset > Number.MAX_SAFE_INTEGER) return EINVAL;
+    if (
+      s.fileSize > s.memSize ||
+      s.memSize > maxAddr ||
+      s.vaddr > maxAddr - s.memSize ||
+      s.offset > Number.MAX_SAFE_INTEGER
+    )
+      return EINVAL;
     if ((s.vaddr - s.offset) % PAGE_SIZE !== 0 && s.fileSize > 0) return EINVAL;
     low = Math.min(low, pageDown(s.vaddr));
     high = Math.max(high, s.vaddr + s.memSize);
@@ -76,14 +96,29 @@ function biasFor(mm: MemoryManager, low: number, high: number, alignment: number
   return Math.ceil(at / alignment) * alignment - pageDownTo(low, alignment);
 }
 
-function mapSegment(mm: MemoryManager, ctx: IoContext, file: FileDescription, s: Segment, bias: number, fixed: number, fixups: Fixup[]): number {
+function mapSegment(
+  mm: MemoryManager,
+  ctx: IoContext,
+  file: FileDescription,
+  s: Segment,
+  bias: number,
+  fixed: number,
+  fixups: Fixup[],
+): number {
   const prot = protection(s.flags);
   const start = pageDown(s.vaddr + bias);
   let fileEnd = start;
   if (s.fileSize > 0) {
     const lead = s.vaddr + bias - start;
     fileEnd = pageUp(start + lead + s.fileSize);
-    const request = { addr: start, length: fileEnd - start, prot, flags: MAP_PRIVATE | fixed, file, offset: s.offset - lead };
+    const request = {
+      addr: start,
+      length: fileEnd - start,
+      prot,
+      flags: MAP_PRIVATE | fixed,
+      file,
+      offset: s.offset - lead,
+    };
     let result = mm.mmap(request, NO_LIMITS, ctx);
     if (result === ENODEV) {
       result = anonymous(mm, start, fileEnd - start, PROT_READ | PROT_WRITE, fixed);
@@ -97,16 +132,25 @@ function mapSegment(mm: MemoryManager, ctx: IoContext, file: FileDescription, s:
     fixups.push({ addr: zeroStart, length: fileEnd - zeroStart, file: null, offset: 0, prot: -1 });
   }
   const bssEnd = pageUp(end);
-  return bssEnd > fileEnd ? anonymous(mm, fileEnd, bssEnd - fileEnd, PROT_READ | PROT_WRITE | (prot & PROT_EXEC), fixed) : 0;
+  return bssEnd > fileEnd
+    ? anonymous(mm, fileEnd, bssEnd - fileEnd, PROT_READ | PROT_WRITE | (prot & PROT_EXEC), fixed)
+    : 0;
 }
 
 function anonymous(mm: MemoryManager, addr: number, length: number, prot: number, fixed: number): number {
-  const result = mm.mmap({ addr, length, prot, flags: MAP_PRIVATE | MAP_ANONYMOUS | fixed, file: null, offset: 0 }, NO_LIMITS);
+  const result = mm.mmap(
+    { addr, length, prot, flags: MAP_PRIVATE | MAP_ANONYMOUS | fixed, file: null, offset: 0 },
+    NO_LIMITS,
+  );
   return result < 0 ? ENOMEM : 0;
 }
 
 function protection(flags: number): number {
-  return ((flags & PF_R) !== 0 ? PROT_READ : 0) | ((flags & PF_W) !== 0 ? PROT_WRITE : 0) | ((flags & PF_X) !== 0 ? PROT_EXEC : 0);
+  return (
+    ((flags & PF_R) !== 0 ? PROT_READ : 0) |
+    ((flags & PF_W) !== 0 ? PROT_WRITE : 0) |
+    ((flags & PF_X) !== 0 ? PROT_EXEC : 0)
+  );
 }
 
 function summary(image: ElfImage, bias: number, low: number, high: number): MappedImage {
@@ -124,7 +168,13 @@ function summary(image: ElfImage, bias: number, low: number, high: number): Mapp
   }
   if (startCode > endCode) startCode = endCode;
   return {
-    bias, start: low + bias, startCode: startCode + bias, endCode: endCode + bias, startData: startData + bias, endData: endData + bias, end: high + bias,
+    bias,
+    start: low + bias,
+    startCode: startCode + bias,
+    endCode: endCode + bias,
+    startData: startData + bias,
+    endData: endData + bias,
+    end: high + bias,
   };
 }
 

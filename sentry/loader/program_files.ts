@@ -36,7 +36,12 @@ export type OpenProgram = (path: ByteString) => FileDescription | Errno;
  * Errors: ENOEXEC, ELOOP, ELIBBAD, EIO and those of opening.
  */
 export function findProgram(
-  ctx: IoContext, first: FileDescription, path: ByteString, argv: readonly ByteString[], open: OpenProgram, isUnreachable: boolean,
+  ctx: IoContext,
+  first: FileDescription,
+  path: ByteString,
+  argv: readonly ByteString[],
+  open: OpenProgram,
+  isUnreachable: boolean,
 ): ProgramFiles | Errno {
   let file = first;
   let name = path;
@@ -61,7 +66,12 @@ export function findProgram(
   }
 }
 
-function openImage(ctx: IoContext, file: FileDescription, head: Uint8Array, open: OpenProgram): Omit<ProgramFiles, 'file' | 'argv'> | Errno {
+function openImage(
+  ctx: IoContext,
+  file: FileDescription,
+  head: Uint8Array,
+  open: OpenProgram,
+): Omit<ProgramFiles, 'file' | 'argv'> | Errno {
   const image = parseElf(head, (offset, length) => readAt(ctx, file, offset, length));
   if (isErrno(image)) return image;
   if (image.interpreter === null) return { image, interpreter: null };
@@ -69,7 +79,8 @@ function openImage(ctx: IoContext, file: FileDescription, head: Uint8Array, open
   if (isErrno(loader)) return loader;
   const loaderHead = readAt(ctx, loader, 0, HEAD_SIZE);
   let parsed: ElfImage | Errno = EIO;
-  if (!isErrno(loaderHead) && loaderHead.length >= 64) parsed = parseElf(loaderHead, (offset, length) => readAt(ctx, loader, offset, length));
+  if (!isErrno(loaderHead) && loaderHead.length >= 64)
+    parsed = parseElf(loaderHead, (offset, length) => readAt(ctx, loader, offset, length));
   if (!isErrno(parsed)) return { image, interpreter: { file: loader, image: parsed } };
   loader.decRef();
   return parsed === ENOEXEC ? ELIBBAD : parsed;

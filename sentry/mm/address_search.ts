@@ -17,7 +17,13 @@ const LOW_END = 0x80000000;
  * Chooses the address of a mapping. `length` is page aligned. `isAnonymous` allows huge-page alignment.
  * Errors: ENOMEM (no room, or over the platform's own pages), EINVAL (unaligned fixed address), EEXIST.
  */
-export function unmappedArea(mm: MemoryManager, addr: number, length: number, flags: number, isAnonymous: boolean): number {
+export function unmappedArea(
+  mm: MemoryManager,
+  addr: number,
+  length: number,
+  flags: number,
+  isAnonymous: boolean,
+): number {
   const { maxAddr, minAddr } = mm.addressSpace.layout;
   if (length > maxAddr) return ENOMEM;
   if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0) return fixedArea(mm, addr, length, flags);
@@ -43,7 +49,8 @@ function fixedArea(mm: MemoryManager, addr: number, length: number, flags: numbe
   if (addr > maxAddr - length) return ENOMEM;
   if (addr % PAGE_SIZE !== 0) return EINVAL;
   if (addr < minAddr) return EPERM;
-  if ((flags & MAP_FIXED_NOREPLACE) !== 0) return mm.vmas.findIn(addr, addr + length) !== null || mm.vmas.meetsReserved(addr, addr + length) ? EEXIST : addr;
+  if ((flags & MAP_FIXED_NOREPLACE) !== 0)
+    return mm.vmas.findIn(addr, addr + length) !== null || mm.vmas.meetsReserved(addr, addr + length) ? EEXIST : addr;
   return mm.vmas.meetsReserved(addr, addr + length) ? ENOMEM : addr;
 }
 

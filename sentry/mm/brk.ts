@@ -31,7 +31,12 @@ function extend(mm: MemoryManager, start: number, end: number, limits: MemoryLim
   const length = end - start;
   if (!mm.vmas.isFree(start, end + PAGE_SIZE) || mm.vmas.count >= MAX_MAP_COUNT) return false;
   const flags = BRK_FLAGS | mm.futureFlags;
-  if (!mayExpand(mm, flags, length, limits) || !mayLock(mm, flags, length, limits, null) || !fitsBudget(mm, flags, length)) return false;
+  if (
+    !mayExpand(mm, flags, length, limits) ||
+    !mayLock(mm, flags, length, limits, null) ||
+    !fitsBudget(mm, flags, length)
+  )
+    return false;
   if (mm.hostMap(start, length, PROT_READ | PROT_WRITE, false, -1, 0, 0) < 0) return false;
   mm.vmas.insert(new Vma(start, end, flags, null, null, start));
   return true;

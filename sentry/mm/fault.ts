@@ -38,8 +38,10 @@ function lowestStart(mm: MemoryManager, vma: Vma, below: Vma | undefined, limits
     const isOpen = (below.flags & VM_ACCESS_FLAGS) !== 0 && (below.flags & VM_GROWSDOWN) === 0;
     low = Math.max(low, below.end + (isOpen ? STACK_GUARD_GAP : 0));
   }
-  for (const range of mm.addressSpace.layout.reserved) if (range.end <= vma.start) low = Math.max(low, range.end + STACK_GUARD_GAP);
-  const stack = limits.stack === Number.POSITIVE_INFINITY ? 0 : vma.end - Math.floor(limits.stack / PAGE_SIZE) * PAGE_SIZE;
+  for (const range of mm.addressSpace.layout.reserved)
+    if (range.end <= vma.start) low = Math.max(low, range.end + STACK_GUARD_GAP);
+  const stack =
+    limits.stack === Number.POSITIVE_INFINITY ? 0 : vma.end - Math.floor(limits.stack / PAGE_SIZE) * PAGE_SIZE;
   return Math.max(low, stack);
 }
 

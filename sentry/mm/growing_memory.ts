@@ -22,11 +22,15 @@ export class GrowingMemory implements UserMemory {
 
   copyIn(addr: number, dst: Uint8Array, offset: number, length: number): number {
     const n = this.inner.copyIn(addr, dst, offset, length);
-    return n === length ? n : this.rest(addr, n, length, (at, done) => this.inner.copyIn(at, dst, offset + done, length - done));
+    return n === length
+      ? n
+      : this.rest(addr, n, length, (at, done) => this.inner.copyIn(at, dst, offset + done, length - done));
   }
   copyOut(addr: number, src: Uint8Array, offset: number, length: number): number {
     const n = this.inner.copyOut(addr, src, offset, length);
-    return n === length ? n : this.rest(addr, n, length, (at, done) => this.inner.copyOut(at, src, offset + done, length - done));
+    return n === length
+      ? n
+      : this.rest(addr, n, length, (at, done) => this.inner.copyOut(at, src, offset + done, length - done));
   }
   zero(addr: number, length: number): number {
     const n = this.inner.zero(addr, length);
@@ -34,7 +38,9 @@ export class GrowingMemory implements UserMemory {
   }
   forceCopyOut(addr: number, src: Uint8Array, offset: number, length: number): number {
     const n = this.inner.forceCopyOut(addr, src, offset, length);
-    return n === length ? n : this.rest(addr, n, length, (at, done) => this.inner.forceCopyOut(at, src, offset + done, length - done));
+    return n === length
+      ? n
+      : this.rest(addr, n, length, (at, done) => this.inner.forceCopyOut(at, src, offset + done, length - done));
   }
   readCString(addr: number, maxBytes: number): string | Errno {
     const text = this.inner.readCString(addr, maxBytes);
@@ -70,4 +76,3 @@ export class GrowingMemory implements UserMemory {
     return more < 0 ? moved : done + more;
   }
 }
-

@@ -18,7 +18,13 @@ export function mayExpand(mm: MemoryManager, flags: number, length: number, limi
 }
 
 /** May `length` more bytes be locked, when flags ask for it? */
-export function mayLock(mm: MemoryManager, flags: number, length: number, limits: MemoryLimits, creds: Credentials | null): boolean {
+export function mayLock(
+  mm: MemoryManager,
+  flags: number,
+  length: number,
+  limits: MemoryLimits,
+  creds: Credentials | null,
+): boolean {
   if ((flags & VM_LOCKED) === 0 || creds?.hasCap(CAP_IPC_LOCK) === true) return true;
   return mm.vmas.locked + length <= limits.memlock;
 }

@@ -10,8 +10,21 @@ import * as M from '../../platform/abi/linux/mman.ts';
 import { MAX_MAP_COUNT, type MemoryManager } from './memory_manager.ts';
 import { pageAlign } from './munmap.ts';
 import {
-  VM_DONTCOPY, VM_DONTDUMP, VM_DONTEXPAND, VM_HUGEPAGE, VM_IO, VM_LOCKED, VM_MERGEABLE, VM_NOHUGEPAGE, VM_PFNMAP, VM_RAND_READ, VM_SEQ_READ, VM_SHARED,
-  VM_WIPEONFORK, VM_WRITE, type Vma,
+  VM_DONTCOPY,
+  VM_DONTDUMP,
+  VM_DONTEXPAND,
+  VM_HUGEPAGE,
+  VM_IO,
+  VM_LOCKED,
+  VM_MERGEABLE,
+  VM_NOHUGEPAGE,
+  VM_PFNMAP,
+  VM_RAND_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  VM_WRITE,
+  type Vma,
 } from './vma.ts';
 
 /** What an advice does: how it changes flags (null: not at all), whether the host is told, and which Vmas refuse it. */
@@ -45,7 +58,10 @@ const ADVICE = new Map<number, Advice>([
   [M.MADV_SEQUENTIAL, flagged(VM_RAND_READ, VM_SEQ_READ, true)],
   [M.MADV_WILLNEED, pages(null)],
   [M.MADV_DONTNEED, pages(lockedOrSpecial)],
-  [M.MADV_DONTNEED_LOCKED, { flags: null, isHost: true, refuse: (vma) => ((vma.flags & VM_PFNMAP) !== 0 ? EINVAL : 0) }],
+  [
+    M.MADV_DONTNEED_LOCKED,
+    { flags: null, isHost: true, refuse: (vma) => ((vma.flags & VM_PFNMAP) !== 0 ? EINVAL : 0) },
+  ],
   [M.MADV_FREE, pages((vma) => lockedOrSpecial(vma) || notPrivateAnonymous(vma))],
   [M.MADV_REMOVE, pages(cannotRemove)],
   // The host is not told: MemoryManager.fork() unmaps what is not to be copied.
@@ -54,7 +70,10 @@ const ADVICE = new Map<number, Advice>([
   [M.MADV_WIPEONFORK, flagged(0, VM_WIPEONFORK, true, cannotWipe)],
   [M.MADV_KEEPONFORK, flagged(VM_WIPEONFORK, 0, true)],
   [M.MADV_DONTDUMP, flagged(0, VM_DONTDUMP, false)],
-  [M.MADV_DODUMP, flagged(VM_DONTDUMP, 0, false, (vma) => ((vma.flags & (VM_DONTEXPAND | VM_PFNMAP | VM_IO)) !== 0 ? EINVAL : 0))],
+  [
+    M.MADV_DODUMP,
+    flagged(VM_DONTDUMP, 0, false, (vma) => ((vma.flags & (VM_DONTEXPAND | VM_PFNMAP | VM_IO)) !== 0 ? EINVAL : 0)),
+  ],
   [M.MADV_HUGEPAGE, flagged(VM_NOHUGEPAGE, VM_HUGEPAGE, true, special)],
   [M.MADV_NOHUGEPAGE, flagged(VM_HUGEPAGE, VM_NOHUGEPAGE, true, special)],
   [M.MADV_MERGEABLE, flagged(0, VM_MERGEABLE, false)],
@@ -62,7 +81,10 @@ const ADVICE = new Map<number, Advice>([
   [M.MADV_COLD, pages(lockedOrOdd)],
   [M.MADV_PAGEOUT, pages(lockedOrOdd)],
   [M.MADV_COLLAPSE, pages(special)],
-  [M.MADV_GUARD_INSTALL, pages((vma) => ((vma.flags & (VM_LOCKED | VM_PFNMAP | VM_IO)) !== 0 || vma.sealed ? EINVAL : 0))],
+  [
+    M.MADV_GUARD_INSTALL,
+    pages((vma) => ((vma.flags & (VM_LOCKED | VM_PFNMAP | VM_IO)) !== 0 || vma.sealed ? EINVAL : 0)),
+  ],
   [M.MADV_GUARD_REMOVE, pages((vma) => ((vma.flags & (VM_PFNMAP | VM_IO)) !== 0 ? EINVAL : 0))],
 ]);
 
@@ -123,8 +145,13 @@ function isOptional(advice: number): boolean {
 
 function discards(advice: number): boolean {
   return (
-    advice === M.MADV_DONTNEED || advice === M.MADV_FREE || advice === M.MADV_REMOVE || advice === M.MADV_DONTFORK || advice === M.MADV_WIPEONFORK ||
-    advice === M.MADV_DONTNEED_LOCKED || advice === M.MADV_GUARD_INSTALL
+    advice === M.MADV_DONTNEED ||
+    advice === M.MADV_FREE ||
+    advice === M.MADV_REMOVE ||
+    advice === M.MADV_DONTFORK ||
+    advice === M.MADV_WIPEONFORK ||
+    advice === M.MADV_DONTNEED_LOCKED ||
+    advice === M.MADV_GUARD_INSTALL
   );
 }
 

@@ -63,10 +63,16 @@ function hex2(value: number): string {
 /** What the last column shows; '' for nothing. A byte string. */
 export function vmaName(mm: MemoryManager, vma: Vma, root: Path | null): string {
   if (vma.region !== null) return vma.name ?? vma.region.name;
-  if (vma.file !== null) return (vma.file.linkText() ?? dPath(root ?? NO_ROOT, vma.file.path)).replaceAll('\n', '\\012');
+  if (vma.file !== null)
+    return (vma.file.linkText() ?? dPath(root ?? NO_ROOT, vma.file.path)).replaceAll('\n', '\\012');
   const { layout } = mm;
   if (vma.name !== null && !vma.name.startsWith('[anon')) return vma.name;
-  if (vma.start <= layout.brk && vma.end >= layout.startBrk && layout.startBrk !== 0 && !(layout.brk === layout.startBrk && vma.end === layout.startBrk)) {
+  if (
+    vma.start <= layout.brk &&
+    vma.end >= layout.startBrk &&
+    layout.startBrk !== 0 &&
+    !(layout.brk === layout.startBrk && vma.end === layout.startBrk)
+  ) {
     return '[heap]';
   }
   if (vma.start <= layout.startStack && vma.end >= layout.startStack) return '[stack]';

@@ -39,6 +39,7 @@ export class MemoryBudget {
   private measure(): void {
     this.resident = 0;
     this.promised = 0;
-    for (const space of this.spaces) if (space.usage(this.sample) === 0) this.resident += (this.sample[0] as number) - (this.sample[1] as number);
+    for (const space of this.spaces)
+      if (space.usage(this.sample) === 0) this.resident += (this.sample[0] as number) - (this.sample[1] as number);
   }
 }

@@ -7,8 +7,21 @@
 import { describe, expect, it } from 'vitest';
 import { EACCES, EEXIST, EFAULT, EINVAL, ENOMEM, EOVERFLOW } from '../../platform/abi/linux/errno.ts';
 import {
-  MADV_DONTFORK, MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED,
-  MREMAP_MAYMOVE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE,
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_GROWSDOWN,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MREMAP_DONTUNMAP,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  PROT_EXEC,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
 } from '../../platform/abi/linux/mman.ts';
 import { Credentials, rootCredentials } from '../auth/credentials.ts';
 import { UserNamespace } from '../auth/user_namespace.ts';
@@ -137,7 +150,8 @@ function check(mm: MemoryManager, space: FakeAddressSpace, model: Map<number, nu
     for (let a = vma.start / P; a < vma.end / P; a++) {
       pages++;
       if (model.get(a) !== vma.prot) throw new Error(`page ${a}: vma ${vma.prot} model ${model.get(a)}`);
-      if (space.pages.get(a)?.prot !== vma.prot) throw new Error(`page ${a}: vma ${vma.prot} host ${space.pages.get(a)?.prot}`);
+      if (space.pages.get(a)?.prot !== vma.prot)
+        throw new Error(`page ${a}: vma ${vma.prot} host ${space.pages.get(a)?.prot}`);
     }
   });
   if (pages !== model.size) throw new Error(`pages ${pages}, model ${model.size}`);
@@ -165,7 +179,8 @@ describe('mmap()', () => {
   });
   it('applies the open mode and mount of a file', () => {
     const { mm } = make();
-    const ask = (file: FileDescription, prot: number, flags: number, offset = 0): number => mm.mmap({ addr: 0, length: P, prot, flags, file, offset }, NO_LIMITS, ctx);
+    const ask = (file: FileDescription, prot: number, flags: number, offset = 0): number =>
+      mm.mmap({ addr: 0, length: P, prot, flags, file, offset }, NO_LIMITS, ctx);
     expect(ask(fileWith(0), RW, MAP_SHARED)).toBe(EACCES);
     expect(ask(fileWith(1), PROT_READ, MAP_PRIVATE)).toBe(EACCES);
     expect(ask(fileWith(0, 8), PROT_READ | PROT_EXEC, MAP_PRIVATE)).toBe(-1);
@@ -185,7 +200,8 @@ describe('mmap()', () => {
   });
   it('obeys RLIMIT_AS and RLIMIT_DATA', () => {
     const { mm } = make();
-    const ask = (limits: object, prot: number): number => mm.mmap({ addr: 0, length: 4 * P, prot, flags: ANON, file: null, offset: 0 }, { ...NO_LIMITS, ...limits });
+    const ask = (limits: object, prot: number): number =>
+      mm.mmap({ addr: 0, length: 4 * P, prot, flags: ANON, file: null, offset: 0 }, { ...NO_LIMITS, ...limits });
     expect(ask({ addressSpace: 3 * P }, RW)).toBe(ENOMEM);
     expect(ask({ data: 3 * P }, RW)).toBe(ENOMEM);
     expect(ask({ data: 3 * P }, PROT_READ)).toBeGreaterThan(0);

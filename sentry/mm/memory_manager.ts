@@ -91,7 +91,17 @@ export class MemoryManager {
   /** The auxiliary vector as written to the stack (for /proc/pid/auxv). */
   auxv: Uint8Array = new Uint8Array(0);
   layout: MmLayout = {
-    startCode: 0, endCode: 0, startData: 0, endData: 0, startBrk: 0, brk: 0, startStack: 0, argStart: 0, argEnd: 0, envStart: 0, envEnd: 0,
+    startCode: 0,
+    endCode: 0,
+    startData: 0,
+    endData: 0,
+    startBrk: 0,
+    brk: 0,
+    startStack: 0,
+    argStart: 0,
+    argEnd: 0,
+    envStart: 0,
+    envEnd: 0,
   };
   /** PR_SET_DUMPABLE. */
   dumpable = 1;
@@ -140,7 +150,14 @@ export class MemoryManager {
   mprotect(addr: number, length: number, prot: number): number {
     return mprotect(this, addr, length, prot);
   }
-  mremap(oldAddr: number, oldLength: number, newLength: number, flags: number, newAddr: number, limits: MemoryLimits): number {
+  mremap(
+    oldAddr: number,
+    oldLength: number,
+    newLength: number,
+    flags: number,
+    newAddr: number,
+    limits: MemoryLimits,
+  ): number {
     this.limits = limits;
     return mremap(this, { oldAddr, oldLength, newLength, flags, newAddr }, limits);
   }
@@ -235,7 +252,15 @@ export class MemoryManager {
     this.batch = null;
     return ops === null || ops.length === 0 ? 0 : this.addressSpace.apply(ops);
   }
-  hostMap(addr: number, length: number, prot: number, isShared: boolean, fd: number, offset: number, flags: number): number {
+  hostMap(
+    addr: number,
+    length: number,
+    prot: number,
+    isShared: boolean,
+    fd: number,
+    offset: number,
+    flags: number,
+  ): number {
     const sharing = isShared ? 'shared' : 'private';
     if (this.batch === null) return this.addressSpace.map(addr, length, prot, sharing, fd, offset, flags);
     this.batch.push({ op: 'map', addr, length, prot, sharing, fd, offset, flags });

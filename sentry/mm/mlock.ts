@@ -16,7 +16,14 @@ import { VM_IO, VM_LOCKED, VM_LOCKONFAULT, VM_PFNMAP } from './vma.ts';
 const LOCK_FLAGS = VM_LOCKED | VM_LOCKONFAULT;
 
 /** mlock(2) and mlock2(2). */
-export function mlock(mm: MemoryManager, addr: number, length: number, onFault: boolean, limits: MemoryLimits, creds: Credentials): number {
+export function mlock(
+  mm: MemoryManager,
+  addr: number,
+  length: number,
+  onFault: boolean,
+  limits: MemoryLimits,
+  creds: Credentials,
+): number {
   if (!canLock(limits, creds)) return EPERM;
   const start = addr - (addr % PAGE_SIZE);
   const bytes = pageAlign(length + (addr % PAGE_SIZE));
@@ -34,7 +41,8 @@ export function munlock(mm: MemoryManager, addr: number, length: number): number
 export function mlockall(mm: MemoryManager, flags: number, limits: MemoryLimits, creds: Credentials): number {
   if (flags === 0 || (flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) !== 0 || flags === MCL_ONFAULT) return EINVAL;
   if (!canLock(limits, creds)) return EPERM;
-  const isOver = mm.vmas.total > limits.memlock && !mayLock(mm, VM_LOCKED, mm.vmas.total - mm.vmas.locked, limits, creds);
+  const isOver =
+    mm.vmas.total > limits.memlock && !mayLock(mm, VM_LOCKED, mm.vmas.total - mm.vmas.locked, limits, creds);
   if ((flags & MCL_CURRENT) !== 0 && isOver) return ENOMEM;
   const lock = (flags & MCL_ONFAULT) !== 0 ? LOCK_FLAGS : VM_LOCKED;
   mm.futureFlags = (flags & MCL_FUTURE) !== 0 ? lock : 0;

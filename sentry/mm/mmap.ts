@@ -6,12 +6,40 @@
  * Linux: mm/mmap.c (do_mmap), mm/vma.c (__mmap_region)
  */
 import {
-  EACCES, EAGAIN, EBADF, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, isErrno, type Errno,
+  EACCES,
+  EAGAIN,
+  EBADF,
+  EINVAL,
+  ENODEV,
+  ENOMEM,
+  EOPNOTSUPP,
+  EOVERFLOW,
+  EPERM,
+  isErrno,
+  type Errno,
 } from '../../platform/abi/linux/errno.ts';
 import {
-  MAP_32BIT, MAP_DENYWRITE, MAP_DROPPABLE, MAP_EXECUTABLE, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGE_MASK, MAP_HUGE_SHIFT, MAP_HUGETLB,
-  MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_STACK, MAP_TYPE,
-  MAP_UNINITIALIZED, PROT_WRITE,
+  MAP_32BIT,
+  MAP_DENYWRITE,
+  MAP_DROPPABLE,
+  MAP_EXECUTABLE,
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_GROWSDOWN,
+  MAP_HUGE_MASK,
+  MAP_HUGE_SHIFT,
+  MAP_HUGETLB,
+  MAP_LOCKED,
+  MAP_NONBLOCK,
+  MAP_NORESERVE,
+  MAP_POPULATE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MAP_SHARED_VALIDATE,
+  MAP_STACK,
+  MAP_TYPE,
+  MAP_UNINITIALIZED,
+  PROT_WRITE,
 } from '../../platform/abi/linux/mman.ts';
 import { S_IFMT, S_IFREG } from '../../platform/abi/linux/stat.ts';
 import { MS_NOEXEC } from '../../platform/abi/linux/mount.ts';
@@ -22,14 +50,44 @@ import { canLock, fitsBudget, mayExpand, mayLock } from './limits.ts';
 import { MAX_MAP_COUNT, type MapRequest, type MemoryLimits, type MemoryManager } from './memory_manager.ts';
 import { hasSealed, pageAlign } from './munmap.ts';
 import {
-  isAccountable, protFlags, SharedRegion, VM_ACCOUNT, VM_DONTDUMP, VM_EXEC, VM_GROWSDOWN, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE,
-  VM_NOHUGEPAGE, VM_NORESERVE, VM_SHARED, VM_WIPEONFORK, Vma,
+  isAccountable,
+  protFlags,
+  SharedRegion,
+  VM_ACCOUNT,
+  VM_DONTDUMP,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_NOHUGEPAGE,
+  VM_NORESERVE,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  Vma,
 } from './vma.ts';
 
 /** Flags MAP_SHARED_VALIDATE knows: LEGACY_MAP_MASK. */
 const LEGACY_MAP_MASK =
-  MAP_SHARED | MAP_PRIVATE | MAP_FIXED | 0x20 | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_UNINITIALIZED | MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE |
-  MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT | 0x80 | (31 << MAP_HUGE_SHIFT);
+  MAP_SHARED |
+  MAP_PRIVATE |
+  MAP_FIXED |
+  0x20 |
+  MAP_DENYWRITE |
+  MAP_EXECUTABLE |
+  MAP_UNINITIALIZED |
+  MAP_GROWSDOWN |
+  MAP_LOCKED |
+  MAP_NORESERVE |
+  MAP_POPULATE |
+  MAP_NONBLOCK |
+  MAP_STACK |
+  MAP_HUGETLB |
+  MAP_32BIT |
+  0x80 |
+  (31 << MAP_HUGE_SHIFT);
 
 /** Largest file offset there is, 2^63 - 1 rounded down to a page. */
 const MAX_FILE_OFFSET = 2 ** 63;
@@ -87,15 +145,31 @@ function mapSharedMemory(mm: MemoryManager, request: MapRequest, flags: number, 
   const fd = files.memfdCreate('shared-anonymous');
   if (fd < 0) return ENOMEM;
   const sized = files.ftruncate(fd, request.length);
-  const result = sized < 0 ? ENOMEM : place(mm, { ...request, offset: 0 }, flags, limits, null, new SharedRegion('/dev/zero (deleted)'), { fd, offset: 0 });
+  const result =
+    sized < 0
+      ? ENOMEM
+      : place(mm, { ...request, offset: 0 }, flags, limits, null, new SharedRegion('/dev/zero (deleted)'), {
+          fd,
+          offset: 0,
+        });
   files.close(fd);
   return result;
 }
 
-function mapFile(mm: MemoryManager, request: MapRequest, base: number, limits: MemoryLimits, ctx: IoContext | null): number {
+function mapFile(
+  mm: MemoryManager,
+  request: MapRequest,
+  base: number,
+  limits: MemoryLimits,
+  ctx: IoContext | null,
+): number {
   const file = request.file as FileDescription;
   if (ctx === null) return EBADF;
-  if ((file.inode.mode & S_IFMT) === S_IFREG && (request.offset >= MAX_FILE_OFFSET || request.offset + request.length >= MAX_FILE_OFFSET)) return EOVERFLOW;
+  if (
+    (file.inode.mode & S_IFMT) === S_IFREG &&
+    (request.offset >= MAX_FILE_OFFSET || request.offset + request.length >= MAX_FILE_OFFSET)
+  )
+    return EOVERFLOW;
   const flags = fileFlags(request, file, base);
   if (flags === EOPNOTSUPP || flags === EACCES || flags === EPERM || flags === EINVAL) return flags;
   const isShared = (flags & VM_MAYSHARE) !== 0;
@@ -137,10 +211,21 @@ function fileFlags(request: MapRequest, file: FileDescription, base: number): nu
 }
 
 /** Asks the file for a descriptor good for every protection the mapping may get later. */
-function hostMapping(file: FileDescription, request: MapRequest, flags: number, ctx: IoContext): { at: HostMapping; isSealed: boolean } | Errno {
+function hostMapping(
+  file: FileDescription,
+  request: MapRequest,
+  flags: number,
+  ctx: IoContext,
+): { at: HostMapping; isSealed: boolean } | Errno {
   const sharing = (flags & VM_MAYSHARE) !== 0 ? 'shared' : 'private';
   const mayWrite = sharing === 'shared' && (flags & VM_MAYWRITE) !== 0;
-  const at = file.mmap(ctx, request.offset, request.length, mayWrite ? request.prot | PROT_WRITE : request.prot, sharing);
+  const at = file.mmap(
+    ctx,
+    request.offset,
+    request.length,
+    mayWrite ? request.prot | PROT_WRITE : request.prot,
+    sharing,
+  );
   if (!isErrno(at)) return { at, isSealed: false };
   if (at !== EPERM || !mayWrite || (request.prot & PROT_WRITE) !== 0) return at;
   const readable = file.mmap(ctx, request.offset, request.length, request.prot, sharing);
@@ -149,11 +234,18 @@ function hostMapping(file: FileDescription, request: MapRequest, flags: number, 
 
 /** The common end: limits, the host mapping, the Vma. `host` null: anonymous memory. */
 function place(
-  mm: MemoryManager, request: MapRequest, base: number, limits: MemoryLimits, file: FileDescription | null, region: SharedRegion | null, host: HostMapping | null,
+  mm: MemoryManager,
+  request: MapRequest,
+  base: number,
+  limits: MemoryLimits,
+  file: FileDescription | null,
+  region: SharedRegion | null,
+  host: HostMapping | null,
 ): number {
   const { addr, length } = request;
   const flags = isAccountable(base) ? base | VM_ACCOUNT : base;
-  const replaced = (request.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0 ? mm.vmas.mappedBytes(addr, addr + length) : 0;
+  const replaced =
+    (request.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0 ? mm.vmas.mappedBytes(addr, addr + length) : 0;
   if (!mayExpand(mm, flags, length - replaced, limits) || !fitsBudget(mm, flags, length)) return ENOMEM;
   if (replaced > 0 && hasSealed(mm, addr, addr + length)) return EPERM;
   const isShared = (flags & VM_MAYSHARE) !== 0;
@@ -161,7 +253,9 @@ function place(
   const result = mm.hostMap(addr, length, request.prot & 7, isShared, host?.fd ?? -1, host?.offset ?? 0, extra);
   if (result < 0) return result === EBADF ? ENODEV : result;
   if (replaced > 0) mm.vmas.remove(addr, addr + length);
-  mm.vmas.insert(new Vma(addr, addr + length, flags, file, region, file === null && region === null ? addr : request.offset));
+  mm.vmas.insert(
+    new Vma(addr, addr + length, flags, file, region, file === null && region === null ? addr : request.offset),
+  );
   return addr;
 }
 

@@ -6,11 +6,29 @@
  * Linux: mm/mprotect.c (do_mprotect_pkey, mprotect_fixup)
  */
 import { EACCES, EINVAL, ENOMEM, EPERM } from '../../platform/abi/linux/errno.ts';
-import { PAGE_SIZE, PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE } from '../../platform/abi/linux/mman.ts';
+import {
+  PAGE_SIZE,
+  PROT_EXEC,
+  PROT_GROWSDOWN,
+  PROT_GROWSUP,
+  PROT_READ,
+  PROT_SEM,
+  PROT_WRITE,
+} from '../../platform/abi/linux/mman.ts';
 import { fitsBudget } from './limits.ts';
 import { MAX_MAP_COUNT, type MemoryManager } from './memory_manager.ts';
 import { pageAlign } from './munmap.ts';
-import { isDataMapping, protFlags, VM_ACCESS_FLAGS, VM_ACCOUNT, VM_GROWSDOWN, VM_NORESERVE, VM_SHARED, VM_WRITE, type Vma } from './vma.ts';
+import {
+  isDataMapping,
+  protFlags,
+  VM_ACCESS_FLAGS,
+  VM_ACCOUNT,
+  VM_GROWSDOWN,
+  VM_NORESERVE,
+  VM_SHARED,
+  VM_WRITE,
+  type Vma,
+} from './vma.ts';
 
 /** Changes protection page by page from addr on; what came before an error stays changed. */
 export function mprotect(mm: MemoryManager, addr: number, length: number, prot: number): number {
@@ -70,7 +88,8 @@ function refusal(mm: MemoryManager, vma: Vma, wanted: number, length: number): n
 
 function newFlags(vma: Vma, wanted: number): number {
   let flags = (vma.flags & ~VM_ACCESS_FLAGS) | wanted;
-  if ((wanted & VM_WRITE) !== 0 && (vma.flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0) flags |= VM_ACCOUNT;
+  if ((wanted & VM_WRITE) !== 0 && (vma.flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0)
+    flags |= VM_ACCOUNT;
   return flags;
 }
 

@@ -26,7 +26,8 @@ export function mremap(mm: MemoryManager, asked: RemapRequest, limits: MemoryLim
   const { flags } = asked;
   if ((flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return EINVAL;
   if ((flags & MREMAP_FIXED) !== 0 && (flags & MREMAP_MAYMOVE) === 0) return EINVAL;
-  if ((flags & MREMAP_DONTUNMAP) !== 0 && ((flags & MREMAP_MAYMOVE) === 0 || asked.oldLength !== asked.newLength)) return EINVAL;
+  if ((flags & MREMAP_DONTUNMAP) !== 0 && ((flags & MREMAP_MAYMOVE) === 0 || asked.oldLength !== asked.newLength))
+    return EINVAL;
   if (asked.oldAddr % PAGE_SIZE !== 0) return EINVAL;
   const request = { ...asked, oldLength: pageAlign(asked.oldLength), newLength: pageAlign(asked.newLength) };
   if (request.newLength === 0 || request.newLength > mm.addressSpace.layout.maxAddr) return EINVAL;
@@ -79,7 +80,11 @@ function growByMoving(mm: MemoryManager, vma: Vma, request: RemapRequest): numbe
 }
 
 /** A move to a given place without a change of size: every Vma of the range, with the gaps between them (since Linux 6.17). */
-function moveAll(mm: MemoryManager, { oldAddr, oldLength, flags, newAddr }: RemapRequest, limits: MemoryLimits): number {
+function moveAll(
+  mm: MemoryManager,
+  { oldAddr, oldLength, flags, newAddr }: RemapRequest,
+  limits: MemoryLimits,
+): number {
   const end = oldAddr + oldLength;
   const pieces: Vma[] = [];
   for (let i = mm.vmas.indexAfter(oldAddr); i < mm.vmas.count; i++) {
@@ -93,7 +98,12 @@ function moveAll(mm: MemoryManager, { oldAddr, oldLength, flags, newAddr }: Rema
     const vma = mm.vmas.find(piece.start);
     if (vma === null) return EFAULT;
     const to = newAddr + (piece.start - oldAddr);
-    const moved = remapTo(mm, vma, { oldAddr: piece.start, oldLength: piece.length, newLength: piece.length, flags, newAddr: to }, limits);
+    const moved = remapTo(
+      mm,
+      vma,
+      { oldAddr: piece.start, oldLength: piece.length, newLength: piece.length, flags, newAddr: to },
+      limits,
+    );
     if (moved < 0) return moved;
   }
   return newAddr;

@@ -11,9 +11,32 @@ import type { Path } from '../vfs/mount.ts';
 import { mapsLine } from './maps_text.ts';
 import type { MemoryManager } from './memory_manager.ts';
 import {
-  VM_ACCESS_FLAGS, VM_ACCOUNT, VM_DONTCOPY, VM_DONTDUMP, VM_DONTEXPAND, VM_EXEC, VM_GROWSDOWN, VM_HUGEPAGE, VM_IO, VM_LOCKED, VM_LOCKONFAULT, VM_MAYEXEC,
-  VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_MERGEABLE, VM_NOHUGEPAGE, VM_NORESERVE, VM_PFNMAP, VM_RAND_READ, VM_READ, VM_SEQ_READ, VM_SHARED,
-  VM_WIPEONFORK, VM_WRITE, type Vma,
+  VM_ACCESS_FLAGS,
+  VM_ACCOUNT,
+  VM_DONTCOPY,
+  VM_DONTDUMP,
+  VM_DONTEXPAND,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_HUGEPAGE,
+  VM_IO,
+  VM_LOCKED,
+  VM_LOCKONFAULT,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_MERGEABLE,
+  VM_NOHUGEPAGE,
+  VM_NORESERVE,
+  VM_PFNMAP,
+  VM_RAND_READ,
+  VM_READ,
+  VM_SEQ_READ,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  VM_WRITE,
+  type Vma,
 } from './vma.ts';
 
 /** Pages asked for at once. */
@@ -22,10 +45,30 @@ const CHUNK_PAGES = 16384;
 const MAX_WALK = 4 * 1024 * 1024 * 1024;
 
 const FLAG_NAMES: readonly (readonly [number, string])[] = [
-  [VM_READ, 'rd'], [VM_WRITE, 'wr'], [VM_EXEC, 'ex'], [VM_SHARED, 'sh'], [VM_MAYREAD, 'mr'], [VM_MAYWRITE, 'mw'], [VM_MAYEXEC, 'me'], [VM_MAYSHARE, 'ms'],
-  [VM_GROWSDOWN, 'gd'], [VM_PFNMAP, 'pf'], [VM_LOCKED, 'lo'], [VM_IO, 'io'], [VM_SEQ_READ, 'sr'], [VM_RAND_READ, 'rr'], [VM_DONTCOPY, 'dc'],
-  [VM_DONTEXPAND, 'de'], [VM_LOCKONFAULT, 'lf'], [VM_ACCOUNT, 'ac'], [VM_NORESERVE, 'nr'], [VM_WIPEONFORK, 'wf'], [VM_DONTDUMP, 'dd'], [VM_HUGEPAGE, 'hg'],
-  [VM_NOHUGEPAGE, 'nh'], [VM_MERGEABLE, 'mg'],
+  [VM_READ, 'rd'],
+  [VM_WRITE, 'wr'],
+  [VM_EXEC, 'ex'],
+  [VM_SHARED, 'sh'],
+  [VM_MAYREAD, 'mr'],
+  [VM_MAYWRITE, 'mw'],
+  [VM_MAYEXEC, 'me'],
+  [VM_MAYSHARE, 'ms'],
+  [VM_GROWSDOWN, 'gd'],
+  [VM_PFNMAP, 'pf'],
+  [VM_LOCKED, 'lo'],
+  [VM_IO, 'io'],
+  [VM_SEQ_READ, 'sr'],
+  [VM_RAND_READ, 'rr'],
+  [VM_DONTCOPY, 'dc'],
+  [VM_DONTEXPAND, 'de'],
+  [VM_LOCKONFAULT, 'lf'],
+  [VM_ACCOUNT, 'ac'],
+  [VM_NORESERVE, 'nr'],
+  [VM_WIPEONFORK, 'wf'],
+  [VM_DONTDUMP, 'dd'],
+  [VM_HUGEPAGE, 'hg'],
+  [VM_NOHUGEPAGE, 'nh'],
+  [VM_MERGEABLE, 'mg'],
 ];
 
 interface Resident {
@@ -47,7 +90,8 @@ export function smapsText(mm: MemoryManager, root: Path | null, rollup: boolean)
     if (low === 0) low = vma.start;
     high = vma.end;
     for (const key of Object.keys(sum) as (keyof Resident)[]) sum[key] += own[key];
-    if (!rollup) text += `${mapsLine(mm, vma, root)}${kb('Size', vma.length)}${kb('KernelPageSize', 4096)}${kb('MMUPageSize', 4096)}${counters(own, true)}${tail(vma)}`;
+    if (!rollup)
+      text += `${mapsLine(mm, vma, root)}${kb('Size', vma.length)}${kb('KernelPageSize', 4096)}${kb('MMUPageSize', 4096)}${counters(own, true)}${tail(vma)}`;
   }
   if (!rollup) return text;
   const range = `${low.toString(16).padStart(8, '0')}-${high.toString(16).padStart(8, '0')} ---p 00000000 00:00 0 `;
@@ -60,11 +104,29 @@ function tail(vma: Vma): string {
 }
 
 function counters(r: Resident, isSingle: boolean): string {
-  const rollupOnly = isSingle ? '' : kb('Pss_Anon', r.anonymous) + kb('Pss_File', r.rss - r.anonymous) + kb('Pss_Shmem', 0);
+  const rollupOnly = isSingle
+    ? ''
+    : kb('Pss_Anon', r.anonymous) + kb('Pss_File', r.rss - r.anonymous) + kb('Pss_Shmem', 0);
   return (
-    kb('Rss', r.rss) + kb('Pss', r.rss) + kb('Pss_Dirty', r.dirty) + rollupOnly + kb('Shared_Clean', 0) + kb('Shared_Dirty', 0) + kb('Private_Clean', r.clean) +
-    kb('Private_Dirty', r.dirty) + kb('Referenced', r.rss) + kb('Anonymous', r.anonymous) + kb('KSM', 0) + kb('LazyFree', 0) + kb('AnonHugePages', 0) +
-    kb('ShmemPmdMapped', 0) + kb('FilePmdMapped', 0) + kb('Shared_Hugetlb', 0) + kb('Private_Hugetlb', 0) + kb('Swap', 0) + kb('SwapPss', 0) +
+    kb('Rss', r.rss) +
+    kb('Pss', r.rss) +
+    kb('Pss_Dirty', r.dirty) +
+    rollupOnly +
+    kb('Shared_Clean', 0) +
+    kb('Shared_Dirty', 0) +
+    kb('Private_Clean', r.clean) +
+    kb('Private_Dirty', r.dirty) +
+    kb('Referenced', r.rss) +
+    kb('Anonymous', r.anonymous) +
+    kb('KSM', 0) +
+    kb('LazyFree', 0) +
+    kb('AnonHugePages', 0) +
+    kb('ShmemPmdMapped', 0) +
+    kb('FilePmdMapped', 0) +
+    kb('Shared_Hugetlb', 0) +
+    kb('Private_Hugetlb', 0) +
+    kb('Swap', 0) +
+    kb('SwapPss', 0) +
     kb('Locked', r.locked)
   );
 }

@@ -36,11 +36,25 @@ export function memoryUsage(mm: MemoryManager): MemoryUsage {
   const residentPeak = Math.max(resident, peaks.get(mm) ?? 0);
   peaks.set(mm, residentPeak);
   let executable = 0;
-  for (const vma of mm.vmas) if ((vma.flags & (VM_EXEC | VM_WRITE | VM_GROWSDOWN)) === VM_EXEC) executable += vma.length;
-  const text = Math.min(executable, Math.ceil(mm.layout.endCode / 4096) * 4096 - Math.floor(mm.layout.startCode / 4096) * 4096);
+  for (const vma of mm.vmas)
+    if ((vma.flags & (VM_EXEC | VM_WRITE | VM_GROWSDOWN)) === VM_EXEC) executable += vma.length;
+  const text = Math.min(
+    executable,
+    Math.ceil(mm.layout.endCode / 4096) * 4096 - Math.floor(mm.layout.startCode / 4096) * 4096,
+  );
   const { total, peak, locked, data, stack } = mm.vmas;
   return {
-    size: total, peak, resident, residentPeak, anonymous, file: Math.max(0, resident - anonymous), locked, data, stack, exe: text, lib: executable - text,
+    size: total,
+    peak,
+    resident,
+    residentPeak,
+    anonymous,
+    file: Math.max(0, resident - anonymous),
+    locked,
+    data,
+    stack,
+    exe: text,
+    lib: executable - text,
   };
 }
 
@@ -56,8 +70,20 @@ export function statusText(mm: MemoryManager): string {
   const usage = memoryUsage(mm);
   const line = (name: string, bytes: number): string => `${name}:\t${String(Math.ceil(bytes / 1024)).padStart(8)} kB\n`;
   return (
-    line('VmPeak', usage.peak) + line('VmSize', usage.size) + line('VmLck', usage.locked) + line('VmPin', 0) + line('VmHWM', usage.residentPeak) +
-    line('VmRSS', usage.resident) + line('RssAnon', usage.anonymous) + line('RssFile', usage.file) + line('RssShmem', 0) + line('VmData', usage.data) +
-    line('VmStk', usage.stack) + line('VmExe', usage.exe) + line('VmLib', usage.lib) + line('VmPTE', Math.ceil(usage.resident / 512 / 4096) * 4096) + line('VmSwap', 0)
+    line('VmPeak', usage.peak) +
+    line('VmSize', usage.size) +
+    line('VmLck', usage.locked) +
+    line('VmPin', 0) +
+    line('VmHWM', usage.residentPeak) +
+    line('VmRSS', usage.resident) +
+    line('RssAnon', usage.anonymous) +
+    line('RssFile', usage.file) +
+    line('RssShmem', 0) +
+    line('VmData', usage.data) +
+    line('VmStk', usage.stack) +
+    line('VmExe', usage.exe) +
+    line('VmLib', usage.lib) +
+    line('VmPTE', Math.ceil(usage.resident / 512 / 4096) * 4096) +
+    line('VmSwap', 0)
   );
 }

@@ -73,7 +73,15 @@ export class Vma {
   /** mseal(2). */
   sealed = false;
 
-  constructor(start: number, end: number, flags: number, file: FileDescription | null, region: SharedRegion | null, offset: number, name: string | null = null) {
+  constructor(
+    start: number,
+    end: number,
+    flags: number,
+    file: FileDescription | null,
+    region: SharedRegion | null,
+    offset: number,
+    name: string | null = null,
+  ) {
     this.start = start;
     this.end = end;
     this.flags = flags;

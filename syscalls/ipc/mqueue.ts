@@ -6,11 +6,28 @@
  * Linux: ipc/mqueue.c
  */
 import {
-  EACCES, EAGAIN, EBADF, EBUSY, EFAULT, EINVAL, EMSGSIZE, ENOENT, ENOMEM, ERESTARTSYS, ETIMEDOUT, isErrno,
+  EACCES,
+  EAGAIN,
+  EBADF,
+  EBUSY,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+  ENOENT,
+  ENOMEM,
+  ERESTARTSYS,
+  ETIMEDOUT,
+  isErrno,
 } from '../../platform/abi/linux/errno.ts';
 import { O_CREAT, O_EXCL, O_NONBLOCK, O_RDWR } from '../../platform/abi/linux/fcntl.ts';
 import { NSIG, SIGEV_NONE, SIGEV_SIGNAL } from '../../platform/abi/linux/signal.ts';
-import { MESSAGE_SIZE_MAX, MESSAGES_MAX, mqueueOf, mqueueRoot, type QueueLimits } from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
+import {
+  MESSAGE_SIZE_MAX,
+  MESSAGES_MAX,
+  mqueueOf,
+  mqueueRoot,
+  type QueueLimits,
+} from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
 import { QueueFile, type QueueInode } from '../../sentry/fs/mqueue/queue.ts';
 import { mayHold } from '../../sentry/kernel/ipc/held_memory.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -53,7 +70,11 @@ function readLimits(t: Task, addr: number): QueueLimits | number {
   const maxSize = long(16);
   const isTrusted = t.creds.hasCap(CAP_SYS_RESOURCE);
   if (maxMessages <= 0 || maxSize <= 0) return EINVAL;
-  if (maxMessages > (isTrusted ? HARD_MESSAGES_MAX : MESSAGES_MAX) || maxSize > (isTrusted ? HARD_SIZE_MAX : MESSAGE_SIZE_MAX)) return EINVAL;
+  if (
+    maxMessages > (isTrusted ? HARD_MESSAGES_MAX : MESSAGES_MAX) ||
+    maxSize > (isTrusted ? HARD_SIZE_MAX : MESSAGE_SIZE_MAX)
+  )
+    return EINVAL;
   return { maxMessages, maxSize };
 }
 
@@ -65,7 +86,13 @@ export function sys_mq_open(t: Task, nameAddr: number, flags: number, mode: numb
   if ((flags & 3) === 3) return EINVAL;
   const { root } = mqueueOf(t.ipcNs);
   root.nextLimits = limits;
-  const file = t.kernel.vfs.open(t, mqueueRoot(t.kernel.vfs, t.ipcNs), name, flags & (3 | O_CREAT | O_EXCL | O_NONBLOCK), mode & 0o7777);
+  const file = t.kernel.vfs.open(
+    t,
+    mqueueRoot(t.kernel.vfs, t.ipcNs),
+    name,
+    flags & (3 | O_CREAT | O_EXCL | O_NONBLOCK),
+    mode & 0o7777,
+  );
   root.nextLimits = null;
   return isErrno(file) ? file : installFile(t, file, true);
 }
@@ -92,7 +119,14 @@ function readAbsolute(t: Task, addr: number): number {
   return isValidSpec() ? Math.max(1, t.kernel.clock.monotonicAtRealtime(spec.sec, spec.nsec)) : EINVAL;
 }
 
-export function sys_mq_timedsend(t: Task, fd: number, msg: number, length: number, priority: number, timeout: number): SyscallReturn {
+export function sys_mq_timedsend(
+  t: Task,
+  fd: number,
+  msg: number,
+  length: number,
+  priority: number,
+  timeout: number,
+): SyscallReturn {
   if (priority >= MQ_PRIO_MAX) return EINVAL;
   const deadlineNs = readAbsolute(t, timeout);
   if (deadlineNs < 0) return deadlineNs;
@@ -120,7 +154,14 @@ function* sendWaiting(t: Task, queue: QueueInode, priority: number, data: Uint8A
   }
 }
 
-export function sys_mq_timedreceive(t: Task, fd: number, msg: number, length: number, priorityAddr: number, timeout: number): SyscallReturn {
+export function sys_mq_timedreceive(
+  t: Task,
+  fd: number,
+  msg: number,
+  length: number,
+  priorityAddr: number,
+  timeout: number,
+): SyscallReturn {
   const deadlineNs = readAbsolute(t, timeout);
   if (deadlineNs < 0) return deadlineNs;
   const file = queueOf(t, fd, false);
@@ -160,7 +201,11 @@ export function sys_mq_notify(t: Task, fd: number, eventAddr: number): number {
     const signo = view.getInt32(8, true);
     if (notify !== SIGEV_NONE && notify !== SIGEV_SIGNAL) return EINVAL;
     if (notify === SIGEV_SIGNAL && (signo < 1 || signo > NSIG)) return EINVAL;
-    asked = { signo: notify === SIGEV_NONE ? 0 : signo, valueLo: view.getUint32(0, true), valueHi: view.getUint32(4, true) };
+    asked = {
+      signo: notify === SIGEV_NONE ? 0 : signo,
+      valueLo: view.getUint32(0, true),
+      valueHi: view.getUint32(4, true),
+    };
   }
   const file = queueOf(t, fd, null);
   if (file === null) return EBADF;

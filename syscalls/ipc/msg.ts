@@ -6,7 +6,17 @@
  * Linux: ipc/msg.c
  */
 import {
-  E2BIG, EAGAIN, EFAULT, EIDRM, EINVAL, ENOMEM, ENOMSG, EPERM, ERESTARTNOHAND, isErrno, type Errno,
+  E2BIG,
+  EAGAIN,
+  EFAULT,
+  EIDRM,
+  EINVAL,
+  ENOMEM,
+  ENOMSG,
+  EPERM,
+  ERESTARTNOHAND,
+  isErrno,
+  type Errno,
 } from '../../platform/abi/linux/errno.ts';
 import * as I from '../../platform/abi/linux/ipc.ts';
 import { mayHold } from '../../sentry/kernel/ipc/held_memory.ts';
@@ -22,7 +32,13 @@ const CAP_SYS_RESOURCE = 24;
 
 export function sys_msgget(t: Task, key: number, flags: number): number {
   const { msg } = sysvOf(t.ipcNs);
-  return msg.get(t.creds, key, flags, () => 0, () => new MessageQueue(key, flags & 0o777, t.creds, t.kernel.clock.realtimeSeconds()));
+  return msg.get(
+    t.creds,
+    key,
+    flags,
+    () => 0,
+    () => new MessageQueue(key, flags & 0o777, t.creds, t.kernel.clock.realtimeSeconds()),
+  );
 }
 
 export function sys_msgsnd(t: Task, msqid: number, msgp: number, size: number, flags: number): SyscallReturn {
@@ -59,7 +75,14 @@ function* sendWaiting(t: Task, queue: MessageQueue, message: Message): Blocking 
   }
 }
 
-export function sys_msgrcv(t: Task, msqid: number, msgp: number, size: number, type: number, flags: number): SyscallReturn {
+export function sys_msgrcv(
+  t: Task,
+  msqid: number,
+  msgp: number,
+  size: number,
+  type: number,
+  flags: number,
+): SyscallReturn {
   if (msqid < 0 || size >= 2 ** 63) return EINVAL;
   if ((flags & I.MSG_COPY) !== 0 && ((flags & I.MSG_EXCEPT) !== 0 || (flags & I.IPC_NOWAIT) === 0)) return EINVAL;
   const queue = sysvOf(t.ipcNs).msg.find(msqid);
@@ -71,7 +94,15 @@ export function sys_msgrcv(t: Task, msqid: number, msgp: number, size: number, t
   if (typeof found === 'number') return found;
   if (found !== null) return deliver(t, msgp, size, found);
   if ((flags & I.IPC_NOWAIT) !== 0) return ENOMSG;
-  const receiver: Receiver = { type, flags, size, pid: t.threadGroup.pid, queue: new WaitQueue(), message: null, error: 0 };
+  const receiver: Receiver = {
+    type,
+    flags,
+    size,
+    pid: t.threadGroup.pid,
+    queue: new WaitQueue(),
+    message: null,
+    error: 0,
+  };
   queue.wait(receiver);
   return receiveWaiting(t, queue, receiver, msgp);
 }

@@ -5,7 +5,18 @@
  *
  * Linux: ipc/sem.c
  */
-import { E2BIG, EAGAIN, EFAULT, EFBIG, EINTR, EINVAL, ENOSPC, ERANGE, isErrno, type Errno } from '../../platform/abi/linux/errno.ts';
+import {
+  E2BIG,
+  EAGAIN,
+  EFAULT,
+  EFBIG,
+  EINTR,
+  EINVAL,
+  ENOSPC,
+  ERANGE,
+  isErrno,
+  type Errno,
+} from '../../platform/abi/linux/errno.ts';
 import * as I from '../../platform/abi/linux/ipc.ts';
 import { type PendingOperations, SemaphoreSet, type SemOperation } from '../../sentry/kernel/ipc/sem.ts';
 import { registerUndo } from '../../sentry/kernel/ipc/sem_undo.ts';
@@ -49,7 +60,11 @@ function readOperations(t: Task, addr: number, count: number): SemOperation[] | 
   const view = new DataView(bytes.buffer);
   const operations: SemOperation[] = [];
   for (let i = 0; i < count * 6; i += 6) {
-    operations.push({ index: view.getUint16(i, true), delta: view.getInt16(i + 2, true), flags: view.getInt16(i + 4, true) });
+    operations.push({
+      index: view.getUint16(i, true),
+      delta: view.getInt16(i + 2, true),
+      flags: view.getInt16(i + 4, true),
+    });
   }
   return operations;
 }
@@ -65,7 +80,13 @@ function operate(t: Task, semid: number, sops: number, nsops: number, deadlineNs
   const denied = set.permission(t.creds, operations.some((op) => op.delta !== 0) ? 0o222 : 0o444);
   if (denied < 0) return denied;
   if (operations.some((op) => (op.flags & I.SEM_UNDO) !== 0 && op.delta !== 0)) registerUndo(t, set);
-  const who: PendingOperations = { operations, group: t.threadGroup, queue: new WaitQueue(), blockedOn: 0, result: null };
+  const who: PendingOperations = {
+    operations,
+    group: t.threadGroup,
+    queue: new WaitQueue(),
+    blockedOn: 0,
+    result: null,
+  };
   const result = set.operate(who, t.kernel.clock.realtimeSeconds());
   return result === true ? wait(set, who, deadlineNs) : result;
 }
@@ -113,8 +134,21 @@ function writeInfo(t: Task, cmd: number, buf: number): number {
   const sysv = sysvOf(t.ipcNs);
   const isUsage = cmd === I.SEM_INFO;
   clearScratch();
-  const values = [I.SEMMNS, I.SEMMNI, I.SEMMNS, I.SEMMNS, I.SEMMSL, I.SEMOPM, I.SEMOPM, isUsage ? sysv.sem.count : 20, I.SEMVMX, isUsage ? sysv.semaphores : I.SEMVMX];
-  values.forEach((value, i) => put32(i * 4, value));
+  const values = [
+    I.SEMMNS,
+    I.SEMMNI,
+    I.SEMMNS,
+    I.SEMMNS,
+    I.SEMMSL,
+    I.SEMOPM,
+    I.SEMOPM,
+    isUsage ? sysv.sem.count : 20,
+    I.SEMVMX,
+    isUsage ? sysv.semaphores : I.SEMVMX,
+  ];
+  values.forEach((value, i) => {
+    put32(i * 4, value);
+  });
   const failed = copyScratch(t, buf, 40);
   return failed < 0 ? failed : Math.max(0, sysv.sem.highestIndex);
 }

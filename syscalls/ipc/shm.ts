@@ -21,7 +21,13 @@ const CAP_IPC_LOCK = 14;
 
 export function sys_shmget(t: Task, key: number, size: number, flags: number): number {
   const { shm } = sysvOf(t.ipcNs);
-  return shm.get(t.creds, key, flags, (found) => (size > found.size ? EINVAL : 0), () => newSegment(t, key, size, flags));
+  return shm.get(
+    t.creds,
+    key,
+    flags,
+    (found) => (size > found.size ? EINVAL : 0),
+    () => newSegment(t, key, size, flags),
+  );
 }
 
 function newSegment(t: Task, key: number, size: number, flags: number): SharedSegment | Errno {
@@ -55,7 +61,17 @@ export function sys_shmat(t: Task, shmid: number, shmaddr: number, flags: number
   if (addr !== 0 && (flags & I.SHM_REMAP) === 0 && t.mm.vmas.findIn(addr, addr + length) !== null) return EINVAL;
   const prot = PROT_READ | (isReadOnly ? 0 : PROT_WRITE) | (isExec ? PROT_EXEC : 0);
   const at = mapRegion(
-    t.mm, { addr, length, prot, flags: addr === 0 ? 0 : MAP_FIXED, region: segment.region, fd: segment.fd, isWritable: !isReadOnly }, t.memoryLimits,
+    t.mm,
+    {
+      addr,
+      length,
+      prot,
+      flags: addr === 0 ? 0 : MAP_FIXED,
+      region: segment.region,
+      fd: segment.fd,
+      isWritable: !isReadOnly,
+    },
+    t.memoryLimits,
   );
   if (at >= 0) segment.lpid = t.threadGroup.pid;
   return at;
@@ -134,7 +150,10 @@ function writeInfo(t: Task, buf: number): number {
   const { shm } = sysvOf(t.ipcNs);
   clearScratch();
   put32(0, shm.count);
-  put64(8, shm.all().reduce((sum, s) => sum + pageAlign(s.size) / PAGE_SIZE, 0));
+  put64(
+    8,
+    shm.all().reduce((sum, s) => sum + pageAlign(s.size) / PAGE_SIZE, 0),
+  );
   const failed = copyScratch(t, buf, 48);
   return failed < 0 ? failed : Math.max(0, shm.highestIndex);
 }

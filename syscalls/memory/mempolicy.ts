@@ -47,7 +47,11 @@ function parsePolicy(t: Task, word: number, addr: number, maxnode: number): Poli
   const flags = word & MODE_FLAGS;
   if (mode < 0 || mode > M.MPOL_WEIGHTED_INTERLEAVE) return EINVAL;
   const both = M.MPOL_F_STATIC_NODES | M.MPOL_F_RELATIVE_NODES;
-  if ((flags & both) === both || ((flags & M.MPOL_F_NUMA_BALANCING) !== 0 && mode !== M.MPOL_BIND && mode !== M.MPOL_PREFERRED_MANY)) return EINVAL;
+  if (
+    (flags & both) === both ||
+    ((flags & M.MPOL_F_NUMA_BALANCING) !== 0 && mode !== M.MPOL_BIND && mode !== M.MPOL_PREFERRED_MANY)
+  )
+    return EINVAL;
   const mask = readMask(t, addr, maxnode);
   if (mask < 0) return mask;
   if (mode === M.MPOL_DEFAULT) return mask !== 0 || flags !== 0 ? EINVAL : DEFAULT;
@@ -63,7 +67,15 @@ export function sys_set_mempolicy(t: Task, mode: number, nodemask: number, maxno
   return 0;
 }
 
-export function sys_mbind(t: Task, start: number, length: number, mode: number, nodemask: number, maxnode: number, flags: number): number {
+export function sys_mbind(
+  t: Task,
+  start: number,
+  length: number,
+  mode: number,
+  nodemask: number,
+  maxnode: number,
+  flags: number,
+): number {
   if ((flags & ~MF_VALID) !== 0) return EINVAL;
   if ((flags & M.MPOL_MF_MOVE_ALL) !== 0 && !t.creds.hasCap(CAP_SYS_NICE)) return EPERM;
   if (start % M.PAGE_SIZE !== 0 || mode > 0xffffffff) return EINVAL;
@@ -75,7 +87,14 @@ export function sys_mbind(t: Task, start: number, length: number, mode: number, 
   return t.mm.vmas.covers(start, end) ? 0 : EFAULT;
 }
 
-export function sys_get_mempolicy(t: Task, policyAddr: number, nodemask: number, maxnode: number, addr: number, flags: number): number {
+export function sys_get_mempolicy(
+  t: Task,
+  policyAddr: number,
+  nodemask: number,
+  maxnode: number,
+  addr: number,
+  flags: number,
+): number {
   if ((flags & ~(M.MPOL_F_NODE | M.MPOL_F_ADDR | M.MPOL_F_MEMS_ALLOWED)) !== 0) return EINVAL;
   if (nodemask !== 0 && maxnode < 1) return EINVAL;
   const policy = policies.get(t) ?? DEFAULT;
@@ -91,7 +110,8 @@ export function sys_get_mempolicy(t: Task, policyAddr: number, nodemask: number,
   } else {
     if (addr !== 0) return EINVAL;
     if ((flags & M.MPOL_F_NODE) !== 0) {
-      if ((word & ~MODE_FLAGS) !== M.MPOL_INTERLEAVE && (word & ~MODE_FLAGS) !== M.MPOL_WEIGHTED_INTERLEAVE) return EINVAL;
+      if ((word & ~MODE_FLAGS) !== M.MPOL_INTERLEAVE && (word & ~MODE_FLAGS) !== M.MPOL_WEIGHTED_INTERLEAVE)
+        return EINVAL;
       word = 0;
     }
   }
@@ -120,7 +140,15 @@ export function sys_migrate_pages(t: Task, pid: number, maxnode: number, oldNode
 }
 
 /** Reports (nodes null) or "moves" single pages: mapped pages are on node 0. */
-export function sys_move_pages(t: Task, pid: number, count: number, pages: number, nodes: number, status: number, flags: number): number {
+export function sys_move_pages(
+  t: Task,
+  pid: number,
+  count: number,
+  pages: number,
+  nodes: number,
+  status: number,
+  flags: number,
+): number {
   if ((flags & ~(M.MPOL_MF_MOVE | M.MPOL_MF_MOVE_ALL)) !== 0) return EINVAL;
   if ((flags & M.MPOL_MF_MOVE_ALL) !== 0 && !t.creds.hasCap(CAP_SYS_NICE)) return EPERM;
   const target = pid === 0 ? t : t.pidNs.tasks.get(pid);
@@ -142,7 +170,13 @@ export function sys_move_pages(t: Task, pid: number, count: number, pages: numbe
   return 0;
 }
 
-export function sys_set_mempolicy_home_node(t: Task, start: number, length: number, node: number, flags: number): number {
+export function sys_set_mempolicy_home_node(
+  t: Task,
+  start: number,
+  length: number,
+  node: number,
+  flags: number,
+): number {
   if (start % M.PAGE_SIZE !== 0 || flags !== 0 || node !== 0) return EINVAL;
   const end = start + pageAlign(length);
   if (end >= 2 ** 64) return EINVAL;

@@ -8,14 +8,27 @@
 import { EBADF, EINVAL, ENOMEM, ENOSPC, EPERM } from '../../platform/abi/linux/errno.ts';
 import { O_PATH } from '../../platform/abi/linux/fcntl.ts';
 import {
-  MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED, PAGE_SIZE, PKEY_DISABLE_ACCESS, PKEY_DISABLE_WRITE,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_SHARED,
+  PAGE_SIZE,
+  PKEY_DISABLE_ACCESS,
+  PKEY_DISABLE_WRITE,
 } from '../../platform/abi/linux/mman.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { hasSealed, pageAlign } from '../../sentry/mm/munmap.ts';
 import { VM_SHARED } from '../../sentry/mm/vma.ts';
 import type { FileDescription } from '../../sentry/vfs/file_description.ts';
 
-export function sys_mmap(t: Task, addr: number, length: number, prot: number, flags: number, fd: number, offset: number): number {
+export function sys_mmap(
+  t: Task,
+  addr: number,
+  length: number,
+  prot: number,
+  flags: number,
+  fd: number,
+  offset: number,
+): number {
   if (offset % PAGE_SIZE !== 0) return EINVAL;
   let file: FileDescription | null = null;
   if ((flags & MAP_ANONYMOUS) === 0) {
@@ -34,7 +47,14 @@ export function sys_mprotect(t: Task, addr: number, length: number, prot: number
   return t.mm.mprotect(addr, length, prot | 0);
 }
 
-export function sys_mremap(t: Task, oldAddr: number, oldLength: number, newLength: number, flags: number, newAddr: number): number {
+export function sys_mremap(
+  t: Task,
+  oldAddr: number,
+  oldLength: number,
+  newLength: number,
+  flags: number,
+  newAddr: number,
+): number {
   if (flags > 0xffffffff) return EINVAL;
   return t.mm.mremap(oldAddr, oldLength, newLength, flags | 0, newAddr, t.memoryLimits);
 }
@@ -44,14 +64,28 @@ export function sys_brk(t: Task, addr: number): number {
 }
 
 /** Deprecated: maps other pages of the same shared mapping, as Linux emulates it with mmap. */
-export function sys_remap_file_pages(t: Task, start: number, size: number, prot: number, pgoff: number, flags: number): number {
+export function sys_remap_file_pages(
+  t: Task,
+  start: number,
+  size: number,
+  prot: number,
+  pgoff: number,
+  flags: number,
+): number {
   if (prot !== 0) return EINVAL;
   const from = start - (start % PAGE_SIZE);
   const length = size - (size % PAGE_SIZE);
   if (from + length <= from || pgoff * PAGE_SIZE + length >= 2 ** 63) return EINVAL;
   const vma = t.mm.vmas.find(from);
   if (vma === null || (vma.flags & VM_SHARED) === 0 || vma.end < from + length || vma.file === null) return EINVAL;
-  const request = { addr: from, length, prot: vma.prot, flags: MAP_SHARED | MAP_FIXED | (flags & 0x10000), file: vma.file, offset: pgoff * PAGE_SIZE };
+  const request = {
+    addr: from,
+    length,
+    prot: vma.prot,
+    flags: MAP_SHARED | MAP_FIXED | (flags & 0x10000),
+    file: vma.file,
+    offset: pgoff * PAGE_SIZE,
+  };
   const { file } = vma;
   file.incRef();
   const result = t.mm.mmap(request, t.memoryLimits, t);

@@ -7,7 +7,14 @@
  */
 import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
 import {
-  MADV_COLD, MADV_COLLAPSE, MADV_DONTNEED, MADV_FREE, MADV_GUARD_INSTALL, MADV_GUARD_REMOVE, MADV_PAGEOUT, MADV_WILLNEED,
+  MADV_COLD,
+  MADV_COLLAPSE,
+  MADV_DONTNEED,
+  MADV_FREE,
+  MADV_GUARD_INSTALL,
+  MADV_GUARD_REMOVE,
+  MADV_PAGEOUT,
+  MADV_WILLNEED,
 } from '../../platform/abi/linux/mman.ts';
 import { PidFile } from '../../sentry/fs/anon/pidfd.ts';
 import { mayPtraceAccess } from '../../sentry/kernel/process/ptrace_access.ts';
@@ -29,7 +36,14 @@ function pidfdTarget(t: Task, fd: number): Task | null | undefined {
   return undefined;
 }
 
-export function sys_process_madvise(t: Task, pidfd: number, vec: number, count: number, advice: number, flags: number): number {
+export function sys_process_madvise(
+  t: Task,
+  pidfd: number,
+  vec: number,
+  count: number,
+  advice: number,
+  flags: number,
+): number {
   if (flags !== 0 || count > IOV_MAX) return EINVAL;
   const pieces = new Uint8Array(count * 16);
   if (count > 0 && t.memory.copyIn(vec, pieces, 0, pieces.length) !== pieces.length) return EFAULT;

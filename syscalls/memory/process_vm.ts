@@ -30,15 +30,37 @@ function readPieces(t: Task, addr: number, count: number): number[] | Errno {
   return pieces;
 }
 
-export function sys_process_vm_readv(t: Task, pid: number, lvec: number, liovcnt: number, rvec: number, riovcnt: number, flags: number): number {
+export function sys_process_vm_readv(
+  t: Task,
+  pid: number,
+  lvec: number,
+  liovcnt: number,
+  rvec: number,
+  riovcnt: number,
+  flags: number,
+): number {
   return transfer(t, pid, [lvec, liovcnt, rvec, riovcnt], flags, false);
 }
 
-export function sys_process_vm_writev(t: Task, pid: number, lvec: number, liovcnt: number, rvec: number, riovcnt: number, flags: number): number {
+export function sys_process_vm_writev(
+  t: Task,
+  pid: number,
+  lvec: number,
+  liovcnt: number,
+  rvec: number,
+  riovcnt: number,
+  flags: number,
+): number {
   return transfer(t, pid, [lvec, liovcnt, rvec, riovcnt], flags, true);
 }
 
-function transfer(t: Task, pid: number, vectors: readonly [number, number, number, number], flags: number, isWrite: boolean): number {
+function transfer(
+  t: Task,
+  pid: number,
+  vectors: readonly [number, number, number, number],
+  flags: number,
+  isWrite: boolean,
+): number {
   if (flags !== 0) return EINVAL;
   const local = readPieces(t, vectors[0], vectors[1]);
   if (isErrno(local)) return local;

@@ -3,19 +3,62 @@
 /**
  * Rows of System V IPC.
  */
-import { Addr, Choice, Fd, Flags, FlagSet, InBuffer, Int, Long, Mode, OutBuffer, PathName, Size, UInt } from '../args/kinds.ts';
 import {
-  sys_mq_getsetattr, sys_mq_notify, sys_mq_open, sys_mq_timedreceive, sys_mq_timedsend, sys_mq_unlink,
+  Addr,
+  Choice,
+  Fd,
+  Flags,
+  FlagSet,
+  InBuffer,
+  Int,
+  Long,
+  Mode,
+  OutBuffer,
+  PathName,
+  Size,
+  UInt,
+} from '../args/kinds.ts';
+import {
+  sys_mq_getsetattr,
+  sys_mq_notify,
+  sys_mq_open,
+  sys_mq_timedreceive,
+  sys_mq_timedsend,
+  sys_mq_unlink,
 } from '../ipc/mqueue.ts';
 import { sys_msgctl, sys_msgget, sys_msgrcv, sys_msgsnd } from '../ipc/msg.ts';
 import { sys_semctl, sys_semget, sys_semop, sys_semtimedop } from '../ipc/sem.ts';
 import { sys_shmat, sys_shmctl, sys_shmdt, sys_shmget } from '../ipc/shm.ts';
 import { row, type SyscallRow } from './row.ts';
 
-const GetFlags = FlagSet('GetFlags', 'i32', [['IPC_CREAT', 0o1000], ['IPC_EXCL', 0o2000]]);
-const OpenFlags = FlagSet('MqFlags', 'i32', [['O_WRONLY', 1], ['O_RDWR', 2], ['O_CREAT', 0o100], ['O_EXCL', 0o200], ['O_NONBLOCK', 0o4000]], 'O_RDONLY');
-const ShmatFlags = FlagSet('ShmatFlags', 'i32', [['SHM_RDONLY', 0o10000], ['SHM_RND', 0o20000], ['SHM_REMAP', 0o40000], ['SHM_EXEC', 0o100000]]);
-const IpcCommand = Choice('IpcCommand', 'i32', [['IPC_RMID', 0], ['IPC_SET', 1], ['IPC_STAT', 2], ['IPC_INFO', 3]]);
+const GetFlags = FlagSet('GetFlags', 'i32', [
+  ['IPC_CREAT', 0o1000],
+  ['IPC_EXCL', 0o2000],
+]);
+const OpenFlags = FlagSet(
+  'MqFlags',
+  'i32',
+  [
+    ['O_WRONLY', 1],
+    ['O_RDWR', 2],
+    ['O_CREAT', 0o100],
+    ['O_EXCL', 0o200],
+    ['O_NONBLOCK', 0o4000],
+  ],
+  'O_RDONLY',
+);
+const ShmatFlags = FlagSet('ShmatFlags', 'i32', [
+  ['SHM_RDONLY', 0o10000],
+  ['SHM_RND', 0o20000],
+  ['SHM_REMAP', 0o40000],
+  ['SHM_EXEC', 0o100000],
+]);
+const IpcCommand = Choice('IpcCommand', 'i32', [
+  ['IPC_RMID', 0],
+  ['IPC_SET', 1],
+  ['IPC_STAT', 2],
+  ['IPC_INFO', 3],
+]);
 
 export const ipcRows: readonly SyscallRow[] = [
   row(29, 'shmget', [Int, Size, GetFlags], sys_shmget, { partial: 'No huge pages.' }),

@@ -47,7 +47,9 @@ class QueueDirectory extends StaticDirInode {
     const sum = (this.charged.get(owner) ?? 0) + cost;
     if (sum > (ctx as Task).threadGroup.rlimits.soft(RLIMIT_MSGQUEUE)) return EMFILE;
     this.charged.set(owner, sum);
-    const queue = new QueueInode(this.fs, mode & 0o777, uid, gid, limits, () => this.charged.set(owner, (this.charged.get(owner) ?? cost) - cost));
+    const queue = new QueueInode(this.fs, mode & 0o777, uid, gid, limits, () =>
+      this.charged.set(owner, (this.charged.get(owner) ?? cost) - cost),
+    );
     this.add(name, queue);
     return queue;
   }

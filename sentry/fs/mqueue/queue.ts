@@ -55,7 +55,14 @@ export class QueueInode extends PseudoInode {
   /** Called when the queue is gone for good. */
   private readonly onEvict: () => void;
 
-  constructor(fs: Filesystem, permissions: number, uid: number, gid: number, limits: { maxMessages: number; maxSize: number }, onEvict: () => void) {
+  constructor(
+    fs: Filesystem,
+    permissions: number,
+    uid: number,
+    gid: number,
+    limits: { maxMessages: number; maxSize: number },
+    onEvict: () => void,
+  ) {
     super(fs, S_IFREG | permissions);
     this.uid = uid;
     this.gid = gid;
@@ -152,7 +159,8 @@ export class QueueFile extends FileDescription {
   /** Closing any descriptor of the queue ends this process's notification. */
   override flush(ctx: IoContext): number {
     const { queue } = this;
-    if (queue.notification !== null && queue.notification.group === (ctx as Task).threadGroup) queue.notification = null;
+    if (queue.notification !== null && queue.notification.group === (ctx as Task).threadGroup)
+      queue.notification = null;
     return 0;
   }
   protected override release(): void {

@@ -22,7 +22,13 @@ function set(count: number): SemaphoreSet {
   return new SemaphoreSet(0, 0o600, creds, count, 1);
 }
 function ops(g: ThreadGroup, ...list: [number, number, number?][]): PendingOperations {
-  return { operations: list.map(([index, delta, flags]) => ({ index, delta, flags: flags ?? 0 })), group: g, queue: new WaitQueue(), blockedOn: 0, result: null };
+  return {
+    operations: list.map(([index, delta, flags]) => ({ index, delta, flags: flags ?? 0 })),
+    group: g,
+    queue: new WaitQueue(),
+    blockedOn: 0,
+    result: null,
+  };
 }
 
 describe('IpcIds', () => {
@@ -36,7 +42,13 @@ describe('IpcIds', () => {
     expect(ids.get(creds, 5, 0, () => EINVAL, make)).toBe(EINVAL);
     ids.remove(ids.find(first) as SemaphoreSet);
     const second = ids.get(creds, 5, IPC_CREAT, () => 0, make);
-    const third = ids.get(creds, 6, IPC_CREAT, () => 0, () => new SemaphoreSet(6, 0o600, creds, 1, 0));
+    const third = ids.get(
+      creds,
+      6,
+      IPC_CREAT,
+      () => 0,
+      () => new SemaphoreSet(6, 0o600, creds, 1, 0),
+    );
     expect(new Set([first, second, third]).size).toBe(3);
     expect(ids.find(first)).toSatisfy((r: unknown) => r === EIDRM || r === EINVAL);
   });
@@ -81,10 +93,18 @@ describe('SemaphoreSet', () => {
 });
 
 describe('MessageQueue', () => {
-  const message = (type: number, text: string): { type: number; data: Uint8Array } => ({ type, data: Buffer.from(text) });
+  const message = (type: number, text: string): { type: number; data: Uint8Array } => ({
+    type,
+    data: Buffer.from(text),
+  });
   it('receive() chooses by type, by lowest type, and by exception', () => {
     const q = new MessageQueue(0, 0o600, creds, 0);
-    for (const [type, text] of [[3, 'c'], [1, 'a'], [2, 'b']] as const) q.send(message(type, text), 1, 0);
+    for (const [type, text] of [
+      [3, 'c'],
+      [1, 'a'],
+      [2, 'b'],
+    ] as const)
+      q.send(message(type, text), 1, 0);
     expect(q.receive(-2, 0, 10, 1, 0)).toMatchObject({ type: 1 });
     expect(q.receive(3, MSG_EXCEPT, 10, 1, 0)).toMatchObject({ type: 2 });
     expect(q.receive(3, 0, 0, 1, 0)).toBe(E2BIG);
@@ -94,7 +114,15 @@ describe('MessageQueue', () => {
   });
   it('send() hands a message to the first receiver that wants it', () => {
     const q = new MessageQueue(0, 0o600, creds, 0);
-    const receiver = (type: number): Receiver => ({ type, flags: 0, size: 10, pid: 1, queue: new WaitQueue(), message: null, error: 0 });
+    const receiver = (type: number): Receiver => ({
+      type,
+      flags: 0,
+      size: 10,
+      pid: 1,
+      queue: new WaitQueue(),
+      message: null,
+      error: 0,
+    });
     const [one, two] = [receiver(1), receiver(2)];
     q.wait(one);
     q.wait(two);

@@ -6,7 +6,17 @@
  * Linux:      ipc/util.c
  * Invariants: an object in the table is not removed; `isRemoved` says so to those who still hold one.
  */
-import { EACCES, EEXIST, EIDRM, EINVAL, ENOENT, ENOSPC, EPERM, isErrno, type Errno } from '../../../platform/abi/linux/errno.ts';
+import {
+  EACCES,
+  EEXIST,
+  EIDRM,
+  EINVAL,
+  ENOENT,
+  ENOSPC,
+  EPERM,
+  isErrno,
+  type Errno,
+} from '../../../platform/abi/linux/errno.ts';
 import { IPC_CREAT, IPC_EXCL, IPC_PRIVATE } from '../../../platform/abi/linux/ipc.ts';
 import type { Credentials } from '../../auth/credentials.ts';
 

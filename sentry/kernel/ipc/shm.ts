@@ -29,7 +29,15 @@ export class SharedSegment extends IpcObject {
   private made: SharedRegion | null = null;
   private readonly home: SegmentHome;
 
-  constructor(key: number, mode: number, creds: Credentials, size: number, fd: number, cpid: number, home: SegmentHome) {
+  constructor(
+    key: number,
+    mode: number,
+    creds: Credentials,
+    size: number,
+    fd: number,
+    cpid: number,
+    home: SegmentHome,
+  ) {
     super(key, mode, creds);
     this.size = size;
     this.fd = fd;

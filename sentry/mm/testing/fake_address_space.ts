@@ -5,7 +5,13 @@
  */
 import { EFAULT, ENAMETOOLONG, ENOMEM, type Errno } from '../../../platform/abi/linux/errno.ts';
 import type {
-  AddressLayout, AddressSpace, HostServices, MapOp, MapSharing, PlatformThread, UserMemory,
+  AddressLayout,
+  AddressSpace,
+  HostServices,
+  MapOp,
+  MapSharing,
+  PlatformThread,
+  UserMemory,
 } from '../../../platform/platform.ts';
 import { Registers } from '../../../platform/registers.ts';
 
@@ -34,18 +40,34 @@ export class FakeAddressSpace implements AddressSpace {
   constructor(layout?: Partial<AddressLayout>, files: Map<number, Uint8Array> = new Map()) {
     this.layout = { minAddr: 0x10000, maxAddr: 0x7ffffffff000, reserved: [], vdso: null, vvar: null, ...layout };
     this.files = files;
-    this.leader = { registers: new Registers(), addressSpace: this, owner: null, isStopped: true } as unknown as PlatformThread;
+    this.leader = {
+      registers: new Registers(),
+      addressSpace: this,
+      owner: null,
+      isStopped: true,
+    } as unknown as PlatformThread;
     this.memory = new FakeMemory(this);
   }
 
-  map(addr: number, length: number, prot: number, sharing: MapSharing, fd: number, offset: number, flags: number): number {
+  map(
+    addr: number,
+    length: number,
+    prot: number,
+    sharing: MapSharing,
+    fd: number,
+    offset: number,
+    flags: number,
+  ): number {
     this.calls.push(`map ${addr.toString(16)} ${length.toString(16)} ${prot} ${sharing} ${fd} ${flags}`);
-    for (let i = 0; i < length; i += PAGE) this.pages.set((addr + i) / PAGE, { prot, sharing, fd, offset: offset + i, bytes: null });
+    for (let i = 0; i < length; i += PAGE)
+      this.pages.set((addr + i) / PAGE, { prot, sharing, fd, offset: offset + i, bytes: null });
     return 0;
   }
   unmap(addr: number, length: number): number {
     this.calls.push(`unmap ${addr.toString(16)} ${length.toString(16)}`);
-    if (length > 2 ** 36) for (const page of [...this.pages.keys()]) if (page * PAGE >= addr && page * PAGE < addr + length) this.pages.delete(page);
+    if (length > 2 ** 36)
+      for (const page of [...this.pages.keys()])
+        if (page * PAGE >= addr && page * PAGE < addr + length) this.pages.delete(page);
     if (length <= 2 ** 36) for (let i = 0; i < length; i += PAGE) this.pages.delete((addr + i) / PAGE);
     return 0;
   }
@@ -59,7 +81,9 @@ export class FakeAddressSpace implements AddressSpace {
     return 0;
   }
   remap(addr: number, oldLength: number, newAddr: number, newLength: number, keepOld: boolean): number {
-    this.calls.push(`remap ${addr.toString(16)} ${oldLength.toString(16)} ${newAddr.toString(16)} ${newLength.toString(16)} ${keepOld}`);
+    this.calls.push(
+      `remap ${addr.toString(16)} ${oldLength.toString(16)} ${newAddr.toString(16)} ${newLength.toString(16)} ${keepOld}`,
+    );
     const first = this.pages.get(addr / PAGE);
     if (first === undefined) return EFAULT;
     const moved: FakePage[] = [];
@@ -73,7 +97,7 @@ export class FakeAddressSpace implements AddressSpace {
     } else if (keepOld) {
       for (let i = 0; i < oldLength; i += PAGE) this.pages.set((addr + i) / PAGE, { ...moved[i / PAGE]!, bytes: null });
     } else for (let i = 0; i < oldLength; i += PAGE) this.pages.delete((addr + i) / PAGE);
-    moved.forEach((page, i) => this.pages.set(newAddr / PAGE + i, page));
+    for (let i = 0; i < moved.length; i++) this.pages.set(newAddr / PAGE + i, moved[i]!);
     return 0;
   }
   advise(addr: number, length: number, advice: number): number {
