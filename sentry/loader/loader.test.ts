@@ -63,7 +63,8 @@ function staticElf(): Uint8Array {
   const put = (at: number, flags: number, offset: number, vaddr: number, file: number, mem: number): void => {
     view.setUint32(at, 1, true);
     view.setUint32(at + 4, flags, true);
-    [offset, vaddr, vaddr, file, mem, 4096].forEach((v, i) => view.setBigUint64(at + 8 + i * 8, BigInt(v), true));
+    const words = [offset, vaddr, vaddr, file, mem, 4096];
+    for (let i = 0; i < words.length; i++) view.setBigUint64(at + 8 + i * 8, BigInt(words[i]!), true);
   };
   put(64, 5, 0, 0x400000, 0x1000, 0x1000);
   put(120, 6, 0x1ff0, 0x500ff0, 0x20, 0x5000);
