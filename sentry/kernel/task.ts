@@ -30,6 +30,7 @@ import type { IpcNamespace, UtsNamespace } from './namespaces.ts';
 import type { PidNamespace } from './process/pid_namespace.ts';
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_STACK } from './process/rlimits.ts';
 import type { ThreadGroup, Usage } from './process/thread_group.ts';
+import type { SeccompState } from './seccomp/seccomp.ts';
 import { PendingSignals } from './signal/pending.ts';
 import { recalcAttention, sendToTask } from './signal/send.ts';
 import { wakeTask, WaitTimer } from './task_wait.ts';
@@ -113,6 +114,8 @@ export class Task implements IoContext, Waiter {
   /** wait status: exit code << 8, or signal | 0x80 core. */
   exitStatus = 0;
   noNewPrivs = false;
+  /** Seccomp mode and filters; null: off. */
+  seccomp: SeccompState | null = null;
   /** PR_SET_KEEPCAPS lives in creds.securebits. */
   readonly startTimeNs: number;
 

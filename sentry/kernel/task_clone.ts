@@ -256,6 +256,7 @@ function inherit(t: Task, child: Task, args: CloneArgs): void {
   child.blocked.copyFrom(t.blocked);
   if (t.savedMask !== null) child.blocked.copyFrom(t.savedMask);
   child.noNewPrivs = t.noNewPrivs;
+  child.seccomp = t.seccomp;
   child.personality = t.personality;
   child.timerSlackNs = t.timerSlackNs;
   child.defaultTimerSlackNs = t.timerSlackNs;

@@ -8,6 +8,7 @@
  */
 import { EINTR, ENOSYS, ERESTART_RESTARTBLOCK, ERESTARTSYS } from '../../platform/abi/linux/errno.ts';
 import { REG_ORIG_RAX, REG_RAX } from '../../platform/registers.ts';
+import { checkSeccomp, SECCOMP_PASS } from './seccomp/seccomp.ts';
 import { deliverSignals } from './signal/deliver.ts';
 import { recalcAttention } from './signal/send.ts';
 import { resumeBlocking, startBlocking } from './task_wait.ts';
@@ -23,6 +24,13 @@ export function handleSyscall(t: Task): void {
   t.state = TASK_KERNEL;
   const nr = regs.u32(REG_ORIG_RAX);
   t.syscallNr = nr;
+  if (t.seccomp !== null) {
+    const verdict = checkSeccomp(t, t.seccomp, nr, regs);
+    if (verdict !== SECCOMP_PASS) {
+      finishSyscall(t, verdict);
+      return;
+    }
+  }
   const fn = t.kernel.syscalls.functions[nr];
   const result = fn === undefined ? ENOSYS : fn(t, regs);
   if (typeof result === 'number') finishSyscall(t, result);

@@ -14,6 +14,7 @@ import { REG_FS_BASE, REG_GS_BASE } from '../../platform/registers.ts';
 import { CAP_EMPTY, type CapSet } from '../../sentry/auth/credentials.ts';
 import { capAnd, capOr, capWithout, SECBIT_KEEP_CAPS, SECBIT_KEEP_CAPS_LOCKED, SECBIT_NO_CAP_AMBIENT_RAISE } from '../../sentry/auth/exec_credentials.ts';
 import { ANON_NAME_MAX, setAnonName } from '../../sentry/mm/vma_name.ts';
+import { prctlSeccomp } from './seccomp.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 
 const COMM_MAX = 15;
@@ -74,9 +75,9 @@ function prctlRare(t: Task, option: number, a2: number, a3: number, a4: number, 
     case pr.PR_SET_KEEPCAPS:
       return setKeepCaps(t, a2);
     case pr.PR_GET_SECCOMP:
-      return 0;
+      return t.seccomp?.mode ?? 0;
     case pr.PR_SET_SECCOMP:
-      return EINVAL;
+      return prctlSeccomp(t, a2, a3);
     case pr.PR_CAPBSET_READ:
       return a2 > CAP_LAST_CAP ? EINVAL : hasCap(t.creds.bounding, a2) ? 1 : 0;
     case pr.PR_CAPBSET_DROP:

@@ -15,6 +15,7 @@ const NO_NUMA = 'A sandbox has one memory node.';
 const NO_LANDLOCK = 'Landlock is not supported; as on a kernel built without it.';
 const NO_HANDLES = 'File handles are not supported.';
 const PENDING = 'Not implemented yet.';
+const NEWER = 'Newer than the Linux this kernel presents.';
 
 export const MISSING: Readonly<Record<string, readonly [Errno, string]>> = {
   uselib: [ENOSYS, REMOVED], _sysctl: [ENOSYS, REMOVED], create_module: [ENOSYS, REMOVED], get_kernel_syms: [ENOSYS, REMOVED],
@@ -44,6 +45,7 @@ export const MISSING: Readonly<Record<string, readonly [Errno, string]>> = {
   pkey_free: [ENOSYS, 'Memory protection keys are not supported; as on a processor without them.'],
   memfd_secret: [ENOSYS, 'Secret memory is not supported; as on a kernel built without it.'],
   map_shadow_stack: [ENOSYS, 'Shadow stacks are not supported.'], remap_file_pages: [ENOSYS, 'Deprecated by Linux.'],
+  futex_wake: [ENOSYS, NEWER], futex_wait: [ENOSYS, NEWER], futex_requeue: [ENOSYS, NEWER], lsm_get_self_attr: [ENOSYS, NEWER], lsm_set_self_attr: [ENOSYS, NEWER], lsm_list_modules: [ENOSYS, NEWER],
   rseq: [ENOSYS, 'Restartable sequences need the scheduler; glibc works without them.'],
 };
 

@@ -13,6 +13,7 @@ import { sys_getrlimit, sys_prlimit64, sys_setrlimit } from '../process/limits.t
 import { sys_kcmp, sys_setns, sys_unshare } from '../process/namespaces.ts';
 import { sys_pidfd_getfd, sys_pidfd_open, sys_pidfd_send_signal } from '../process/pidfd.ts';
 import { sys_arch_prctl, sys_personality, sys_prctl } from '../process/prctl.ts';
+import { sys_seccomp } from '../process/seccomp.ts';
 import * as sched from '../process/sched.ts';
 import { sys_wait4, sys_waitid } from '../process/wait.ts';
 import { sys_rt_sigaction, sys_rt_sigpending, sys_rt_sigprocmask, sys_rt_sigreturn, sys_sigaltstack } from '../signal/action.ts';
@@ -137,7 +138,7 @@ const attributeRows: readonly SyscallRow[] = [
   row(146, 'sched_get_priority_max', [Int], sched.sys_sched_get_priority_max),
   row(147, 'sched_get_priority_min', [Int], sched.sys_sched_get_priority_min),
   row(148, 'sched_rr_get_interval', [Pid, Addr], sched.sys_sched_rr_get_interval),
-  row(157, 'prctl', [Int, Size, Size, Size, Size], sys_prctl, { partial: 'Seccomp filters, PR_SET_MM and speculation controls are refused as by a kernel built without them.' }),
+  row(157, 'prctl', [Int, Size, Size, Size, Size], sys_prctl, { partial: 'PR_SET_MM and speculation controls are refused as by a kernel built without them.' }),
   row(158, 'arch_prctl', [ArchOperation, Addr], sys_arch_prctl),
   row(160, 'setrlimit', [Resource, Addr], sys_setrlimit),
   row(203, 'sched_setaffinity', [Pid, UInt, Addr], sched.sys_sched_setaffinity, HOST_SCHEDULES),
@@ -145,6 +146,7 @@ const attributeRows: readonly SyscallRow[] = [
   row(251, 'ioprio_set', [Int, Int, Int], sched.sys_ioprio_set, HOST_SCHEDULES),
   row(252, 'ioprio_get', [Int, Int], sched.sys_ioprio_get),
   row(302, 'prlimit64', [Pid, Resource, Addr, Addr], sys_prlimit64),
+  row(317, 'seccomp', [UInt, Flags, Addr], sys_seccomp, { partial: 'No notification descriptors (SECCOMP_FILTER_FLAG_NEW_LISTENER).' }),
   row(314, 'sched_setattr', [Pid, Addr, UInt], sched.sys_sched_setattr, HOST_SCHEDULES),
   row(315, 'sched_getattr', [Pid, Addr, UInt, UInt], sched.sys_sched_getattr),
 ];

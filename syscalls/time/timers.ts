@@ -18,6 +18,8 @@ import { itimer, readItimerspec, writeItimerspec } from '../poll/timeout.ts';
 const buffer = new Uint8Array(64);
 const view = new DataView(buffer.buffer);
 const USEC = 1000;
+/** Most POSIX timers of a process, whatever its limit says. */
+const MAX_TIMERS = 65536;
 
 function get64(at: number): number {
   return view.getInt32(at + 4, true) * 4294967296 + view.getUint32(at, true);
@@ -97,7 +99,7 @@ export function sys_timer_create(t: Task, clockId: number, eventAddr: number, id
   if (clock === null) return EINVAL;
   if (clockId === CLOCK_MONOTONIC_RAW || clockId === CLOCK_MONOTONIC_COARSE || clockId === CLOCK_REALTIME_COARSE) return EOPNOTSUPP;
   const timers = timersOf(t.kernel, t.threadGroup);
-  if (timers.posix.size >= t.threadGroup.rlimits.soft(RLIMIT_SIGPENDING)) return EAGAIN;
+  if (timers.posix.size >= Math.min(t.threadGroup.rlimits.soft(RLIMIT_SIGPENDING), MAX_TIMERS)) return EAGAIN;
   const id = timers.newId();
   const event = readSigEvent(t, eventAddr, id);
   if (typeof event === 'number') return event;

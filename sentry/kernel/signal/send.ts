@@ -38,6 +38,9 @@ for (const signo of [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU]) STOP_SIGNALS.add(signo
 const CONT_SIGNALS = new SigSet();
 CONT_SIGNALS.add(SIGCONT);
 
+/** Most signals queued by a process, whatever its limit says. */
+const MAX_QUEUED = 65536;
+
 /** What send functions take besides the info. */
 export interface SendOptions {
   /** From outside the target's pid namespace: even its init dies of SIGKILL and stops at SIGSTOP. */
@@ -119,7 +122,7 @@ function send(t: Task, pending: PendingSignals, info: SigInfo, options: SendOpti
     return 0;
   }
   const fromKernel = info.code === SI_KERNEL || info.code > 0;
-  const limit = group.rlimits.soft(RLIMIT_SIGPENDING);
+  const limit = Math.min(group.rlimits.soft(RLIMIT_SIGPENDING), MAX_QUEUED);
   if (signo === SIGKILL) pending.addBare(signo);
   else if (signo >= SIGRTMIN || !fromKernel) {
     if (queuedSignals(group) >= limit) {
