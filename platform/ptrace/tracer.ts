@@ -388,6 +388,7 @@ export class Tracer {
   /** A status from wait4(-1). */
   private noteStatus(tid: number, status: number): void {
     if (this.bell !== null && tid === this.bell.tid) {
+      if ((status & 0xff) !== 0x7f) panicWithoutBell(status);
       this.bell.rang();
       this.bellRang = true;
       return;
@@ -526,4 +527,9 @@ export class Tracer {
     this.dying = 0;
     this.running = 0;
   }
+}
+
+/** Without the bell nothing but a system call would ever be noticed again. */
+function panicWithoutBell(status: number): never {
+  throw new Error(`the process that waits for descriptors died: status ${status}`);
 }

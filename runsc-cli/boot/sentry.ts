@@ -13,6 +13,7 @@ import { createPtracePlatform, type PtracePlatform } from '../../platform/ptrace
 import { PlatformError } from '../../platform/ptrace/refusal.ts';
 import { isErrno } from '../../platform/abi/linux/errno.ts';
 import { FdTable } from '../../sentry/kernel/fd_table.ts';
+import { EPOLLRDHUP } from '../../platform/abi/linux/poll.ts';
 import { createInit, isLaunchFailure, type LaunchFailure } from '../../sentry/kernel/init.ts';
 import { Kernel } from '../../sentry/kernel/kernel.ts';
 import { loadProgram } from '../../sentry/loader/load_program.ts';
@@ -128,7 +129,7 @@ export class Sandbox {
     const control = new ControlChannel(kernel, this.init as Task, this.fds.controlSentry, onState);
     control.open();
     // Nothing is ever unread on this socket between two calls: what wakes us is its end.
-    kernel.platform.watch(this.fds.goferClient, 0, { onHostEvent: () => this.goferDied('its socket closed') });
+    kernel.platform.watch(this.fds.goferClient, EPOLLRDHUP, { onHostEvent: () => this.goferDied('its socket closed') });
     const status = kernel.run();
     if (kernel.fatalMessage !== null) return { type: 'error', message: kernel.fatalMessage, status: EXIT_OWN_FAILURE };
     return this.outcome ?? exitMessage(status);
