@@ -58,8 +58,11 @@ export const TMPFILE = 25;
 export const ROOT_READONLY = 1;
 export const ROOT_UDS = 2;
 
-/** WALK flag: make a control id for the last component reached. */
+/** WALK flags: make a control id for the last component reached; send what is likely wanted next (a link's text, a file's descriptor). */
 export const WALK_CONTROL = 1;
+export const WALK_AHEAD = 2;
+/** WALK flag: when a component is missing, send the listing of the directory it is missing from, if that is small. */
+export const WALK_LISTING = 4;
 
 /** SETATTR valid bits. */
 export const SET_MODE = 1;

@@ -41,11 +41,12 @@ const entries: readonly (readonly [number, string, readonly Kind<unknown>[]])[] 
   [c.HELLO, 'hello', [U32]],
   // no reply
   [c.FORGET, 'forget', [CONTROL_BATCH]],
-  // address, flags -> control or 0, attributes of each component reached, errno of the next one
-  [c.WALK, 'walk', [CONTROL, NAMES, flags('walk flags', c.WALK_CONTROL)]],
+  // address, flags -> control or 0, attributes of each component reached, errno of the next one, and null or what was fetched ahead:
+  // a link's text, raw directory entries, or (with a readable descriptor) 1 when the file has extended attributes and 0 when not
+  [c.WALK, 'walk', [CONTROL, NAMES, flags('walk flags', c.WALK_CONTROL | c.WALK_AHEAD | c.WALK_LISTING)]],
   // -> attr
   [c.GETATTR, 'getattr', [...AT]],
-  // O_ACCMODE -> attr, and the descriptor
+  // O_ACCMODE -> attr, 1 when the file has extended attributes and 0 when not, and the descriptor
   [c.OPEN, 'open', [...AT, OPEN_FLAGS]],
   // name, O_ACCMODE, mode, uid, gid -> directory's attr, attr, and the descriptor
   [c.CREATE, 'create', [...AT, NAME, OPEN_FLAGS, MODE, ...OWNER]],

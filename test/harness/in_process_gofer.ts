@@ -25,6 +25,8 @@ export class InProcessTransport implements GoferTransport {
     const request = frame.slice();
     const reply = this.server.handleFrame(request, request.length);
     this.length = 0;
+    if (this.fd >= 0) ffi.close(this.fd);
+    this.fd = -1;
     if (reply instanceof Uint8Array) {
       this.buffer.set(reply);
       this.length = reply.length;

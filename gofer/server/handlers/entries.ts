@@ -100,7 +100,7 @@ function keepNameless(session: Session, dir: Place, fd: number, reply: Reply): n
   }
   const type = fileType(fd);
   const id = type < 0 ? type : session.controls.add(fd, dir.root, type);
-  reply.push(Math.max(id , 0));
+  reply.push(Math.max(id, 0));
   if (id <= 0) {
     reply.push(null);
     return 0;

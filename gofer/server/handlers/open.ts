@@ -16,10 +16,11 @@ import {
 import { S_IFDIR, S_IFREG, S_IFSOCK } from '../../tree/controls.ts';
 import type { Reply } from '../reply.ts';
 import type { Session } from '../session.ts';
+import { hasXattrs } from './walk.ts';
 
 const O_ACCMODE = 3;
 
-/** [address, O_ACCMODE] -> attr, and the descriptor. Errors: EROFS; EISDIR, ELOOP, ENXIO for what is not a regular file. */
+/** [address, O_ACCMODE] -> attr, 1 or 0 (extended attributes), and the descriptor. Errors: EROFS; EISDIR, ELOOP, ENXIO for what is not a regular file. */
 export function open(session: Session, args: readonly unknown[], reply: Reply): number {
   const access = args[4] as number;
   if (access === O_ACCMODE) return EINVAL;
@@ -28,7 +29,9 @@ export function open(session: Session, args: readonly unknown[], reply: Reply): 
     const fd = openForDonation(place, access);
     if (fd < 0) return fd;
     reply.passFd = fd;
-    return session.pushAttr(reply, fd);
+    const r = session.pushAttr(reply, fd);
+    reply.push(hasXattrs(fd));
+    return r;
   });
 }
 

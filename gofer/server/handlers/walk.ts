@@ -3,17 +3,18 @@
 /**
  * Handlers that find and describe files: walk, getattr, stat_many, readlink, readdir, statfs.
  */
-import { EBADF, ENOTDIR, ESTALE } from '../../../platform/abi/linux/errno.ts';
-import { close, fstatfs, getdents64, statx } from '../../../platform/ffi/gofer_calls.ts';
-import { openDirectory, readLink } from '../../hostfs/files.ts';
+import { EBADF, ENOENT, ENOTDIR, ESTALE } from '../../../platform/abi/linux/errno.ts';
+import { close, fstatfs, getdents64, listxattrFd, openat, statx } from '../../../platform/ffi/gofer_calls.ts';
+import { openDirectory, openForDonation, readLink } from '../../hostfs/files.ts';
 import { attrMode } from '../../protocol/attr.ts';
-import { ATTR_SIZE, WALK_CONTROL } from '../../protocol/constants.ts';
-import { openComponent, readAttr, S_IFDIR, S_IFMT } from '../../tree/controls.ts';
+import { ATTR_SIZE, WALK_AHEAD, WALK_CONTROL, WALK_LISTING } from '../../protocol/constants.ts';
+import { openComponent, type Place, readAttr, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../tree/controls.ts';
 import type { Reply } from '../reply.ts';
 import type { Session } from '../session.ts';
 
 /**
- * [control, names, flags] -> control or 0, attributes of the components reached, errno that stopped the walk (0: none).
+ * [control, names, flags] -> control or 0, attributes of the components reached, errno that stopped the walk (0: none), and what was
+ * fetched ahead.
  * A symbolic link or other file stops it: the next component's errno is ENOTDIR.
  */
 export function walk(session: Session, args: readonly unknown[], reply: Reply): number {
@@ -42,16 +43,55 @@ export function walk(session: Session, args: readonly unknown[], reply: Reply): 
     type = attrMode(attrs, reached * ATTR_SIZE) & S_IFMT;
     reached++;
   }
+  const flags = args[4] as number;
+  let ahead: string | number | Uint8Array | null = null;
+  if (stopped === ENOENT) {
+    if ((flags & WALK_LISTING) !== 0) ahead = smallListing(fd);
+  } else if ((flags & WALK_AHEAD) !== 0) {
+    ahead = fetchAhead({ fd, root: base.root, type, id: 0 }, stopped, reply);
+  }
   let id = 0;
   if (fd !== base.fd) {
-    if (((args[4] as number) & WALK_CONTROL) === 0) close(fd);
+    if ((flags & WALK_CONTROL) === 0) close(fd);
     else id = session.controls.add(fd, base.root, type);
     if (id < 0) return id;
   }
   reply.push(id);
   reply.push(attrs.subarray(0, reached * ATTR_SIZE));
   reply.push(stopped);
+  reply.push(ahead);
   return 0;
+}
+
+/** What a client is likely to ask for next about the place a walk ended at; null when nothing. */
+function fetchAhead(place: Place, stopped: number, reply: Reply): string | number | null {
+  if (place.type === S_IFLNK) {
+    const text = readLink(place);
+    return typeof text === 'string' ? text : null;
+  }
+  if (place.type !== S_IFREG || stopped !== 0) return null;
+  const fd = openForDonation(place, 0);
+  if (fd < 0) return null;
+  reply.passFd = fd;
+  return hasXattrs(fd);
+}
+
+/** 1 when the file has extended attributes, 0 when it has none (or its filesystem knows none). */
+export function hasXattrs(fd: number): 0 | 1 {
+  return listxattrFd(fd, statxOut, 0) > 0 ? 1 : 0;
+}
+
+const SMALL_LISTING = 32768;
+
+/** All entries of a directory when they fit in 32 KB, or null. */
+function smallListing(dirFd: number): Uint8Array | null {
+  const fd = openat(dirFd, '.', 0o2600000, 0);
+  if (fd < 0) return null;
+  const room = dirents.subarray(0, SMALL_LISTING);
+  const n = getdents64(fd, room);
+  const isWhole = n >= 0 && getdents64(fd, dirents.subarray(SMALL_LISTING)) === 0;
+  close(fd);
+  return isWhole ? room.subarray(0, n) : null;
 }
 
 /** [address] -> attr. */

@@ -48,7 +48,8 @@ export class SocketTransport implements GoferTransport {
   }
 
   receive(): number {
-    this.fds[0] = 0;
+    const unwanted = this.takeFd();
+    if (unwanted >= 0) this.files.close(unwanted);
     for (;;) {
       const n = this.files.recvmsg(this.fd, this.buffer, this.fds, MSG_CMSG_CLOEXEC);
       if (n !== EINTR) return n;

@@ -25,6 +25,8 @@ const DT_DIR = 4;
 const TREE_AFTER = 3;
 /** Files looked up in listed directories since the last tree was fetched that say the walk wants all attributes. */
 const FILES_AFTER = 8;
+/** Files of a listed directory looked up one by one before attributes are fetched for many. */
+const SINGLE_LOOKUPS = 3;
 
 /** Finds a child. Errors: ENOENT, ENOTDIR, EIO. */
 export function lookupChild(dir: GoferInode, name: ByteString): GoferInode | Errno {
@@ -43,7 +45,7 @@ export function lookupChild(dir: GoferInode, name: ByteString): GoferInode | Err
 function walkOne(dir: GoferInode, name: ByteString): GoferInode | Errno {
   const from = dir.address();
   if (isErrno(from)) return from;
-  const flags = dir.fs.isExclusive ? 0 : c.WALK_CONTROL;
+  const flags = dir.fs.isExclusive ? aheadFlags(dir) : c.WALK_CONTROL;
   const reply = dir.fs.connection.call(c.WALK, [from[0], [...from[1], name], flags]);
   if (isErrno(reply)) return reply;
   const [, , control, records, stopped] = reply;
@@ -51,14 +53,28 @@ function walkOne(dir: GoferInode, name: ByteString): GoferInode | Errno {
     return dir.fs.connection.malformed();
   if (records.length !== (from[1].length + 1) * c.ATTR_SIZE) {
     if (control !== 0) dir.fs.connection.forget(control);
+    if (records.length === from[1].length * c.ATTR_SIZE) adoptListing(dir, stopped, reply[5]);
     // A walk that stopped above the directory means the directory itself is gone.
     if (stopped >= 0) return dir.fs.connection.malformed();
     return stopped === ENOTDIR ? ENOENT : (stopped as Errno);
   }
   const child = dir.fs.inodeFor(dir.fs.decode(records, records.length - c.ATTR_SIZE), dir, name);
   child.setControl(control);
-  if (!dir.fs.isExclusive) dir.fs.fresh.learnt(child);
+  if (dir.fs.isExclusive) child.adoptAhead(reply[5]);
+  else dir.fs.fresh.learnt(child);
   return child;
+}
+
+/** What a walk in an exclusive filesystem asks for besides attributes. */
+function aheadFlags(dir: GoferInode): number {
+  return c.WALK_AHEAD | (dir.listing === null ? c.WALK_LISTING : 0);
+}
+
+/** A walk ended because a name is missing in `dir`; the listing that came says what else is (not) there. */
+function adoptListing(dir: GoferInode, stopped: unknown, raw: unknown): void {
+  if (stopped !== ENOENT || !(raw instanceof Uint8Array) || dir.listing !== null) return;
+  const entries: ListEntry[] = [];
+  if (parseDirents(raw, entries)) setListing(dir, new Listing(entries));
 }
 
 /** Finds a child of a directory whose listing is known, fetching attributes of likely next ones with it. */
@@ -66,6 +82,9 @@ function lookupListed(dir: GoferInode, listing: Listing, name: ByteString): Gofe
   const entry = listing.find(name);
   if (entry === undefined) return ENOENT;
   if (entry.dtype !== DT_DIR && dir.fs.fileLookups < 64) dir.fs.fileLookups++;
+  // The first files looked up in a directory are likely to be opened; only many lookups are a listing with attributes.
+  if (entry.record === null && entry.dtype !== DT_DIR && ++dir.singleLookups <= SINGLE_LOOKUPS)
+    return walkOne(dir, name);
   if (entry.record === null) {
     const err = fetchRecords(dir, listing.prefetchNames(name, c.BATCH_MAX));
     if (err < 0) return err as Errno;
@@ -112,7 +131,7 @@ export function walkAhead(dir: GoferInode, names: readonly ByteString[]): void {
   const from = dir.address();
   if (isErrno(from) || from[1].length + names.length > c.NAMES_MAX) return;
   for (const name of names) if (name.length > c.NAME_MAX) return;
-  const reply = dir.fs.connection.call(c.WALK, [from[0], [...from[1], ...names], 0]);
+  const reply = dir.fs.connection.call(c.WALK, [from[0], [...from[1], ...names], c.WALK_AHEAD | c.WALK_LISTING]);
   if (isErrno(reply) || !(reply[3] instanceof Uint8Array)) return;
   const records = reply[3];
   let at = dir;
@@ -120,17 +139,22 @@ export function walkAhead(dir: GoferInode, names: readonly ByteString[]): void {
     const offset = (from[1].length + i) * c.ATTR_SIZE;
     const name = names[i] as ByteString;
     const isThere = offset + c.ATTR_SIZE <= records.length;
-    if (!isThere && reply[4] !== ENOENT) return;
+    if (!isThere && reply[4] !== ENOENT) {
+      if (i > 0) at.adoptAhead(reply[5]);
+      return;
+    }
     if (at.ahead === null) at.ahead = new Map();
     else if (at.ahead.size >= 32) dropAhead(at, at.ahead);
     if (!isThere) {
       at.ahead.set(name, null);
+      adoptListing(at, ENOENT, reply[5]);
       return;
     }
     const child = dir.fs.inodeFor(dir.fs.decode(records, offset), at, name);
     at.ahead.set(name, child);
     at = child;
   }
+  at.adoptAhead(reply[5]);
 }
 
 /** Shared filesystems: asks about a whole path at once. */

@@ -28,7 +28,7 @@ export class GoferFile extends SeekableFile {
     const files = inode.fs.files;
     let done = 0;
     while (io.remaining > 0) {
-      const want = Math.min(io.remaining , CHUNK);
+      const want = Math.min(io.remaining, CHUNK);
       const n = files.pread(fd, scratch, 0, want, offset + done);
       if (n <= 0) return done > 0 ? done : n;
       const put = io.put(scratch, 0, n);
@@ -45,7 +45,7 @@ export class GoferFile extends SeekableFile {
     let done = 0;
     let err = 0;
     while (io.remaining > 0) {
-      const taken = io.take(scratch, 0, Math.min(io.remaining , CHUNK));
+      const taken = io.take(scratch, 0, Math.min(io.remaining, CHUNK));
       if (taken < 0) {
         err = taken;
         break;

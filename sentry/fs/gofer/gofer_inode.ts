@@ -8,7 +8,7 @@
  *             a shared filesystem names may change behind us, so a control found by name is checked against the file's identity.
  */
 import { ENODATA, EOPNOTSUPP, ESTALE, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
-import { makedev, S_IFDIR, S_IFMT } from '../../../platform/abi/linux/stat.ts';
+import { makedev, S_IFDIR, S_IFMT, S_IFREG } from '../../../platform/abi/linux/stat.ts';
 import { type Attr, isAttrRecord } from '../../../gofer/protocol/attr.ts';
 import * as c from '../../../gofer/protocol/constants.ts';
 import type { WireValue } from '../../../gofer/protocol/codec.ts';
@@ -36,6 +36,8 @@ import type { Listing } from './listing.ts';
 /** Names walked in one address before an ancestor gets a control of its own. */
 const ADDRESS_DEPTH = 24;
 
+const NO_NAMES: ReadonlySet<ByteString> = new Set();
+
 export class GoferInode extends Inode implements ControlHolder {
   declare readonly fs: GoferFilesystem;
   /** Identity of the host file. */
@@ -49,8 +51,9 @@ export class GoferInode extends Inode implements ControlHolder {
   listing: Listing | null = null;
   /** Files walked past on the way to something deeper, not yet looked up; null: known to be missing. */
   ahead: Map<ByteString, GoferInode | null> | null = null;
-  /** Lookups made without a listing. */
+  /** Lookups made without a listing, and of files with one. */
   missCount = 0;
+  singleLookups = 0;
   /** Host descriptors: read-only and writable; -1 when not open. */
   roFd = -1;
   rwFd = -1;
@@ -384,7 +387,26 @@ export class GoferInode extends Inode implements ControlHolder {
       return ESTALE;
     }
     this.applyAttr(attr);
+    if (reply[3] === 0) this.xattrNames = NO_NAMES;
     return fd;
+  }
+
+  /** Takes over what came with a walk to this file: a link's text, or a readable descriptor and whether there are extended attributes. */
+  adoptAhead(ahead: unknown): void {
+    if (typeof ahead === 'string') {
+      this.linkText = ahead;
+      return;
+    }
+    if (typeof ahead !== 'number') return;
+    const fd = this.fs.connection.takeFd();
+    if (fd < 0) return;
+    if (ahead === 0) this.xattrNames = NO_NAMES;
+    if (this.readFd >= 0 || (this.mode & S_IFMT) !== S_IFREG) {
+      this.fs.files.close(fd);
+      return;
+    }
+    this.roFd = fd;
+    if (this.openCount === 0) this.fs.addIdle(this);
   }
 
   /** Takes over a writable descriptor that came with creation. */
