@@ -59,3 +59,7 @@ CASE(bind_rules) {
   a.sin_port = 0;
   CALL(bind(NEED(socket(AF_INET, SOCK_STREAM, 0)), (void *)&a, sizeof a));
 }
+CASE(inet_socketpair) {
+  int s[2];
+  CALL(socketpair(AF_INET, SOCK_STREAM, 0, s));
+}
