@@ -5,6 +5,7 @@
  *
  * Linux: fs/proc/array.c (do_task_stat, proc_pid_status), fs/proc/base.c (proc_pid_limits)
  */
+import type { SeccompState } from '../../kernel/seccomp/seccomp.ts';
 import { SigSet } from '../../arch/sigset.ts';
 import type { CapSet } from '../../auth/credentials.ts';
 import { RLIMIT_SIGPENDING } from '../../kernel/process/rlimits.ts';
@@ -139,6 +140,13 @@ function escapeName(name: string): string {
   return name.replace(/\\/g, '\\\\').replace(/\n/g, '\\n');
 }
 
+/** Filters in a seccomp chain. */
+function filterCount(state: SeccompState | null): number {
+  let count = 0;
+  for (let filter = state?.filter ?? null; filter !== null; filter = filter.previous) count++;
+  return count;
+}
+
 /** CPU bit array as comma-separated 32-bit hex words, and as ranges. */
 export function cpuMask(affinity: Uint8Array, cpuCount: number): { hex: string; list: string } {
   const has = (cpu: number): boolean => (((affinity[cpu >> 3] ?? 0) >> (cpu & 7)) & 1) === 1;
@@ -191,7 +199,7 @@ export function statusFileText(t: Task, _ctx: IoContext, scope: TaskScope): stri
     `SigPnd:\t${t.pending.set.toHex()}\nShdPnd:\t${group.sharedPending.set.toHex()}\nSigBlk:\t${t.blocked.toHex()}\n` +
     `SigIgn:\t${ignored.toHex()}\nSigCgt:\t${caught.toHex()}\n` +
     `CapInh:\t${caps(creds.inheritable)}\nCapPrm:\t${caps(creds.permitted)}\nCapEff:\t${caps(creds.effective)}\nCapBnd:\t${caps(creds.bounding)}\nCapAmb:\t${caps(creds.ambient)}\n` +
-    `NoNewPrivs:\t${t.noNewPrivs ? 1 : 0}\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\tconditional enabled\n` +
+    `NoNewPrivs:\t${t.noNewPrivs ? 1 : 0}\nSeccomp:\t${t.seccomp?.mode ?? 0}\nSeccomp_filters:\t${filterCount(t.seccomp)}\nSpeculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\tconditional enabled\n` +
     `Cpus_allowed:\t${cpus.hex}\nCpus_allowed_list:\t${cpus.list}\nMems_allowed:\t1\nMems_allowed_list:\t0\n` +
     `voluntary_ctxt_switches:\t${usage.voluntarySwitches}\nnonvoluntary_ctxt_switches:\t${usage.involuntarySwitches}\n`
   );
