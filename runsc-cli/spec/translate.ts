@@ -104,7 +104,7 @@ const KINDS: Record<string, MountKind> = {
 
 function translateMount(mount: Field, bundle: string, trees: TreeConfig[], warnings: string[]): MountConfig[] {
   mount.object();
-  const destination = cleanPath(mount.get('destination').string());
+  const destination = mount.get('destination').absolutePath();
   const type = mount.get('type').optionalString('');
   const options = decodeMountOptions(mount.get('options').strings());
   const source = mount.get('source').optionalString('none');
