@@ -30,6 +30,7 @@ import { PAGE_SIZE, STUB_PAGES, addressLayout, chooseStubBase, rangesToUnmap, re
 import type { HostMaps } from './layout.ts';
 import { refuse } from './refusal.ts';
 import { CpuPolicy, shortenOwnSlice } from './cpu_policy.ts';
+import { PARKED } from './thread.ts';
 import { Tracer } from './tracer.ts';
 
 
@@ -113,6 +114,8 @@ export class PtracePlatform implements Platform {
     this.tracer.policy?.inherits(this.pristine.leader);
     shortenOwnSlice();
     this.pristine.leader.clearRegisters();
+    // Nobody's thread: its death is no event.
+    this.pristine.leader.state = PARKED;
     this.resetSignals();
     this.bellSpace = this.makeBell();
     this.confine(options.name ?? 'runsc-stub');
@@ -225,7 +228,13 @@ export class PtracePlatform implements Platform {
     c.clear();
     c.add(SYS.prctl, PR_SET_NAME, c.dataAddr);
     this.runOnPristine('PR_SET_NAME');
-    for (const program of stubFilter(this.stubBase + this.stub.loopReturn)) this.installFilter(program);
+    let programs: Uint8Array[] = [];
+    try {
+      programs = stubFilter(this.stubBase + this.stub.loopReturn);
+    } catch (error) {
+      refuse(error instanceof Error ? error.message : String(error));
+    }
+    for (const program of programs) this.installFilter(program);
   }
 
   /** seccomp(2) inside the pristine stub; the program travels in the command page behind a list of one. */
@@ -255,6 +264,7 @@ export class PtracePlatform implements Platform {
     leader.registers.set(REG_R12, BELL_PAGE);
     leader.registers.set(REG_R13, BELL_ENTRIES);
     leader.writeRegisters();
+    leader.state = PARKED;
     this.tracer.policy?.letFloat(leader);
     this.tracer.bell = new Bell(space.hostPid, this.descriptors.epollFd);
     return space;

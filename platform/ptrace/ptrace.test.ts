@@ -112,6 +112,10 @@ for (const [mode, flags] of [
       expect((seen['atomics'] as Seen)['cas']).toEqual([0xfffffff0, 0x80000001, 0x80000001, -14]);
     });
 
+    it('user memory copies answer random addresses and lengths with EFAULT or a length', () => {
+      expect(seen['fuzz']).toEqual({ bad: [], alive: 1 });
+    });
+
     it('map(), unmap(), remap(), apply() do what the host does', () => {
       expect(seen['mappings']).toMatchObject({
         maps: [0, 0, 0],
@@ -156,6 +160,10 @@ for (const [mode, flags] of [
     it('fifty busy processes are served fairly and leave nothing behind', () => {
       expect(seen['many']).toEqual({ served: 50, fair: true, after: 0 });
       expect(seen['leftOver']).toBe(0);
+    });
+
+    it('wait() goes on when the bell process is killed', () => {
+      expect(seen['bell']).toEqual({ watched: 0, timer: 0, late: true, host: 5, stop: 3 });
     });
 
     it('kill -9 of the Sentry ends every stub', async () => {

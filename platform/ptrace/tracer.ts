@@ -63,6 +63,8 @@ const SIGSEGV = 11;
 const SYSCALL_STOP = SIGTRAP | 0x80;
 const SI_KERNEL = 0x80;
 const CLOCK_MONOTONIC = 1;
+/** Interval of looks without a bell. */
+const POLL_NS = 1e6;
 /** Threads an address space keeps stopped for reuse. */
 const MAX_PARKED = 32;
 
@@ -388,10 +390,13 @@ export class Tracer {
   /** A status from wait4(-1). */
   private noteStatus(tid: number, status: number): void {
     if (this.bell !== null && tid === this.bell.tid) {
-      if ((status & 0xff) !== 0x7f) panicWithoutBell(status);
-      this.bell.rang();
       this.bellRang = true;
-      return;
+      if ((status & 0xff) === 0x7f) {
+        this.bell.rang();
+        return;
+      }
+      // Killed from outside: go on, looking around every millisecond.
+      this.bell = null;
     }
     const thread = this.threads.get(tid);
     if (thread === undefined) return;
@@ -478,7 +483,8 @@ export class Tracer {
   }
 
   private waitForStops(deadlineNs: number): PlatformEvent | null {
-    const bell = this.bell as Bell;
+    const bell = this.bell;
+    if (bell === null) return this.waitWithoutBell(deadlineNs);
     const until = this.policy === null ? deadlineNs : this.policy.limitWait(deadlineNs, this.running);
     // The armed deadline needs no look at the clock: the bell rings for it.
     const isPoll = until <= 0 || (until < bell.armedNs && this.hasPassed(until));
@@ -501,6 +507,17 @@ export class Tracer {
     }
     if (this.descriptors.poll() > 0) return this.plainEvent(EVENT_HOST);
     this.policy?.onTick(this.running);
+    return this.hasPassed(deadlineNs) ? this.plainEvent(EVENT_TIMER) : null;
+  }
+
+  /** The wait point when the bell is gone: polls both sides. */
+  private waitWithoutBell(deadlineNs: number): PlatformEvent | null {
+    const tid = wait4(-1, this.status.addr, WALL | WNOTHREAD | WNOHANG);
+    if (tid > 0) {
+      this.noteStatus(tid, this.status.i32[0] as number);
+      return null;
+    }
+    if (this.descriptors.wait(deadlineNs <= 0 ? 0 : POLL_NS) > 0) return this.plainEvent(EVENT_HOST);
     return this.hasPassed(deadlineNs) ? this.plainEvent(EVENT_TIMER) : null;
   }
 
@@ -527,9 +544,4 @@ export class Tracer {
     this.dying = 0;
     this.running = 0;
   }
-}
-
-/** Without the bell nothing but a system call would ever be noticed again. */
-function panicWithoutBell(status: number): never {
-  throw new Error(`the process that waits for descriptors died: status ${status}`);
 }

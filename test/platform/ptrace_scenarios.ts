@@ -223,6 +223,37 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
     };
   },
 
+  /** Random addresses and lengths: every answer is EFAULT or a length that was asked for, and the stub lives on. */
+  fuzz(p) {
+    const { space, thread } = load(p, syscallLoop(7));
+    const m = space.memory;
+    let seed = 12345;
+    const random = (): number => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
+    const bases = [0, DATA, DATA + DATA_SIZE, CODE, 2 ** 31, 2 ** 32, 2 ** 47, 2 ** 48, 2 ** 63, -(2 ** 63), -1, space.layout.vdso?.start ?? 0, space.layout.vvar?.start ?? 0, space.layout.reserved[0]?.start as number];
+    const buf = new Uint8Array(20000);
+    const bad: unknown[] = [];
+    for (let i = 0; i < 20000; i++) {
+      const addr = (bases[Math.floor(random() * bases.length)] as number) + Math.floor((random() - 0.5) * 16384);
+      const length = Math.floor(random() ** 4 * 20000);
+      const isStub = addr + length > (space.layout.reserved[0]?.start as number) && addr < 2 ** 48;
+      const r = [m.copyIn(addr, buf, 0, length), addr >= DATA || addr < CODE ? m.copyOut(addr, buf, 0, length) : 0, m.zero(addr + DATA_SIZE * 64, length % 100)];
+      for (const n of r) if (!(n === -14 || (n >= 0 && n <= length))) bad.push([addr, length, n]);
+      if (isStub && (r[1] as number) > 0 && addr >= (space.layout.reserved[0]?.start as number)) bad.push(['stub', addr]);
+      const s = m.readCString(addr, 1 + (length % 5000));
+      if (typeof s === 'string' ? s.length > length % 5000 : s !== -14 && s !== -36) bad.push([addr, s]);
+      const w = m.readU64(addr);
+      if (w !== -14 && !(w >= 0)) bad.push([addr, w]);
+      const c = m.compareExchangeU32(addr, 1, 2);
+      if (c !== -14 && !(c >= 0 && c < 2 ** 32)) bad.push([addr, c]);
+    }
+    place(space, CODE, syscallLoop(7));
+    thread.registers.set(REG_RIP, CODE);
+    thread.resume();
+    const alive = p.wait(FOREVER).kind;
+    space.release();
+    return { bad: bad.slice(0, 5), alive };
+  },
+
   /** compareExchange with another thread running takes the lock cmpxchg in the stub. */
   atomics(p) {
     const { space, thread } = load(p, busyLoop());
@@ -383,6 +414,26 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
     const after = p.wait(soon(50)).kind;
     return { served: counts.size, fair: Math.min(...counts.values()) >= 5, after };
   },
+};
+
+/** Last, for it leaves a platform without its bell. */
+scenarios['bell'] = (p) => {
+  const { space, thread } = load(p, busyLoop());
+  const ends = new Int32Array(2);
+  pipe2(ends, 0x80800);
+  const watched = p.watch(ends[0] as number, 1, { onHostEvent: () => {} });
+  thread.resume();
+  kill(p.tracer.bell?.tid as number, 9);
+  const t0 = clockNs(1);
+  const timer = p.wait(soon(20)).kind;
+  const late = clockNs(1) - t0 >= 20e6;
+  write(ends[1] as number, new Uint8Array(1));
+  const host = p.wait(FOREVER).kind;
+  p.unwatch(ends[0] as number);
+  thread.interrupt();
+  const stop = p.wait(FOREVER).kind;
+  space.release();
+  return { watched, timer, late, host, stop };
 };
 
 const KINDS = { EVENT_DIED, EVENT_FAULT, EVENT_HOST, EVENT_INTERRUPTED, EVENT_SYSCALL, EVENT_TIMER };
