@@ -24,7 +24,7 @@ import { mremap } from './mremap.ts';
 import { munmap } from './munmap.ts';
 import { GrowingMemory } from './growing_memory.ts';
 import { smapsText } from './smaps_text.ts';
-import { VM_DONTCOPY, VM_LOCKED, VM_LOCKONFAULT, VM_MAYSHARE } from './vma.ts';
+import { VM_DONTCOPY, VM_LOCKED, VM_LOCKONFAULT, VM_MAYSHARE, VM_WRITE } from './vma.ts';
 import { VmaSet } from './vma_set.ts';
 
 /** sysctl vm.max_map_count. */
@@ -196,6 +196,7 @@ export class MemoryManager {
       }
       const copy = vma.slice(vma.start, vma.end);
       copy.flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
+      if (copy.origin === 0 && copy.isAnonymous && (copy.flags & VM_WRITE) !== 0) copy.origin = child.id;
       child.vmas.insert(copy);
     }
     if (this.executable !== null) child.setExecutable(this.executable);

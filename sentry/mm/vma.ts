@@ -72,6 +72,11 @@ export class Vma {
   name: string | null;
   /** mseal(2). */
   sealed = false;
+  /**
+   * Anonymous memory that came through a fork: the address space it first came to (0: none). It does not join with memory
+   * of another origin (Linux compares anon_vma).
+   */
+  origin = 0;
 
   constructor(
     start: number,
@@ -110,6 +115,7 @@ export class Vma {
   slice(start: number, end: number): Vma {
     const piece = new Vma(start, end, this.flags, this.file, this.region, this.offsetAt(start), this.name);
     piece.sealed = this.sealed;
+    piece.origin = this.origin;
     return piece;
   }
 }
@@ -124,6 +130,7 @@ export function canMerge(a: Vma, b: Vma): boolean {
     a.offset + (a.end - a.start) === b.offset &&
     a.name === b.name &&
     a.sealed === b.sealed &&
+    a.origin === b.origin &&
     (a.flags & VM_SPECIAL) === 0
   );
 }
