@@ -55,10 +55,11 @@ export function sentryMain(config: SandboxConfig, fds: ChildDescriptors, filter:
     mark('  sentry: init exited');
     flushMemfs();
     returnVolumes();
-    tell(outcome);
-    sandbox.shutdown();
+    // Before the outcome is told: the command line ends this process as soon as it knows.
     sandbox.warm();
     writeCodeCache();
+    tell(outcome);
+    sandbox.shutdown();
     return outcome.type === 'exit' ? 0 : EXIT_OWN_FAILURE;
   } catch (error) {
     const isExpected = error instanceof StartError;
