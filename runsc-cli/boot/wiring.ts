@@ -11,7 +11,8 @@ import { devptsType } from '../../sentry/fs/devpts/devpts_filesystem.ts';
 import { mqueueType } from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
 import { procType } from '../../sentry/fs/proc/proc_filesystem.ts';
 import { sysType } from '../../sentry/fs/sys/sys_filesystem.ts';
-import { AF_UNIX } from '../../platform/abi/linux/socket.ts';
+import { loopbackFamily, tcpText, udpText } from '../../sentry/net/inet/inet_family.ts';
+import { AF_INET, AF_INET6, AF_UNIX } from '../../platform/abi/linux/socket.ts';
 import { socketFamilies } from '../../sentry/net/socket.ts';
 import { procTexts } from '../../sentry/kernel/proc_texts.ts';
 import { registerSysvTexts } from '../../sentry/kernel/ipc/sysv_text.ts';
@@ -32,6 +33,7 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   vfs.registerType(devptsType(kernel));
   socketFamilies.set(AF_UNIX, unixFamily);
   procTexts.set('net/unix', unixSocketsText);
+  wireLoopback();
   registerSysvTexts();
   vfs.fifoOpener = openFifo;
   registerDevices(vfs, kernel);
@@ -46,4 +48,14 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
     fsContext.setCwd(translatePath(namespace, fsContext.cwd));
     namespace.copies = null;
   };
+}
+
+/** AF_INET and AF_INET6 inside the sandbox: a loopback interface and nothing beyond it. */
+function wireLoopback(): void {
+  for (const family of [AF_INET, AF_INET6] as const) {
+    const suffix = family === AF_INET ? '' : '6';
+    socketFamilies.set(family, loopbackFamily(family));
+    procTexts.set(`net/tcp${suffix}`, () => tcpText(family));
+    procTexts.set(`net/udp${suffix}`, () => udpText(family));
+  }
 }

@@ -139,6 +139,8 @@ export abstract class Socket extends FileDescription {
   connectWait(): WaitQueue | null {
     return null;
   }
+  /** connect(2) that had begun told the application that it is done. */
+  connectConfirmed(): void {}
   abstract shutdown(how: number): number;
   abstract localAddress(): Uint8Array | Errno;
   abstract peerAddress(): Uint8Array | Errno;

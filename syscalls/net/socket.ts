@@ -139,6 +139,9 @@ export function sys_connect(t: Task, fd: number, addr: number, addrlen: number):
   const result = socket.connect(t, address);
   if (result !== WOULD_BLOCK) return result;
   if (socket.isNonblocking) return socket.connectWait() !== null ? EAGAIN : EINPROGRESS;
+  const at = socket.connectWait() === null ? connectResult(socket) : WOULD_BLOCK;
+  if (at === 0) socket.connectConfirmed();
+  if (at !== WOULD_BLOCK) return at;
   return connectBlocking(t, socket, address);
 }
 
@@ -153,6 +156,7 @@ function* connectBlocking(t: Task, socket: Socket, address: Uint8Array): Blockin
         ? { queues: [full], deadlineNs }
         : { queues: [socket.waitQueue], mask: EPOLLOUT, deadlineNs };
       const result = full !== null ? socket.connect(t, address) : connectResult(socket);
+      if (result === 0) socket.connectConfirmed();
       if (result !== WOULD_BLOCK) return result;
       if (reason === WAKE_SIGNAL) return interruption(timeoutNs);
       if (reason === WAKE_TIMEOUT) return full !== null ? EAGAIN : EINPROGRESS;
