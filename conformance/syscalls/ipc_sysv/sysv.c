@@ -93,3 +93,17 @@ CASE(msg_basic) {
   CALL(msgctl(id, IPC_RMID, NULL));
   report_end("child", c);
 }
+CASE(sem_undo_at_exit) {
+  int id = OK(semget(IPC_PRIVATE, 1, 0600));
+  union semun u = {.val = 1};
+  CALL(semctl(id, 0, SETVAL, u));
+  CHILD(struct sembuf take = {0, -1, SEM_UNDO}; CALL(semop(id, &take, 1)); VAL(semctl(id, 0, GETVAL)));
+  VAL(semctl(id, 0, GETVAL));
+  struct sembuf both[] = {{0, -1, 0}, {0, -1, IPC_NOWAIT}};
+  CALL(semop(id, both, 2));
+  VAL(semctl(id, 0, GETVAL));
+  struct timespec soon = {0, 10000000};
+  struct sembuf two = {0, -2, 0};
+  CALL(semtimedop(id, &two, 1, &soon));
+  CALL(semctl(id, 0, IPC_RMID));
+}
