@@ -27,27 +27,29 @@ const POINTERS = 64;
 /** Bytes of strings read at once: argv and envp usually lie side by side, so one read serves many. */
 const WINDOW = 8192;
 const pointerBytes = new Uint8Array(POINTERS * 8);
-const pointerView = new DataView(pointerBytes.buffer);
+const pointerWords = new Uint32Array(pointerBytes.buffer);
 const windowBytes = Buffer.alloc(WINDOW);
 
 /** Reads strings through a window of memory that stays for the next one. */
 class StringReader {
   private readonly t: Task;
   private start = 0;
-  private length = 0;
+  /** The window's bytes as one string: its slices cost nothing. */
+  private text = '';
   constructor(t: Task) {
     this.t = t;
   }
 
   /** The string at addr, at most `max` bytes with its NUL. Errors: EFAULT, E2BIG. */
   read(addr: number, max: number): ByteString | Errno {
-    for (const isFresh of [false, true]) {
-      if (isFresh && !this.fill(addr)) return EFAULT;
-      const from = addr - this.start;
-      if (from < 0 || from >= this.length) continue;
-      const end = windowBytes.subarray(0, this.length).indexOf(0, from);
-      if (end >= 0) return end - from < max ? windowBytes.toString('latin1', from, end) : E2BIG;
+    let from = addr - this.start;
+    let end = from >= 0 && from < this.text.length ? this.text.indexOf('\0', from) : -1;
+    if (end < 0) {
+      if (!this.fill(addr)) return EFAULT;
+      from = 0;
+      end = this.text.indexOf('\0');
     }
+    if (end >= 0) return end - from < max ? this.text.slice(from, end) : E2BIG;
     const text = this.t.memory.readCString(addr, max);
     return isErrno(text) && text !== EFAULT ? E2BIG : text;
   }
@@ -55,7 +57,7 @@ class StringReader {
   private fill(addr: number): boolean {
     const n = this.t.memory.copyIn(addr, windowBytes, 0, WINDOW);
     this.start = addr;
-    this.length = Math.max(n, 0);
+    this.text = windowBytes.toString('latin1', 0, Math.max(n, 0));
     return n > 0;
   }
 }
@@ -68,7 +70,7 @@ function readStrings(t: Task, addr: number, reader: StringReader, budget: { left
     const n = t.memory.copyIn(at, pointerBytes, 0, pointerBytes.length);
     for (let i = 0; i < POINTERS; i++) {
       if (i * 8 + 8 > n) return EFAULT;
-      const pointer = pointerView.getUint32(i * 8, true) + pointerView.getUint32(i * 8 + 4, true) * 4294967296;
+      const pointer = (pointerWords[i * 2] as number) + (pointerWords[i * 2 + 1] as number) * 4294967296;
       if (pointer === 0) return strings;
       const text = reader.read(pointer, Math.min(MAX_ARG_STRLEN, Math.max(budget.left, 1)));
       if (isErrno(text)) return text;

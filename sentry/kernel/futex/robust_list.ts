@@ -14,6 +14,10 @@ const FUTEX_OWNER_DIED = 0x40000000;
 const FUTEX_TID_MASK = 0x3fffffff;
 /** Tries of the compare-and-exchange against threads of the application. */
 const EXCHANGE_TRIES = 16;
+const TWO_32 = 4294967296;
+/** struct robust_list_head: list, futex_offset (signed), list_op_pending. */
+const headBytes = new Uint8Array(24);
+const headView = new DataView(headBytes.buffer);
 
 /** Walks t's robust list at exit: marks each held lock FUTEX_OWNER_DIED and wakes a waiter. */
 export function exitRobustList(t: Task): void {
@@ -21,10 +25,11 @@ export function exitRobustList(t: Task): void {
   t.robustListHead = 0;
   if (head === 0) return;
   const { memory } = t;
-  let entry = memory.readU64(head);
-  const offset = signedWord(t, head + 8);
-  const pendingRaw = memory.readU64(head + 16);
-  if (entry < 0 || pendingRaw < 0) return;
+  if (memory.copyIn(head, headBytes, 0, 24) !== 24) return;
+  let entry = headView.getUint32(0, true) + headView.getUint32(4, true) * TWO_32;
+  // An empty list points at itself.
+  const offset = headView.getInt32(12, true) * TWO_32 + headView.getUint32(8, true);
+  const pendingRaw = headView.getUint32(16, true) + headView.getUint32(20, true) * TWO_32;
   const pending = pendingRaw - (pendingRaw % 2);
   for (let left = ROBUST_LIST_LIMIT; left > 0; left--) {
     const at = entry - (entry % 2);
@@ -35,13 +40,6 @@ export function exitRobustList(t: Task): void {
     entry = next;
   }
   if (pending !== 0) releaseLock(t, pending + offset, pendingRaw % 2 === 1, true);
-}
-
-/** A signed 64-bit word, exact also when it is a small negative number; 0 when unreadable. */
-function signedWord(t: Task, addr: number): number {
-  const lo = t.memory.readU32(addr);
-  const hi = t.memory.readU32(addr + 4);
-  return lo < 0 || hi < 0 ? 0 : (hi | 0) * 4294967296 + lo;
 }
 
 function releaseLock(t: Task, addr: number, isPi: boolean, isPending: boolean): void {
