@@ -12,7 +12,8 @@ import { mqueueType } from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
 import { procType } from '../../sentry/fs/proc/proc_filesystem.ts';
 import { sysType } from '../../sentry/fs/sys/sys_filesystem.ts';
 import { loopbackFamily, tcpText, udpText } from '../../sentry/net/inet/inet_family.ts';
-import { AF_INET, AF_INET6, AF_UNIX } from '../../platform/abi/linux/socket.ts';
+import { netlinkFamily } from '../../sentry/net/netlink/netlink_socket.ts';
+import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX } from '../../platform/abi/linux/socket.ts';
 import { socketFamilies } from '../../sentry/net/socket.ts';
 import { procTexts } from '../../sentry/kernel/proc_texts.ts';
 import { registerSysvTexts } from '../../sentry/kernel/ipc/sysv_text.ts';
@@ -33,6 +34,7 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   vfs.registerType(devptsType(kernel));
   socketFamilies.set(AF_UNIX, unixFamily);
   procTexts.set('net/unix', unixSocketsText);
+  socketFamilies.set(AF_NETLINK, netlinkFamily);
   wireLoopback();
   registerSysvTexts();
   vfs.fifoOpener = openFifo;
