@@ -56,7 +56,23 @@ const SC_FPSTATE = UC_MCONTEXT + 184;
 
 /** Registers of struct sigcontext_64 in order, before flags. */
 const SC_REGISTERS = [
-  REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RDI, REG_RSI, REG_RBP, REG_RBX, REG_RDX, REG_RAX, REG_RCX, REG_RSP, REG_RIP,
+  REG_R8,
+  REG_R9,
+  REG_R10,
+  REG_R11,
+  REG_R12,
+  REG_R13,
+  REG_R14,
+  REG_R15,
+  REG_RDI,
+  REG_RSI,
+  REG_RBP,
+  REG_RBX,
+  REG_RDX,
+  REG_RAX,
+  REG_RCX,
+  REG_RSP,
+  REG_RIP,
 ] as const;
 
 const UC_FP_XSTATE = 1;
@@ -240,7 +256,10 @@ function restoreFpState(thread: PlatformThread, memory: UserMemory, addr: number
   const view = new DataView(image.buffer);
   const size = view.getUint32(SW_RESERVED + 16, true);
   const isExtended =
-    view.getUint32(SW_RESERVED, true) === FP_XSTATE_MAGIC1 && size >= FXSAVE_SIZE + 64 && size <= Math.min(image.length, MAX_XSTATE) && memory.readU32(addr + size) === FP_XSTATE_MAGIC2;
+    view.getUint32(SW_RESERVED, true) === FP_XSTATE_MAGIC1 &&
+    size >= FXSAVE_SIZE + 64 &&
+    size <= Math.min(image.length, MAX_XSTATE) &&
+    memory.readU32(addr + size) === FP_XSTATE_MAGIC2;
   if (isExtended) {
     const rest = size - FXSAVE_SIZE;
     if (memory.copyIn(addr + FXSAVE_SIZE, image, FXSAVE_SIZE, rest) !== rest) return EFAULT;

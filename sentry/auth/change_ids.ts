@@ -80,7 +80,8 @@ export function setresuid(old: Credentials, ruid: number, euid: number, suid: nu
 /** setfsuid: silently does nothing when not allowed. */
 export function setfsuid(old: Credentials, uid: number): Credentials {
   if (uid === KEEP || uid === old.fsuid) return old;
-  if (uid !== old.ruid && uid !== old.euid && uid !== old.suid && uid !== old.fsuid && !old.hasCap(CAP_SETUID)) return old;
+  if (uid !== old.ruid && uid !== old.euid && uid !== old.suid && uid !== old.fsuid && !old.hasCap(CAP_SETUID))
+    return old;
   const creds = old.clone();
   creds.fsuid = uid;
   if ((old.securebits & SECBIT_NO_SETUID_FIXUP) === 0) {
@@ -135,7 +136,8 @@ export function setresgid(old: Credentials, rgid: number, egid: number, sgid: nu
 
 export function setfsgid(old: Credentials, gid: number): Credentials {
   if (gid === KEEP || gid === old.fsgid) return old;
-  if (gid !== old.rgid && gid !== old.egid && gid !== old.sgid && gid !== old.fsgid && !old.hasCap(CAP_SETGID)) return old;
+  if (gid !== old.rgid && gid !== old.egid && gid !== old.sgid && gid !== old.fsgid && !old.hasCap(CAP_SETGID))
+    return old;
   const creds = old.clone();
   creds.fsgid = gid;
   return creds;

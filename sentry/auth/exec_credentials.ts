@@ -95,8 +95,12 @@ function transformCapabilities(old: Credentials, creds: Credentials, caps: FileC
     if (creds.euid === 0) isEffective = true;
   }
   const changesIds = creds.euid !== old.euid || creds.egid !== old.egid;
-  const ambient = caps !== null || (changesIds && (creds.euid !== old.ruid || creds.egid !== old.rgid)) ? CAP_EMPTY : old.ambient;
-  const permitted = capOr(capOr(capAnd(old.inheritable, fileInheritable), capAnd(filePermitted, old.bounding)), ambient);
+  const ambient =
+    caps !== null || (changesIds && (creds.euid !== old.ruid || creds.egid !== old.rgid)) ? CAP_EMPTY : old.ambient;
+  const permitted = capOr(
+    capOr(capAnd(old.inheritable, fileInheritable), capAnd(filePermitted, old.bounding)),
+    ambient,
+  );
   creds.permitted = permitted;
   creds.effective = isEffective ? permitted : ambient;
   creds.ambient = ambient;

@@ -46,7 +46,11 @@ export function handleFault(t: Task, signo: number, code: number, addr: number):
     return;
   }
   const trapno = trapNumber(signo, code);
-  t.fault = { trapno, err: trapno === X86_TRAP_PF ? faultCode(t, code, addr) : 0, addr: trapno === X86_TRAP_PF ? addr : 0 };
+  t.fault = {
+    trapno,
+    err: trapno === X86_TRAP_PF ? faultCode(t, code, addr) : 0,
+    addr: trapno === X86_TRAP_PF ? addr : 0,
+  };
   const info = makeSigInfo(signo, code);
   if (code !== SI_KERNEL) info.addr = addr;
   forceSignal(t, info);

@@ -5,7 +5,17 @@
  *
  * Linux: init/main.c (kernel_init); for exec: setns(2) and fork from a runtime
  */
-import { EACCES, EAGAIN, EFAULT, EINVAL, ENOENT, ENOTDIR, type Errno, errnoName, isErrno } from '../../platform/abi/linux/errno.ts';
+import {
+  EACCES,
+  EAGAIN,
+  EFAULT,
+  EINVAL,
+  ENOENT,
+  ENOTDIR,
+  type Errno,
+  errnoName,
+  isErrno,
+} from '../../platform/abi/linux/errno.ts';
 import { SIGCHLD } from '../../platform/abi/linux/signal.ts';
 import { S_IFDIR, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import type { UserMemory } from '../../platform/platform.ts';
@@ -20,7 +30,15 @@ import type { FdTable } from './fd_table.ts';
 import { FsContext } from './fs_context.ts';
 import type { Kernel } from './kernel.ts';
 import { ProcessGroup, Session } from './process/process_group.ts';
-import { RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_STACK, type Rlimits } from './process/rlimits.ts';
+import {
+  RLIMIT_AS,
+  RLIMIT_CPU,
+  RLIMIT_DATA,
+  RLIMIT_FSIZE,
+  RLIMIT_MEMLOCK,
+  RLIMIT_STACK,
+  type Rlimits,
+} from './process/rlimits.ts';
 import { ThreadGroup } from './process/thread_group.ts';
 import type { ReadyProgram } from './program_loader.ts';
 import { SignalHandlers } from './signal/handlers.ts';
@@ -116,7 +134,8 @@ function launch(kernel: Kernel, options: ProcessOptions): Task | LaunchFailure {
   const ctx = new LaunchContext(options, root);
   const cwd = walkPath(ctx, null, options.cwd, true);
   if (isErrno(cwd)) return failure(cwd, `cwd ${shown(options.cwd)}: ${errnoName(cwd)}`);
-  if (((cwd.dentry.inode?.mode ?? 0) & S_IFMT) !== S_IFDIR) return failure(ENOTDIR, `cwd ${shown(options.cwd)}: not a directory`);
+  if (((cwd.dentry.inode?.mode ?? 0) & S_IFMT) !== S_IFDIR)
+    return failure(ENOTDIR, `cwd ${shown(options.cwd)}: not a directory`);
   ctx.cwd = cwd;
   const name = options.executable ?? (options.argv[0] as ByteString);
   const found = findExecutable(kernel, ctx, name, options.envp);
@@ -129,12 +148,19 @@ function launch(kernel: Kernel, options: ProcessOptions): Task | LaunchFailure {
 }
 
 /** Finds the program by path, or by name in PATH. */
-function findExecutable(kernel: Kernel, ctx: IoContext, name: ByteString, envp: readonly ByteString[]): { file: FileDescription; path: ByteString } | LaunchFailure {
+function findExecutable(
+  kernel: Kernel,
+  ctx: IoContext,
+  name: ByteString,
+  envp: readonly ByteString[],
+): { file: FileDescription; path: ByteString } | LaunchFailure {
   if (name.includes('/')) {
     const file = openForExec(kernel.vfs, ctx, null, name);
     return isErrno(file) ? failure(file, `exec ${shown(name)}: ${errnoName(file)}`) : { file, path: name };
   }
-  const search = envp.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+  const search =
+    envp.find((entry) => entry.startsWith('PATH='))?.slice(5) ??
+    '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   let worst: Errno = ENOENT;
   for (const directory of search.split(':')) {
     const path = `${directory === '' ? '.' : directory}/${name}`;
@@ -142,10 +168,22 @@ function findExecutable(kernel: Kernel, ctx: IoContext, name: ByteString, envp: 
     if (!isErrno(file)) return { file, path };
     if (file === EACCES) worst = EACCES;
   }
-  return failure(worst, worst === EACCES ? `exec ${shown(name)}: permission denied` : `exec ${shown(name)}: executable file not found in $PATH`);
+  return failure(
+    worst,
+    worst === EACCES
+      ? `exec ${shown(name)}: permission denied`
+      : `exec ${shown(name)}: executable file not found in $PATH`,
+  );
 }
 
-function loadFirst(kernel: Kernel, ctx: LaunchContext, options: ProcessOptions, file: FileDescription, filename: ByteString, decided: { creds: Credentials; isSecure: boolean }): ReadyProgram | Errno {
+function loadFirst(
+  kernel: Kernel,
+  ctx: LaunchContext,
+  options: ProcessOptions,
+  file: FileDescription,
+  filename: ByteString,
+  decided: { creds: Credentials; isSecure: boolean },
+): ReadyProgram | Errno {
   const { rlimits, creds } = options;
   return kernel.loadProgram({
     platform: kernel.platform,
@@ -155,19 +193,36 @@ function loadFirst(kernel: Kernel, ctx: LaunchContext, options: ProcessOptions, 
     filename,
     argv: options.argv,
     envp: options.envp,
-    limits: { addressSpace: rlimits.soft(RLIMIT_AS), data: rlimits.soft(RLIMIT_DATA), stack: rlimits.soft(RLIMIT_STACK), memlock: rlimits.soft(RLIMIT_MEMLOCK) },
+    limits: {
+      addressSpace: rlimits.soft(RLIMIT_AS),
+      data: rlimits.soft(RLIMIT_DATA),
+      stack: rlimits.soft(RLIMIT_STACK),
+      memlock: rlimits.soft(RLIMIT_MEMLOCK),
+    },
     ids: { uid: creds.ruid, euid: creds.euid, gid: creds.rgid, egid: creds.egid },
     credentialsFor: (executable) => {
       const after = execCredentials(null, creds, options.noNewPrivs === true, executable);
       decided.creds = after.creds;
       decided.isSecure = after.isSecure;
-      return { uid: after.creds.ruid, euid: after.creds.euid, gid: after.creds.rgid, egid: after.creds.egid, secure: after.isSecure };
+      return {
+        uid: after.creds.ruid,
+        euid: after.creds.euid,
+        gid: after.creds.rgid,
+        egid: after.creds.egid,
+        secure: after.isSecure,
+      };
     },
     openInterpreter: (path) => openForExec(kernel.vfs, ctx, null, path),
   });
 }
 
-function build(kernel: Kernel, options: ProcessOptions, fsContext: FsContext, program: ReadyProgram, creds: Credentials): Task | LaunchFailure {
+function build(
+  kernel: Kernel,
+  options: ProcessOptions,
+  fsContext: FsContext,
+  program: ReadyProgram,
+  creds: Credentials,
+): Task | LaunchFailure {
   const { pidNs } = kernel;
   const pid = pidNs.allocate();
   if (pid < 0) {
@@ -182,10 +237,26 @@ function build(kernel: Kernel, options: ProcessOptions, fsContext: FsContext, pr
   group.hasExeced = true;
   new ProcessGroup(group, new Session(group)).add(group);
   const affinity = new Uint8Array(128);
-  for (let cpu = 0; cpu < kernel.host.info.cpuCount; cpu++) affinity[cpu >> 3] = (affinity[cpu >> 3] as number) | (1 << (cpu & 7));
+  for (let cpu = 0; cpu < kernel.host.info.cpuCount; cpu++)
+    affinity[cpu >> 3] = (affinity[cpu >> 3] as number) | (1 << (cpu & 7));
   const thread = program.mm.addressSpace.leader;
   const { mountNs, fdTable } = options;
-  const task = new Task({ kernel, pids: [pid], pidNs, group, thread, mm: program.mm, fdTable, fsContext, mountNs, uts: kernel.uts, ipcNs: kernel.ipcNs, creds, affinity, startTimeNs: now });
+  const task = new Task({
+    kernel,
+    pids: [pid],
+    pidNs,
+    group,
+    thread,
+    mm: program.mm,
+    fdTable,
+    fsContext,
+    mountNs,
+    uts: kernel.uts,
+    ipcNs: kernel.ipcNs,
+    creds,
+    affinity,
+    startTimeNs: now,
+  });
   task.comm = program.comm;
   thread.setName(program.comm);
   task.noNewPrivs = options.noNewPrivs === true;

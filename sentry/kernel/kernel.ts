@@ -120,7 +120,12 @@ export class Kernel {
     this.memoryServices = options.memoryServices;
     this.clock = new KernelClock(options.host.clock);
     this.clocks = new SystemClocks(this);
-    this.uts = new UtsNamespace(options.hostname ?? 'runsc-ts', options.domainname ?? '(none)', this.userNs, INIT_UTS_INUM);
+    this.uts = new UtsNamespace(
+      options.hostname ?? 'runsc-ts',
+      options.domainname ?? '(none)',
+      this.userNs,
+      INIT_UTS_INUM,
+    );
     this.ipcNs = new IpcNamespace(this.userNs, INIT_IPC_INUM);
     this.maxTasks = options.maxTasks ?? DEFAULT_MAX_TASKS;
     this.bootRealtimeSec = this.clock.realtimeSeconds();
@@ -276,7 +281,9 @@ export class Kernel {
   dump(): string[] {
     const lines: string[] = [];
     for (const t of this.tasks.values()) {
-      lines.push(`task ${t.tid} group ${t.threadGroup.pid} parent ${t.threadGroup.parent?.pid ?? 0} ${t.comm} ${t.stateChar} in ${t.syscallNr < 0 ? '-' : this.syscalls.name(t.syscallNr)} attention ${t.attention}`);
+      lines.push(
+        `task ${t.tid} group ${t.threadGroup.pid} parent ${t.threadGroup.parent?.pid ?? 0} ${t.comm} ${t.stateChar} in ${t.syscallNr < 0 ? '-' : this.syscalls.name(t.syscallNr)} attention ${t.attention}`,
+      );
     }
     return lines;
   }

@@ -227,7 +227,12 @@ export class Task implements IoContext, Waiter {
   /** Limits for the memory manager, as they stand now. */
   get memoryLimits(): MemoryLimits {
     const { rlimits } = this.threadGroup;
-    return { addressSpace: rlimits.soft(RLIMIT_AS), data: rlimits.soft(RLIMIT_DATA), stack: rlimits.soft(RLIMIT_STACK), memlock: rlimits.soft(RLIMIT_MEMLOCK) };
+    return {
+      addressSpace: rlimits.soft(RLIMIT_AS),
+      data: rlimits.soft(RLIMIT_DATA),
+      stack: rlimits.soft(RLIMIT_STACK),
+      memlock: rlimits.soft(RLIMIT_MEMLOCK),
+    };
   }
 
   /** Sends a signal from the kernel to this thread (SIGPIPE, SIGXFSZ). */

@@ -94,7 +94,13 @@ function checkLimits(t: Task): number {
   const { kernel } = t;
   if (kernel.liveTasks >= kernel.maxTasks) return EAGAIN;
   const limit = t.threadGroup.rlimits.soft(RLIMIT_NPROC);
-  if (limit === Number.POSITIVE_INFINITY || t.creds.ruid === 0 || t.creds.hasCap(CAP_SYS_RESOURCE) || t.creds.hasCap(CAP_SYS_ADMIN)) return 0;
+  if (
+    limit === Number.POSITIVE_INFINITY ||
+    t.creds.ruid === 0 ||
+    t.creds.hasCap(CAP_SYS_RESOURCE) ||
+    t.creds.hasCap(CAP_SYS_ADMIN)
+  )
+    return 0;
   let count = 0;
   for (const other of kernel.tasks.values()) if (other.creds.ruid === t.creds.ruid && other.isLive) count++;
   return count >= limit ? EAGAIN : 0;
@@ -191,7 +197,14 @@ function copyMountNamespace(t: Task, flags: number): MountNamespace | Errno {
   return hasFlag(flags, CLONE_NEWNS) ? t.kernel.copyMountNamespace(t, t.mountNs) : t.mountNs;
 }
 
-function build(t: Task, args: CloneArgs, ns: PidNamespace, pids: number[], mountNs: MountNamespace, memory: { mm: MemoryManager; thread: PlatformThread }): Task {
+function build(
+  t: Task,
+  args: CloneArgs,
+  ns: PidNamespace,
+  pids: number[],
+  mountNs: MountNamespace,
+  memory: { mm: MemoryManager; thread: PlatformThread },
+): Task {
   const { flags } = args;
   const { kernel } = t;
   const now = kernel.clock.boottimeNs();
@@ -229,7 +242,8 @@ function build(t: Task, args: CloneArgs, ns: PidNamespace, pids: number[], mount
 
 /** Enters a task into the tables. */
 export function registerTask(kernel: Kernel, task: Task): void {
-  for (let up: PidNamespace | null = task.pidNs; up !== null; up = up.parent) up.tasks.set(task.pids[up.level] as number, task);
+  for (let up: PidNamespace | null = task.pidNs; up !== null; up = up.parent)
+    up.tasks.set(task.pids[up.level] as number, task);
   (task.thread as PlatformThread).owner = task;
   kernel.liveTasks++;
   kernel.totalForks++;

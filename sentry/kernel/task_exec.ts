@@ -92,7 +92,12 @@ function decide(t: Task, executable: FileDescription, decided: Decided): AuxIds 
 }
 
 /** Credentials for running `executable`. */
-export function execCredentials(ctx: Task | null, creds: Credentials, noNewPrivs: boolean, executable: FileDescription): Decided {
+export function execCredentials(
+  ctx: Task | null,
+  creds: Credentials,
+  noNewPrivs: boolean,
+  executable: FileDescription,
+): Decided {
   const { inode, path } = executable;
   const maySetId = !noNewPrivs && (path.mount.flags & MS_NOSUID) === 0;
   const data = maySetId && inode.fs.supportsXattrs && ctx !== null ? inode.getxattr(ctx, 'security.capability') : null;

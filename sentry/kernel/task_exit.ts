@@ -7,7 +7,19 @@
  * Invariants: a task leaves ThreadGroup.tasks when it exits; its number stays taken until it is reaped. The leader is reaped
  *             with the process.
  */
-import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SI_KERNEL, SI_USER, SIG_IGN, SIGCHLD, SIGCONT, SIGHUP, SIGKILL } from '../../platform/abi/linux/signal.ts';
+import {
+  CLD_DUMPED,
+  CLD_EXITED,
+  CLD_KILLED,
+  SA_NOCLDWAIT,
+  SI_KERNEL,
+  SI_USER,
+  SIG_IGN,
+  SIGCHLD,
+  SIGCONT,
+  SIGHUP,
+  SIGKILL,
+} from '../../platform/abi/linux/signal.ts';
 import type { PlatformThread } from '../../platform/platform.ts';
 import { makeSigInfo } from '../arch/siginfo.ts';
 import { exitRobustList, wakeWord } from './futex/robust_list.ts';
@@ -220,7 +232,8 @@ function reparentChildren(group: ThreadGroup): Set<ProcessGroup> {
       continue;
     }
     const pg = child.processGroup;
-    if (pg !== group.processGroup && child.session === group.session && pg.isOrphaned() && pg.hasStopped()) orphaned.add(pg);
+    if (pg !== group.processGroup && child.session === group.session && pg.isOrphaned() && pg.hasStopped())
+      orphaned.add(pg);
   }
   return orphaned;
 }

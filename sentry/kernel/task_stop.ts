@@ -58,7 +58,13 @@ export function notifyParentOfStop(group: ThreadGroup, code: number, status: num
 }
 
 /** siginfo about a child, numbered for the parent. */
-export function childInfo(group: ThreadGroup, parent: ThreadGroup, signo: number, code: number, status: number): SigInfo {
+export function childInfo(
+  group: ThreadGroup,
+  parent: ThreadGroup,
+  signo: number,
+  code: number,
+  status: number,
+): SigInfo {
   const info = new SigInfo();
   info.signo = signo;
   info.code = code;

@@ -9,7 +9,14 @@
  */
 import { EINTR } from '../../platform/abi/linux/errno.ts';
 import { Timer } from '../time/timer_heap.ts';
-import { type Blocking, WAKE_EVENT, WAKE_SIGNAL, WAKE_TIMEOUT, type WaitRequest, type WakeReason } from '../wait/blocking.ts';
+import {
+  type Blocking,
+  WAKE_EVENT,
+  WAKE_SIGNAL,
+  WAKE_TIMEOUT,
+  type WaitRequest,
+  type WakeReason,
+} from '../wait/blocking.ts';
 import { WAKE_ALL } from '../wait/wait_queue.ts';
 import { finishSyscall } from './task_run.ts';
 import { ATTENTION_EXIT, ATTENTION_SIGNAL, TASK_BLOCKED, TASK_KERNEL, type Task } from './task.ts';

@@ -21,7 +21,8 @@ export interface ArgKind {
 }
 
 const decimal = (_t: Task, value: number): string => String(value);
-const hex = (_t: Task, value: number): string => (value === 0 ? '0' : value < 0 ? String(value) : `0x${value.toString(16)}`);
+const hex = (_t: Task, value: number): string =>
+  value === 0 ? '0' : value < 0 ? String(value) : `0x${value.toString(16)}`;
 
 function kind(name: string, view: RegisterView, format: ArgKind['format'], isOutput = false): ArgKind {
   return { name, view, format, isOutput };
@@ -89,12 +90,22 @@ function bytes(t: Task, value: number, length: number): string {
 }
 
 /** A buffer the call fills; as many bytes as the result are shown. */
-export const OutBuffer = kind('OutBuffer', 'u64', (t, value, result) => (result > 0 ? bytes(t, value, result) : hex(t, value)), true);
+export const OutBuffer = kind(
+  'OutBuffer',
+  'u64',
+  (t, value, result) => (result > 0 ? bytes(t, value, result) : hex(t, value)),
+  true,
+);
 /** A buffer the call reads; up to 64 bytes are shown. `length`: the argument after it, which is its size. */
 export const InBuffer = kind('InBuffer', 'u64', (t, value, length) => (value === 0 ? 'NULL' : bytes(t, value, length)));
 
 /** Makes a kind for a set of named bits: `FlagSet('OpenFlags', 'u32', [['O_CREAT', 0o100], ...])`. */
-export function FlagSet(name: string, view: RegisterView, bits: readonly (readonly [string, number])[], zero = '0'): ArgKind {
+export function FlagSet(
+  name: string,
+  view: RegisterView,
+  bits: readonly (readonly [string, number])[],
+  zero = '0',
+): ArgKind {
   return kind(name, view, (_t, value) => {
     const parts: string[] = [];
     let rest = value;

@@ -5,7 +5,15 @@
  *
  * Linux: kernel/futex/syscalls.c, waitwake.c, requeue.c; futex(2)
  */
-import { EAGAIN, EFAULT, EINVAL, ENOSYS, ERESTART_RESTARTBLOCK, ERESTARTSYS, ETIMEDOUT } from '../../platform/abi/linux/errno.ts';
+import {
+  EAGAIN,
+  EFAULT,
+  EINVAL,
+  ENOSYS,
+  ERESTART_RESTARTBLOCK,
+  ERESTARTSYS,
+  ETIMEDOUT,
+} from '../../platform/abi/linux/errno.ts';
 import * as fx from '../../platform/abi/linux/futex.ts';
 import { CLOCK_MONOTONIC, CLOCK_REALTIME } from '../../platform/abi/linux/time.ts';
 import { FutexWaiter } from '../../sentry/kernel/futex/futex.ts';
@@ -26,11 +34,25 @@ function absoluteDeadline(t: Task, isRealtime: boolean): number {
   return isRealtime ? t.kernel.clock.monotonicAtRealtime(spec.sec, spec.nsec) : spec.sec * 1e9 + spec.nsec;
 }
 
-export function sys_futex(t: Task, addr: number, operation: number, value: number, timeout: number, addr2: number, value3: number): SyscallReturn {
+export function sys_futex(
+  t: Task,
+  addr: number,
+  operation: number,
+  value: number,
+  timeout: number,
+  addr2: number,
+  value3: number,
+): SyscallReturn {
   const command = operation & ~(fx.FUTEX_PRIVATE_FLAG | fx.FUTEX_CLOCK_REALTIME);
   const isPrivate = (operation & fx.FUTEX_PRIVATE_FLAG) !== 0;
   const isRealtime = (operation & fx.FUTEX_CLOCK_REALTIME) !== 0;
-  if (isRealtime && command !== fx.FUTEX_WAIT_BITSET && command !== fx.FUTEX_WAIT_REQUEUE_PI && command !== fx.FUTEX_LOCK_PI2) return ENOSYS;
+  if (
+    isRealtime &&
+    command !== fx.FUTEX_WAIT_BITSET &&
+    command !== fx.FUTEX_WAIT_REQUEUE_PI &&
+    command !== fx.FUTEX_LOCK_PI2
+  )
+    return ENOSYS;
   switch (command) {
     case fx.FUTEX_WAIT:
       return startWait(t, addr, isPrivate, value, timeout, 'relative', -1);
@@ -58,7 +80,15 @@ export function sys_futex(t: Task, addr: number, operation: number, value: numbe
   }
 }
 
-function startWait(t: Task, addr: number, isPrivate: boolean, value: number, timeout: number, basis: 'relative' | 'monotonic' | 'realtime', bitset: number): SyscallReturn {
+function startWait(
+  t: Task,
+  addr: number,
+  isPrivate: boolean,
+  value: number,
+  timeout: number,
+  basis: 'relative' | 'monotonic' | 'realtime',
+  bitset: number,
+): SyscallReturn {
   if (bitset === 0) return EINVAL;
   let deadlineNs = Number.POSITIVE_INFINITY;
   if (timeout !== 0) {
@@ -72,7 +102,15 @@ function startWait(t: Task, addr: number, isPrivate: boolean, value: number, tim
 }
 
 /** Checks the word and sleeps; also how a timed wait goes on after a signal. */
-function waitUntil(t: Task, addr: number, isPrivate: boolean, value: number, deadlineNs: number, bitset: number, isTimed: boolean): SyscallReturn {
+function waitUntil(
+  t: Task,
+  addr: number,
+  isPrivate: boolean,
+  value: number,
+  deadlineNs: number,
+  bitset: number,
+  isTimed: boolean,
+): SyscallReturn {
   const key = futexKey(t, addr, isPrivate);
   if (typeof key === 'number') return key;
   const found = t.memory.readU32(addr);
@@ -83,7 +121,15 @@ function waitUntil(t: Task, addr: number, isPrivate: boolean, value: number, dea
   return wait(t, waiter, addr, isPrivate, value, deadlineNs, isTimed);
 }
 
-function* wait(t: Task, waiter: FutexWaiter, addr: number, isPrivate: boolean, value: number, deadlineNs: number, isTimed: boolean): Blocking {
+function* wait(
+  t: Task,
+  waiter: FutexWaiter,
+  addr: number,
+  isPrivate: boolean,
+  value: number,
+  deadlineNs: number,
+  isTimed: boolean,
+): Blocking {
   const reason = yield { queues: [waiter.queue], deadlineNs };
   if (waiter.isWoken) return 0;
   t.kernel.futexes.remove(waiter);
@@ -101,7 +147,15 @@ function wake(t: Task, addr: number, isPrivate: boolean, count: number, bitset: 
   return t.kernel.futexes.wake(key, Math.max(1, count | 0), bitset);
 }
 
-function requeue(t: Task, from: number, to: number, isPrivate: boolean, wakeCount: number, moveCount: number, expected: number | null): number {
+function requeue(
+  t: Task,
+  from: number,
+  to: number,
+  isPrivate: boolean,
+  wakeCount: number,
+  moveCount: number,
+  expected: number | null,
+): number {
   if ((wakeCount | 0) < 0 || moveCount < 0) return EINVAL;
   const fromKey = futexKey(t, from, isPrivate);
   if (typeof fromKey === 'number') return fromKey;
@@ -145,7 +199,15 @@ function compare(cmp: number, old: number, arg: number): boolean | null {
   return [old === arg, old !== arg, old < arg, old <= arg, old > arg, old >= arg][cmp] ?? null;
 }
 
-function wakeOp(t: Task, addr: number, addr2: number, isPrivate: boolean, count: number, count2: number, encoded: number): number {
+function wakeOp(
+  t: Task,
+  addr: number,
+  addr2: number,
+  isPrivate: boolean,
+  count: number,
+  count2: number,
+  encoded: number,
+): number {
   const key = futexKey(t, addr, isPrivate);
   if (typeof key === 'number') return key;
   const key2 = futexKey(t, addr2, isPrivate);
@@ -194,7 +256,14 @@ function entry64(at: number): number {
   return entryView.getUint32(at, true) + entryView.getUint32(at + 4, true) * 4294967296;
 }
 
-export function sys_futex_waitv(t: Task, waiters: number, count: number, flags: number, timeout: number, clockId: number): SyscallReturn {
+export function sys_futex_waitv(
+  t: Task,
+  waiters: number,
+  count: number,
+  flags: number,
+  timeout: number,
+  clockId: number,
+): SyscallReturn {
   if (flags !== 0 || count === 0 || count > fx.FUTEX_WAITV_MAX || waiters === 0) return EINVAL;
   let deadlineNs = Number.POSITIVE_INFINITY;
   if (timeout !== 0) {
@@ -211,7 +280,12 @@ export function sys_futex_waitv(t: Task, waiters: number, count: number, flags: 
   for (let i = 0; i < count; i++) {
     const at = i * WAITV_SIZE;
     const itemFlags = entryView.getUint32(at + 16, true);
-    if ((itemFlags & ~(fx.FUTEX2_SIZE_MASK | fx.FUTEX2_PRIVATE)) !== 0 || (itemFlags & fx.FUTEX2_SIZE_MASK) !== fx.FUTEX2_SIZE_U32 || entryView.getUint32(at + 20, true) !== 0) return EINVAL;
+    if (
+      (itemFlags & ~(fx.FUTEX2_SIZE_MASK | fx.FUTEX2_PRIVATE)) !== 0 ||
+      (itemFlags & fx.FUTEX2_SIZE_MASK) !== fx.FUTEX2_SIZE_U32 ||
+      entryView.getUint32(at + 20, true) !== 0
+    )
+      return EINVAL;
     const key = futexKey(t, entry64(at + 8), (itemFlags & fx.FUTEX2_PRIVATE) !== 0);
     if (typeof key === 'number') return key;
     keys.push(key);

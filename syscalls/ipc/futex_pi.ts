@@ -5,7 +5,16 @@
  *
  * Linux: kernel/futex/pi.c; futex(2) PI operations
  */
-import { EAGAIN, EDEADLK, EFAULT, EINVAL, EPERM, ERESTARTNOINTR, ESRCH, ETIMEDOUT } from '../../platform/abi/linux/errno.ts';
+import {
+  EAGAIN,
+  EDEADLK,
+  EFAULT,
+  EINVAL,
+  EPERM,
+  ERESTARTNOINTR,
+  ESRCH,
+  ETIMEDOUT,
+} from '../../platform/abi/linux/errno.ts';
 import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from '../../platform/abi/linux/futex.ts';
 import { FutexWaiter } from '../../sentry/kernel/futex/futex.ts';
 import type { Task } from '../../sentry/kernel/task.ts';

@@ -81,7 +81,12 @@ function readStrings(t: Task, addr: number, reader: StringReader, budget: { left
   }
 }
 
-function exec(t: Task, open: () => { file: FileDescription; filename: ByteString; scriptUnreachable: boolean } | Errno, argvAddr: number, envpAddr: number): SyscallReturn {
+function exec(
+  t: Task,
+  open: () => { file: FileDescription; filename: ByteString; scriptUnreachable: boolean } | Errno,
+  argvAddr: number,
+  envpAddr: number,
+): SyscallReturn {
   const opened = open();
   if (isErrno(opened)) return opened;
   const stack = t.threadGroup.rlimits.soft(RLIMIT_STACK);
@@ -102,13 +107,25 @@ export function sys_execve(t: Task, pathAddr: number, argvAddr: number, envpAddr
   const path = t.memory.readCString(pathAddr, PATH_MAX);
   if (isErrno(path)) return path;
   if (path === '') return ENOENT;
-  return exec(t, () => {
-    const file = openForExec(t.kernel.vfs, t, null, path);
-    return isErrno(file) ? file : { file, filename: path, scriptUnreachable: false };
-  }, argvAddr, envpAddr);
+  return exec(
+    t,
+    () => {
+      const file = openForExec(t.kernel.vfs, t, null, path);
+      return isErrno(file) ? file : { file, filename: path, scriptUnreachable: false };
+    },
+    argvAddr,
+    envpAddr,
+  );
 }
 
-export function sys_execveat(t: Task, dirfd: number, pathAddr: number, argvAddr: number, envpAddr: number, flags: number): SyscallReturn {
+export function sys_execveat(
+  t: Task,
+  dirfd: number,
+  pathAddr: number,
+  argvAddr: number,
+  envpAddr: number,
+  flags: number,
+): SyscallReturn {
   if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return EINVAL;
   const path = t.memory.readCString(pathAddr, PATH_MAX);
   if (isErrno(path)) return path;
@@ -116,7 +133,12 @@ export function sys_execveat(t: Task, dirfd: number, pathAddr: number, argvAddr:
   return exec(t, () => openAt(t, dirfd, path, (flags & AT_SYMLINK_NOFOLLOW) === 0), argvAddr, envpAddr);
 }
 
-function openAt(t: Task, dirfd: number, path: ByteString, follow: boolean): { file: FileDescription; filename: ByteString; scriptUnreachable: boolean } | Errno {
+function openAt(
+  t: Task,
+  dirfd: number,
+  path: ByteString,
+  follow: boolean,
+): { file: FileDescription; filename: ByteString; scriptUnreachable: boolean } | Errno {
   const { vfs } = t.kernel;
   if (dirfd === AT_FDCWD || path.startsWith('/')) {
     const file = path === '' ? openPlaceForExec(vfs, t, t.cwd) : openForExec(vfs, t, null, path, follow);
@@ -133,4 +155,3 @@ function openAt(t: Task, dirfd: number, path: ByteString, follow: boolean): { fi
   const file = openForExec(vfs, t, base.path, path, follow);
   return isErrno(file) ? file : { file, filename: `/dev/fd/${dirfd}/${path}`, scriptUnreachable: isCloexec };
 }
-

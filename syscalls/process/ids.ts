@@ -7,7 +7,17 @@
  */
 import { EACCES, EFAULT, EINVAL, EPERM, ESRCH, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
 import type { Credentials } from '../../sentry/auth/credentials.ts';
-import { setfsgid, setfsuid, setgid, setgroups, setregid, setresgid, setresuid, setreuid, setuid } from '../../sentry/auth/change_ids.ts';
+import {
+  setfsgid,
+  setfsuid,
+  setgid,
+  setgroups,
+  setregid,
+  setresgid,
+  setresuid,
+  setreuid,
+  setuid,
+} from '../../sentry/auth/change_ids.ts';
 import { ProcessGroup, Session } from '../../sentry/kernel/process/process_group.ts';
 import type { ThreadGroup } from '../../sentry/kernel/process/thread_group.ts';
 import type { Task } from '../../sentry/kernel/task.ts';

@@ -7,7 +7,17 @@
  */
 import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, CAP_SYS_PTRACE } from '../../platform/abi/linux/capability.ts';
-import { CLONE_DETACHED, CLONE_INTO_CGROUP, CLONE_PARENT, CLONE_PIDFD, CLONE_PARENT_SETTID, CLONE_THREAD, CLONE_VFORK, CLONE_VM, CSIGNAL } from '../../platform/abi/linux/sched.ts';
+import {
+  CLONE_DETACHED,
+  CLONE_INTO_CGROUP,
+  CLONE_PARENT,
+  CLONE_PIDFD,
+  CLONE_PARENT_SETTID,
+  CLONE_THREAD,
+  CLONE_VFORK,
+  CLONE_VM,
+  CSIGNAL,
+} from '../../platform/abi/linux/sched.ts';
 import { NSIG, SIGCHLD } from '../../platform/abi/linux/signal.ts';
 import { ATTENTION_EXIT, type Task } from '../../sentry/kernel/task.ts';
 import { cloneTask, hasFlag } from '../../sentry/kernel/task_clone.ts';
@@ -16,7 +26,14 @@ import type { SyscallReturn } from '../../sentry/wait/blocking.ts';
 
 const TASK_SIZE_MAX = 0x7ffffffff000;
 
-export function sys_clone(t: Task, flags: number, stack: number, parentTid: number, childTid: number, tls: number): SyscallReturn {
+export function sys_clone(
+  t: Task,
+  flags: number,
+  stack: number,
+  parentTid: number,
+  childTid: number,
+  tls: number,
+): SyscallReturn {
   const low = flags % 4294967296;
   if (hasFlag(low, CLONE_PIDFD) && hasFlag(low, CLONE_PARENT_SETTID)) return EINVAL;
   const exitSignal = low & CSIGNAL;
@@ -33,11 +50,29 @@ export function sys_clone(t: Task, flags: number, stack: number, parentTid: numb
 }
 
 export function sys_fork(t: Task): SyscallReturn {
-  return cloneTask(t, { flags: 0, pidfdAddr: 0, childTidAddr: 0, parentTidAddr: 0, exitSignal: SIGCHLD, stackPointer: 0, tls: 0, setTid: [] });
+  return cloneTask(t, {
+    flags: 0,
+    pidfdAddr: 0,
+    childTidAddr: 0,
+    parentTidAddr: 0,
+    exitSignal: SIGCHLD,
+    stackPointer: 0,
+    tls: 0,
+    setTid: [],
+  });
 }
 
 export function sys_vfork(t: Task): SyscallReturn {
-  return cloneTask(t, { flags: CLONE_VFORK + CLONE_VM, pidfdAddr: 0, childTidAddr: 0, parentTidAddr: 0, exitSignal: SIGCHLD, stackPointer: 0, tls: 0, setTid: [] });
+  return cloneTask(t, {
+    flags: CLONE_VFORK + CLONE_VM,
+    pidfdAddr: 0,
+    childTidAddr: 0,
+    parentTidAddr: 0,
+    exitSignal: SIGCHLD,
+    stackPointer: 0,
+    tls: 0,
+    setTid: [],
+  });
 }
 
 const CLONE_ARGS_SIZE_VER0 = 64;
@@ -57,7 +92,19 @@ export function sys_clone3(t: Task, addr: number, size: number): SyscallReturn {
   buffer.fill(0);
   if (t.memory.copyIn(addr, buffer, 0, size) !== size) return EFAULT;
   for (let i = CLONE_ARGS_SIZE; i < size; i++) if (buffer[i] !== 0) return E2BIG;
-  const [flags, pidfdAddr, childTidAddr, parentTidAddr, exitSignal, stack, stackSize, tls, setTidAddr, setTidSize] = Array.from({ length: 10 }, (_, i) => field(i)) as [number, number, number, number, number, number, number, number, number, number];
+  const [flags, pidfdAddr, childTidAddr, parentTidAddr, exitSignal, stack, stackSize, tls, setTidAddr, setTidSize] =
+    Array.from({ length: 10 }, (_, i) => field(i)) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
   if (setTidSize > MAX_PID_LEVELS || (setTidAddr === 0) !== (setTidSize === 0)) return EINVAL;
   if (exitSignal > NSIG) return EINVAL;
   if (hasFlag(flags, CLONE_INTO_CGROUP)) return EINVAL;
@@ -66,8 +113,21 @@ export function sys_clone3(t: Task, addr: number, size: number): SyscallReturn {
   // Unknown bits, the signal byte, CLONE_DETACHED.
   if (flags >= CLONE_INTO_CGROUP * 2 || (flags & (CLONE_DETACHED | (CSIGNAL & ~0x80))) !== 0) return EINVAL;
   if ((hasFlag(flags, CLONE_THREAD) || hasFlag(flags, CLONE_PARENT)) && exitSignal !== 0) return EINVAL;
-  if ((stack === 0) !== (stackSize === 0) || (stack !== 0 && (stack >= TASK_SIZE_MAX || stack + stackSize > TASK_SIZE_MAX))) return EINVAL;
-  return cloneTask(t, { flags, pidfdAddr, childTidAddr, parentTidAddr, exitSignal, stackPointer: stack === 0 ? 0 : stack + stackSize, tls, setTid });
+  if (
+    (stack === 0) !== (stackSize === 0) ||
+    (stack !== 0 && (stack >= TASK_SIZE_MAX || stack + stackSize > TASK_SIZE_MAX))
+  )
+    return EINVAL;
+  return cloneTask(t, {
+    flags,
+    pidfdAddr,
+    childTidAddr,
+    parentTidAddr,
+    exitSignal,
+    stackPointer: stack === 0 ? 0 : stack + stackSize,
+    tls,
+    setTid,
+  });
 }
 
 function readSetTid(t: Task, addr: number, count: number): number[] | number {
@@ -111,7 +171,8 @@ export function sys_set_robust_list(t: Task, head: number, length: number): numb
 export function sys_get_robust_list(t: Task, pid: number, headAddr: number, lengthAddr: number): number {
   const target = pid === 0 ? t : t.pidNs.tasks.get(pid);
   if (target === undefined) return ESRCH;
-  if (target.threadGroup !== t.threadGroup && target.creds.ruid !== t.creds.euid && !t.creds.hasCap(CAP_SYS_PTRACE)) return EPERM;
+  if (target.threadGroup !== t.threadGroup && target.creds.ruid !== t.creds.euid && !t.creds.hasCap(CAP_SYS_PTRACE))
+    return EPERM;
   if (t.memory.writeU64(lengthAddr, ROBUST_LIST_HEAD_SIZE) !== 0) return EFAULT;
   return t.memory.writeU64(headAddr, target.robustListHead) === 0 ? 0 : EFAULT;
 }

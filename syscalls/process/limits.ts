@@ -37,7 +37,14 @@ function mayChange(t: Task, target: Task): boolean {
   if (target.threadGroup === t.threadGroup || t.creds.hasCap(CAP_SYS_RESOURCE)) return true;
   const { ruid, rgid } = t.creds;
   const { creds } = target;
-  return ruid === creds.euid && ruid === creds.suid && ruid === creds.ruid && rgid === creds.egid && rgid === creds.sgid && rgid === creds.rgid;
+  return (
+    ruid === creds.euid &&
+    ruid === creds.suid &&
+    ruid === creds.ruid &&
+    rgid === creds.egid &&
+    rgid === creds.sgid &&
+    rgid === creds.rgid
+  );
 }
 
 export function sys_prlimit64(t: Task, pid: number, resource: number, newAddr: number, oldAddr: number): number {

@@ -7,7 +7,22 @@
  */
 import { CAP_SYS_ADMIN } from '../../platform/abi/linux/capability.ts';
 import { EBADF, EINVAL, EPERM, ESRCH, isErrno } from '../../platform/abi/linux/errno.ts';
-import { CLONE_FILES, CLONE_FS, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_SIGHAND, CLONE_SYSVSEM, CLONE_THREAD, CLONE_VM } from '../../platform/abi/linux/sched.ts';
+import {
+  CLONE_FILES,
+  CLONE_FS,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+  CLONE_SIGHAND,
+  CLONE_SYSVSEM,
+  CLONE_THREAD,
+  CLONE_VM,
+} from '../../platform/abi/linux/sched.ts';
 import type { NamespaceHandle } from '../../sentry/fs/proc/pid_ns.ts';
 import { IpcNamespace, newNamespaceInum, UtsNamespace } from '../../sentry/kernel/namespaces.ts';
 import { PidNamespace } from '../../sentry/kernel/process/pid_namespace.ts';
@@ -15,7 +30,17 @@ import type { Task } from '../../sentry/kernel/task.ts';
 import { MountNamespace } from '../../sentry/vfs/mount.ts';
 
 const NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
-const KNOWN = CLONE_THREAD | CLONE_FS | CLONE_NEWNS | CLONE_SIGHAND | CLONE_VM | CLONE_FILES | CLONE_SYSVSEM | NAMESPACES | CLONE_NEWUSER | CLONE_NEWTIME;
+const KNOWN =
+  CLONE_THREAD |
+  CLONE_FS |
+  CLONE_NEWNS |
+  CLONE_SIGHAND |
+  CLONE_VM |
+  CLONE_FILES |
+  CLONE_SYSVSEM |
+  NAMESPACES |
+  CLONE_NEWUSER |
+  CLONE_NEWTIME;
 
 export function sys_unshare(t: Task, flags: number): number {
   if ((flags & ~KNOWN) !== 0) return EINVAL;
@@ -102,7 +127,9 @@ export function sys_kcmp(t: Task, pid1: number, pid2: number, type: number, inde
   const a = t.pidNs.tasks.get(pid1);
   const b = t.pidNs.tasks.get(pid2);
   if (a === undefined || b === undefined || !a.isLive || !b.isLive) return ESRCH;
-  for (const target of [a, b]) if (target.threadGroup !== t.threadGroup && target.creds.ruid !== t.creds.ruid && !t.creds.hasCap(CAP_SYS_ADMIN)) return EPERM;
+  for (const target of [a, b])
+    if (target.threadGroup !== t.threadGroup && target.creds.ruid !== t.creds.ruid && !t.creds.hasCap(CAP_SYS_ADMIN))
+      return EPERM;
   switch (type) {
     case KCMP_FILE: {
       const fileA = a.fdTable.get(index1);

@@ -12,7 +12,14 @@ import { NSIG } from '../../platform/abi/linux/signal.ts';
 import type { PlatformThread } from '../../platform/platform.ts';
 import { REG_FS_BASE, REG_GS_BASE } from '../../platform/registers.ts';
 import { CAP_EMPTY, type CapSet } from '../../sentry/auth/credentials.ts';
-import { capAnd, capOr, capWithout, SECBIT_KEEP_CAPS, SECBIT_KEEP_CAPS_LOCKED, SECBIT_NO_CAP_AMBIENT_RAISE } from '../../sentry/auth/exec_credentials.ts';
+import {
+  capAnd,
+  capOr,
+  capWithout,
+  SECBIT_KEEP_CAPS,
+  SECBIT_KEEP_CAPS_LOCKED,
+  SECBIT_NO_CAP_AMBIENT_RAISE,
+} from '../../sentry/auth/exec_credentials.ts';
 import { ANON_NAME_MAX, setAnonName } from '../../sentry/mm/vma_name.ts';
 import { prctlSeccomp } from './seccomp.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -165,7 +172,13 @@ function dropBounding(t: Task, cap: number): number {
 function setSecurebits(t: Task, value: number): number {
   const old = t.creds.securebits;
   const locked = (old & SECURE_ALL_LOCKS) >> 1;
-  if ((locked & (old ^ value)) !== 0 || (old & SECURE_ALL_LOCKS & ~value) !== 0 || value > 0xff || (value & ~(SECURE_ALL_BITS | SECURE_ALL_LOCKS)) !== 0) return EPERM;
+  if (
+    (locked & (old ^ value)) !== 0 ||
+    (old & SECURE_ALL_LOCKS & ~value) !== 0 ||
+    value > 0xff ||
+    (value & ~(SECURE_ALL_BITS | SECURE_ALL_LOCKS)) !== 0
+  )
+    return EPERM;
   if (!t.creds.hasCap(CAP_SETPCAP)) return EPERM;
   const creds = t.creds.clone();
   creds.securebits = value;
@@ -186,7 +199,12 @@ function ambient(t: Task, operation: number, cap: number): number {
     case pr.PR_CAP_AMBIENT_IS_SET:
       return hasCap(t.creds.ambient, cap) ? 1 : 0;
     case pr.PR_CAP_AMBIENT_RAISE:
-      if (!hasCap(creds.permitted, cap) || !hasCap(creds.inheritable, cap) || (creds.securebits & SECBIT_NO_CAP_AMBIENT_RAISE) !== 0) return EPERM;
+      if (
+        !hasCap(creds.permitted, cap) ||
+        !hasCap(creds.inheritable, cap) ||
+        (creds.securebits & SECBIT_NO_CAP_AMBIENT_RAISE) !== 0
+      )
+        return EPERM;
       creds.ambient = capOr(creds.ambient, bit(cap));
       break;
     case pr.PR_CAP_AMBIENT_LOWER:

@@ -7,7 +7,15 @@
  */
 import { CAP_SYS_NICE } from '../../platform/abi/linux/capability.ts';
 import { E2BIG, EACCES, EFAULT, EINVAL, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
-import { SCHED_BATCH, SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE, SCHED_OTHER, SCHED_RESET_ON_FORK, SCHED_RR } from '../../platform/abi/linux/sched.ts';
+import {
+  SCHED_BATCH,
+  SCHED_DEADLINE,
+  SCHED_FIFO,
+  SCHED_IDLE,
+  SCHED_OTHER,
+  SCHED_RESET_ON_FORK,
+  SCHED_RR,
+} from '../../platform/abi/linux/sched.ts';
 import { RLIMIT_NICE, RLIMIT_RTPRIO } from '../../sentry/kernel/process/rlimits.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { writePair } from '../time/clock.ts';
@@ -106,17 +114,26 @@ export function sys_sched_setparam(t: Task, pid: number, addr: number): number {
 
 export function sys_sched_get_priority_max(_t: Task, policy: number): number {
   if (policy === SCHED_FIFO || policy === SCHED_RR) return MAX_RT_PRIO;
-  return policy === SCHED_OTHER || policy === SCHED_BATCH || policy === SCHED_IDLE || policy === SCHED_DEADLINE ? 0 : EINVAL;
+  return policy === SCHED_OTHER || policy === SCHED_BATCH || policy === SCHED_IDLE || policy === SCHED_DEADLINE
+    ? 0
+    : EINVAL;
 }
 export function sys_sched_get_priority_min(_t: Task, policy: number): number {
   if (policy === SCHED_FIFO || policy === SCHED_RR) return 1;
-  return policy === SCHED_OTHER || policy === SCHED_BATCH || policy === SCHED_IDLE || policy === SCHED_DEADLINE ? 0 : EINVAL;
+  return policy === SCHED_OTHER || policy === SCHED_BATCH || policy === SCHED_IDLE || policy === SCHED_DEADLINE
+    ? 0
+    : EINVAL;
 }
 export function sys_sched_rr_get_interval(t: Task, pid: number, addr: number): number {
   if (pid < 0) return EINVAL;
   const target = taskOf(t, pid);
   if (target === null) return ESRCH;
-  return writePair(t, addr, 0, target.schedPolicy === SCHED_RR ? RR_INTERVAL_NS : target.schedPolicy === SCHED_FIFO ? 0 : 4_000_000);
+  return writePair(
+    t,
+    addr,
+    0,
+    target.schedPolicy === SCHED_RR ? RR_INTERVAL_NS : target.schedPolicy === SCHED_FIFO ? 0 : 4_000_000,
+  );
 }
 
 const SCHED_ATTR_SIZE = 56;
@@ -154,7 +171,11 @@ export function sys_sched_getattr(t: Task, pid: number, addr: number, size: numb
   attrView.setUint32(0, n, true);
   attrView.setUint32(4, target.schedPolicy, true);
   attrView.setUint32(8, target.schedResetOnFork ? 1 : 0, true);
-  attrView.setInt32(16, target.schedPolicy === SCHED_OTHER || target.schedPolicy === SCHED_BATCH ? target.nice : 0, true);
+  attrView.setInt32(
+    16,
+    target.schedPolicy === SCHED_OTHER || target.schedPolicy === SCHED_BATCH ? target.nice : 0,
+    true,
+  );
   attrView.setUint32(20, target.schedPriority, true);
   return t.memory.copyOut(addr, attr, 0, n) === n ? 0 : EFAULT;
 }
@@ -199,8 +220,10 @@ export function sys_setpriority(t: Task, which: number, who: number, value: numb
 }
 
 function setNice(t: Task, target: Task, nice: number): number {
-  if (target.creds.ruid !== t.creds.euid && target.creds.euid !== t.creds.euid && !t.creds.hasCap(CAP_SYS_NICE)) return EPERM;
-  if (nice < target.nice && 20 - nice > target.threadGroup.rlimits.soft(RLIMIT_NICE) && !t.creds.hasCap(CAP_SYS_NICE)) return EACCES;
+  if (target.creds.ruid !== t.creds.euid && target.creds.euid !== t.creds.euid && !t.creds.hasCap(CAP_SYS_NICE))
+    return EPERM;
+  if (nice < target.nice && 20 - nice > target.threadGroup.rlimits.soft(RLIMIT_NICE) && !t.creds.hasCap(CAP_SYS_NICE))
+    return EACCES;
   target.nice = nice;
   return 0;
 }

@@ -23,7 +23,13 @@ const MAX_CHAIN = 32768;
 const FILTER_PENALTY = 4;
 
 const AVAILABLE = [
-  sc.SECCOMP_RET_KILL_PROCESS, sc.SECCOMP_RET_KILL_THREAD, sc.SECCOMP_RET_TRAP, sc.SECCOMP_RET_ERRNO, sc.SECCOMP_RET_TRACE, sc.SECCOMP_RET_LOG, sc.SECCOMP_RET_ALLOW,
+  sc.SECCOMP_RET_KILL_PROCESS,
+  sc.SECCOMP_RET_KILL_THREAD,
+  sc.SECCOMP_RET_TRAP,
+  sc.SECCOMP_RET_ERRNO,
+  sc.SECCOMP_RET_TRACE,
+  sc.SECCOMP_RET_LOG,
+  sc.SECCOMP_RET_ALLOW,
 ];
 
 export function sys_seccomp(t: Task, operation: number, flags: number, addr: number): number {

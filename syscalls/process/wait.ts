@@ -6,7 +6,21 @@
  * Linux: kernel/exit.c (kernel_wait4, kernel_waitid)
  */
 import { EAGAIN, EBADF, EFAULT, EINVAL, ERESTARTSYS, ESRCH } from '../../platform/abi/linux/errno.ts';
-import { __WALL, __WCLONE, __WNOTHREAD, P_ALL, P_PGID, P_PID, P_PIDFD, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED } from '../../platform/abi/linux/sched.ts';
+import {
+  __WALL,
+  __WCLONE,
+  __WNOTHREAD,
+  P_ALL,
+  P_PGID,
+  P_PID,
+  P_PIDFD,
+  WCONTINUED,
+  WEXITED,
+  WNOHANG,
+  WNOWAIT,
+  WSTOPPED,
+  WUNTRACED,
+} from '../../platform/abi/linux/sched.ts';
 import { SIGCHLD } from '../../platform/abi/linux/signal.ts';
 import { SigInfo, SIGINFO_SIZE } from '../../sentry/arch/siginfo.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -15,7 +29,12 @@ import { type Blocking, type SyscallReturn, WAKE_SIGNAL } from '../../sentry/wai
 import { writeRusage } from '../time/usage.ts';
 
 /** Tries, then waits; `finish` writes the report out and gives the call's result. */
-function waitFor(t: Task, target: WaitTarget, noHang: boolean, finish: (result: WaitResult | null) => number): SyscallReturn {
+function waitFor(
+  t: Task,
+  target: WaitTarget,
+  noHang: boolean,
+  finish: (result: WaitResult | null) => number,
+): SyscallReturn {
   const first = pollChildren(t, target);
   if (typeof first === 'number') return first;
   if (first !== null || noHang) return finish(first);
@@ -33,7 +52,13 @@ function* waitBlocking(t: Task, target: WaitTarget, finish: (result: WaitResult 
   }
 }
 
-export function sys_wait4(t: Task, pid: number, statusAddr: number, options: number, rusageAddr: number): SyscallReturn {
+export function sys_wait4(
+  t: Task,
+  pid: number,
+  statusAddr: number,
+  options: number,
+  rusageAddr: number,
+): SyscallReturn {
   if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)) !== 0) return EINVAL;
   if (pid === -2147483648) return ESRCH;
   if (rusageAddr !== 0) t.threadGroup.wantsChildUsage = true;
@@ -53,8 +78,16 @@ export function sys_wait4(t: Task, pid: number, statusAddr: number, options: num
   });
 }
 
-export function sys_waitid(t: Task, type: number, id: number, infoAddr: number, options: number, rusageAddr: number): SyscallReturn {
-  if ((options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)) !== 0) return EINVAL;
+export function sys_waitid(
+  t: Task,
+  type: number,
+  id: number,
+  infoAddr: number,
+  options: number,
+  rusageAddr: number,
+): SyscallReturn {
+  if ((options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)) !== 0)
+    return EINVAL;
   if ((options & (WEXITED | WSTOPPED | WCONTINUED)) === 0) return EINVAL;
   if (rusageAddr !== 0) t.threadGroup.wantsChildUsage = true;
   const target: WaitTarget = { type, id, group: null, options };
@@ -72,10 +105,18 @@ export function sys_waitid(t: Task, type: number, id: number, infoAddr: number, 
     target.group = group;
     noHang ||= file.isNonblocking;
   } else if (type !== P_ALL) return EINVAL;
-  return waitFor(t, target, noHang, (result) => reportId(t, result, infoAddr, rusageAddr, type === P_PIDFD && noHang && (options & WNOHANG) === 0));
+  return waitFor(t, target, noHang, (result) =>
+    reportId(t, result, infoAddr, rusageAddr, type === P_PIDFD && noHang && (options & WNOHANG) === 0),
+  );
 }
 
-function reportId(t: Task, result: WaitResult | null, infoAddr: number, rusageAddr: number, isNonblockingPidfd: boolean): number {
+function reportId(
+  t: Task,
+  result: WaitResult | null,
+  infoAddr: number,
+  rusageAddr: number,
+  isNonblockingPidfd: boolean,
+): number {
   if (result === null && isNonblockingPidfd) return EAGAIN;
   if (result !== null && rusageAddr !== 0 && writeRusage(t, rusageAddr, result.usage) !== 0) return EFAULT;
   if (infoAddr === 0) return 0;
@@ -89,4 +130,3 @@ function reportId(t: Task, result: WaitResult | null, infoAddr: number, rusageAd
   }
   return t.memory.copyOut(infoAddr, info.bytes, 0, SIGINFO_SIZE) === SIGINFO_SIZE ? 0 : EFAULT;
 }
-

@@ -40,7 +40,16 @@ import type { Task } from '../../sentry/kernel/task.ts';
 
 /** Flags Linux keeps; unknown ones are cleared so that programs can probe (SA_UNSUPPORTED). */
 const KNOWN_FLAGS =
-  (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND | SA_EXPOSE_TAGBITS | SA_RESTORER) >>> 0;
+  (SA_NOCLDSTOP |
+    SA_NOCLDWAIT |
+    SA_SIGINFO |
+    SA_ONSTACK |
+    SA_RESTART |
+    SA_NODEFER |
+    SA_RESETHAND |
+    SA_EXPOSE_TAGBITS |
+    SA_RESTORER) >>>
+  0;
 const SIGACTION_SIZE = 32;
 const buffer = new Uint8Array(SIGACTION_SIZE);
 const view = new DataView(buffer.buffer);
@@ -64,7 +73,12 @@ export function sys_rt_sigaction(t: Task, signo: number, actAddr: number, oldAdd
     if (signo === SIGKILL || signo === SIGSTOP) return EINVAL;
     const mask = new SigSet(view.getInt32(24, true), view.getInt32(28, true));
     mask.dropUnblockable();
-    handlers.set(signo, { handler: get64(0), flags: (view.getUint32(8, true) & KNOWN_FLAGS) >>> 0, restorer: get64(16), mask });
+    handlers.set(signo, {
+      handler: get64(0),
+      flags: (view.getUint32(8, true) & KNOWN_FLAGS) >>> 0,
+      restorer: get64(16),
+      mask,
+    });
     discardIfIgnored(t, signo);
   }
   if (oldAddr === 0) return 0;
@@ -123,7 +137,11 @@ const stackView = new DataView(stack.buffer);
 
 export function sys_sigaltstack(t: Task, newAddr: number, oldAddr: number): number {
   const sp = t.regs.u64(REG_RSP);
-  const oldStack = { addr: t.altStackAddr, size: t.altStackSize, flags: altStackStatus(t, sp) | (t.altStackFlags & 0x80000000) };
+  const oldStack = {
+    addr: t.altStackAddr,
+    size: t.altStackSize,
+    flags: altStackStatus(t, sp) | (t.altStackFlags & 0x80000000),
+  };
   if (newAddr !== 0) {
     if (t.memory.copyIn(newAddr, stack, 0, 24) !== 24) return EFAULT;
     const addr = stackView.getUint32(0, true) + stackView.getUint32(4, true) * TWO_32;

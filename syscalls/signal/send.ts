@@ -97,7 +97,8 @@ export function sys_rt_sigqueueinfo(t: Task, pid: number, signo: number, addr: n
   if (info === null) return EFAULT;
   const task = t.pidNs.tasks.get(pid);
   // Linux checks the forged code against the caller's own id before it looks the target up.
-  if ((info.code >= 0 || info.code === SI_TKILL) && t.tidIn(t.pidNs) !== pid && task?.threadGroup !== t.threadGroup) return EPERM;
+  if ((info.code >= 0 || info.code === SI_TKILL) && t.tidIn(t.pidNs) !== pid && task?.threadGroup !== t.threadGroup)
+    return EPERM;
   if (task === undefined) return ESRCH;
   if (signo < 0 || signo > NSIG) return EINVAL;
   const denied = checkKill(t, task, signo);

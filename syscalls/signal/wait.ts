@@ -33,7 +33,13 @@ export function sys_rt_sigsuspend(t: Task, addr: number, size: number): SyscallR
   return untilSignal();
 }
 
-export function sys_rt_sigtimedwait(t: Task, setAddr: number, infoAddr: number, timeoutAddr: number, size: number): SyscallReturn {
+export function sys_rt_sigtimedwait(
+  t: Task,
+  setAddr: number,
+  infoAddr: number,
+  timeoutAddr: number,
+  size: number,
+): SyscallReturn {
   if (size !== SIGSET_SIZE) return EINVAL;
   const wanted = new SigSet();
   const err = readSigSet(t.memory, setAddr, wanted);

@@ -23,7 +23,12 @@ interface Entry {
   startNs: number;
 }
 
-const RESTART_NAMES: Record<number, string> = { [-512]: 'ERESTARTSYS', [-513]: 'ERESTARTNOINTR', [-514]: 'ERESTARTNOHAND', [-516]: 'ERESTART_RESTARTBLOCK' };
+const RESTART_NAMES: Record<number, string> = {
+  [-512]: 'ERESTARTSYS',
+  [-513]: 'ERESTARTNOINTR',
+  [-514]: 'ERESTARTNOHAND',
+  [-516]: 'ERESTART_RESTARTBLOCK',
+};
 
 function resultText(result: number): string {
   if (result === -100000) return '?';
@@ -47,7 +52,9 @@ class Strace implements SyscallTracer {
   wrap(row: SyscallRow, fn: SyscallFunction): SyscallFunction {
     return (t, regs) => {
       const values = row.kinds.map((kind, i) => regs[kind.view](ARGUMENT_REGISTERS[i] as number));
-      const text = row.kinds.map((kind, i) => (kind.isOutput === true ? '' : kind.format(t, values[i] as number, values[i + 1] ?? 0)));
+      const text = row.kinds.map((kind, i) =>
+        kind.isOutput === true ? '' : kind.format(t, values[i] as number, values[i + 1] ?? 0),
+      );
       const entry: Entry = { text, values, startNs: this.now() };
       const { tid, comm } = t;
       const result = fn(t, regs);
@@ -75,11 +82,15 @@ class Strace implements SyscallTracer {
   onExit(t: Task, status: number): void {
     this.entries.delete(t);
     const signo = status & 0x7f;
-    this.log(`[${t.tid}:${t.comm}] +++ ${signo === 0 ? `exited with ${status >> 8}` : `killed by ${signalName(signo)}`} +++`);
+    this.log(
+      `[${t.tid}:${t.comm}] +++ ${signo === 0 ? `exited with ${status >> 8}` : `killed by ${signalName(signo)}`} +++`,
+    );
   }
 
   private args(t: Task, row: SyscallRow, entry: Entry, result: number): string {
-    return row.kinds.map((kind, i) => (kind.isOutput === true ? kind.format(t, entry.values[i] as number, result) : entry.text[i])).join(', ');
+    return row.kinds
+      .map((kind, i) => (kind.isOutput === true ? kind.format(t, entry.values[i] as number, result) : entry.text[i]))
+      .join(', ');
   }
 
   private finish(prefix: string, t: Task, row: SyscallRow, entry: Entry, result: number): void {

@@ -19,7 +19,9 @@ const UTS_MAX = 64;
 
 export function sys_uname(t: Task, addr: number): number {
   const out = Buffer.alloc(UTS_FIELD * 6);
-  [UTS_SYSNAME, t.uts.hostname, UTS_RELEASE, UTS_VERSION, UTS_MACHINE, t.uts.domainname].forEach((text, i) => out.write(text.slice(0, UTS_MAX), i * UTS_FIELD, 'latin1'));
+  [UTS_SYSNAME, t.uts.hostname, UTS_RELEASE, UTS_VERSION, UTS_MACHINE, t.uts.domainname].forEach((text, i) =>
+    out.write(text.slice(0, UTS_MAX), i * UTS_FIELD, 'latin1'),
+  );
   return t.memory.copyOut(addr, out, 0, out.length) === out.length ? 0 : EFAULT;
 }
 

@@ -22,6 +22,8 @@ export function decoderFor(row: SyscallRow): SyscallFunction {
     if (!VIEWS.includes(kind.view)) throw new Error(`${row.name}: unknown view ${kind.view}`);
     return `r.${kind.view}(${ARGUMENT_REGISTERS[i]})`;
   });
-  const make = new Function('h', `return (t, r) => h(t, ${reads.join(', ')});`) as (h: SyscallRow['handler']) => SyscallFunction;
+  const make = new Function('h', `return (t, r) => h(t, ${reads.join(', ')});`) as (
+    h: SyscallRow['handler'],
+  ) => SyscallFunction;
   return make(handler);
 }

@@ -30,8 +30,21 @@ export interface SyscallRow {
 }
 
 /** Describes a supported call. `note.partial` says what is missing. */
-export function row<const K extends readonly ArgKind[]>(number: number, name: string, kinds: K, handler: Handler<K>, note?: { partial: string }): SyscallRow {
-  return { number, name, kinds, handler: handler as SyscallRow['handler'], support: note ? 'partial' : 'full', note: note?.partial ?? '' };
+export function row<const K extends readonly ArgKind[]>(
+  number: number,
+  name: string,
+  kinds: K,
+  handler: Handler<K>,
+  note?: { partial: string },
+): SyscallRow {
+  return {
+    number,
+    name,
+    kinds,
+    handler: handler as SyscallRow['handler'],
+    support: note ? 'partial' : 'full',
+    note: note?.partial ?? '',
+  };
 }
 
 /** Describes a call that is not implemented: it returns `errno`, and `why` says so in the table. */

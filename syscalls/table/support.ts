@@ -17,7 +17,12 @@ export interface SupportLine {
 /** One line a system call, by number. */
 export function supportTable(): SupportLine[] {
   const rows = ROWS.filter((row): row is SyscallRow => row !== undefined);
-  return rows.map(({ number, name, support, note, handler }) => ({ number, name, support, note: support === 'none' ? `${errnoName(handler(null as never) as number)}. ${note}` : note }));
+  return rows.map(({ number, name, support, note, handler }) => ({
+    number,
+    name,
+    support,
+    note: support === 'none' ? `${errnoName(handler(null as never) as number)}. ${note}` : note,
+  }));
 }
 
 export type SupportFormat = 'table' | 'json' | 'markdown';
@@ -29,10 +34,14 @@ export function renderSupport(format: SupportFormat): string {
   const count = (support: Support): number => lines.filter((line) => line.support === support).length;
   const summary = `${lines.length} system calls: ${count('full')} full, ${count('partial')} partial, ${count('none')} not implemented`;
   if (format === 'markdown') {
-    const body = lines.map(({ number, name, support, note }) => `| ${number} | ${name} | ${support} | ${note.replace(/\|/g, '\\|')} |`);
+    const body = lines.map(
+      ({ number, name, support, note }) => `| ${number} | ${name} | ${support} | ${note.replace(/\|/g, '\\|')} |`,
+    );
     return [`${summary}.`, '', '| # | name | support | note |', '|---|---|---|---|', ...body, ''].join('\n');
   }
   const width = Math.max(...lines.map(({ name }) => name.length));
-  const body = lines.map(({ number, name, support, note }) => `${String(number).padStart(3)}  ${name.padEnd(width)}  ${support.padEnd(7)}  ${note}`.trimEnd());
+  const body = lines.map(({ number, name, support, note }) =>
+    `${String(number).padStart(3)}  ${name.padEnd(width)}  ${support.padEnd(7)}  ${note}`.trimEnd(),
+  );
   return [...body, '', summary, ''].join('\n');
 }

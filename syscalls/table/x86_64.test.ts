@@ -27,7 +27,7 @@ describe('the system call table', () => {
     for (let nr = 0; nr < functions.length; nr++) expect(typeof functions[nr]).toBe('function');
   });
 
-  it('decoders read each argument with its kind\'s view', () => {
+  it("decoders read each argument with its kind's view", () => {
     const regs = new Registers();
     for (const reg of [REG_RDI, REG_RSI, REG_RDX, REG_R10]) regs.setHalves(reg, -1, -1);
     const seen: number[] = [];

@@ -21,7 +21,8 @@ import { processRows } from './x86_64_process.ts';
 function assemble(): SyscallRow[] {
   const rows: SyscallRow[] = [];
   for (const row of [...processRows, ...fileRows, ...memoryRows, ...ipcRows, ...pollNetRows]) {
-    if (SYSCALL_NAMES.get(row.number) !== row.name) throw new Error(`system call ${row.number} is ${SYSCALL_NAMES.get(row.number)}, not ${row.name}`);
+    if (SYSCALL_NAMES.get(row.number) !== row.name)
+      throw new Error(`system call ${row.number} is ${SYSCALL_NAMES.get(row.number)}, not ${row.name}`);
     if (rows[row.number] !== undefined) throw new Error(`two rows for system call ${row.number} (${row.name})`);
     rows[row.number] = row;
   }

@@ -3,7 +3,22 @@
 /**
  * Rows of processes, signals, time, identity and the system.
  */
-import { Addr, Choice, Fd, Flags, FlagSet, Int, OutBuffer, PathName, Pid, Signal, Size, StringArray, UInt, DirFd } from '../args/kinds.ts';
+import {
+  Addr,
+  Choice,
+  Fd,
+  Flags,
+  FlagSet,
+  Int,
+  OutBuffer,
+  PathName,
+  Pid,
+  Signal,
+  Size,
+  StringArray,
+  UInt,
+  DirFd,
+} from '../args/kinds.ts';
 import { sys_futex, sys_futex_waitv } from '../ipc/futex.ts';
 import { sys_capget, sys_capset } from '../process/capabilities.ts';
 import { sys_execve, sys_execveat } from '../process/exec.ts';
@@ -16,7 +31,13 @@ import { sys_arch_prctl, sys_personality, sys_prctl } from '../process/prctl.ts'
 import { sys_seccomp } from '../process/seccomp.ts';
 import * as sched from '../process/sched.ts';
 import { sys_wait4, sys_waitid } from '../process/wait.ts';
-import { sys_rt_sigaction, sys_rt_sigpending, sys_rt_sigprocmask, sys_rt_sigreturn, sys_sigaltstack } from '../signal/action.ts';
+import {
+  sys_rt_sigaction,
+  sys_rt_sigpending,
+  sys_rt_sigprocmask,
+  sys_rt_sigreturn,
+  sys_sigaltstack,
+} from '../signal/action.ts';
 import { sys_kill, sys_rt_sigqueueinfo, sys_rt_tgsigqueueinfo, sys_tgkill, sys_tkill } from '../signal/send.ts';
 import { sys_pause, sys_rt_sigsuspend, sys_rt_sigtimedwait } from '../signal/wait.ts';
 import * as system from '../system/system.ts';
@@ -27,30 +48,96 @@ import { sys_getrusage, sys_times } from '../time/usage.ts';
 import { row, type SyscallRow } from './row.ts';
 
 const CloneFlags = FlagSet('CloneFlags', 'u64', [
-  ['CLONE_VM', 0x100], ['CLONE_FS', 0x200], ['CLONE_FILES', 0x400], ['CLONE_SIGHAND', 0x800], ['CLONE_PIDFD', 0x1000], ['CLONE_VFORK', 0x4000],
-  ['CLONE_PARENT', 0x8000], ['CLONE_THREAD', 0x10000], ['CLONE_NEWNS', 0x20000], ['CLONE_SYSVSEM', 0x40000], ['CLONE_SETTLS', 0x80000],
-  ['CLONE_PARENT_SETTID', 0x100000], ['CLONE_CHILD_CLEARTID', 0x200000], ['CLONE_DETACHED', 0x400000], ['CLONE_CHILD_SETTID', 0x1000000],
-  ['CLONE_NEWCGROUP', 0x2000000], ['CLONE_NEWUTS', 0x4000000], ['CLONE_NEWIPC', 0x8000000], ['CLONE_NEWUSER', 0x10000000], ['CLONE_NEWPID', 0x20000000],
-  ['CLONE_NEWNET', 0x40000000], ['CLONE_IO', 0x80000000], ['SIGCHLD', 17],
+  ['CLONE_VM', 0x100],
+  ['CLONE_FS', 0x200],
+  ['CLONE_FILES', 0x400],
+  ['CLONE_SIGHAND', 0x800],
+  ['CLONE_PIDFD', 0x1000],
+  ['CLONE_VFORK', 0x4000],
+  ['CLONE_PARENT', 0x8000],
+  ['CLONE_THREAD', 0x10000],
+  ['CLONE_NEWNS', 0x20000],
+  ['CLONE_SYSVSEM', 0x40000],
+  ['CLONE_SETTLS', 0x80000],
+  ['CLONE_PARENT_SETTID', 0x100000],
+  ['CLONE_CHILD_CLEARTID', 0x200000],
+  ['CLONE_DETACHED', 0x400000],
+  ['CLONE_CHILD_SETTID', 0x1000000],
+  ['CLONE_NEWCGROUP', 0x2000000],
+  ['CLONE_NEWUTS', 0x4000000],
+  ['CLONE_NEWIPC', 0x8000000],
+  ['CLONE_NEWUSER', 0x10000000],
+  ['CLONE_NEWPID', 0x20000000],
+  ['CLONE_NEWNET', 0x40000000],
+  ['CLONE_IO', 0x80000000],
+  ['SIGCHLD', 17],
 ]);
 const WaitOptions = FlagSet('WaitOptions', 'i32', [
-  ['WNOHANG', 1], ['WSTOPPED', 2], ['WEXITED', 4], ['WCONTINUED', 8], ['WNOWAIT', 0x1000000], ['__WNOTHREAD', 0x20000000], ['__WALL', 0x40000000],
+  ['WNOHANG', 1],
+  ['WSTOPPED', 2],
+  ['WEXITED', 4],
+  ['WCONTINUED', 8],
+  ['WNOWAIT', 0x1000000],
+  ['__WNOTHREAD', 0x20000000],
+  ['__WALL', 0x40000000],
 ]);
-const How = Choice('How', 'i32', [['SIG_BLOCK', 0], ['SIG_UNBLOCK', 1], ['SIG_SETMASK', 2]]);
+const How = Choice('How', 'i32', [
+  ['SIG_BLOCK', 0],
+  ['SIG_UNBLOCK', 1],
+  ['SIG_SETMASK', 2],
+]);
 const FutexOp = Choice('FutexOp', 'i32', [
-  ['FUTEX_WAIT', 0], ['FUTEX_WAKE', 1], ['FUTEX_REQUEUE', 3], ['FUTEX_CMP_REQUEUE', 4], ['FUTEX_WAKE_OP', 5], ['FUTEX_WAIT_PRIVATE', 128],
-  ['FUTEX_WAKE_PRIVATE', 129], ['FUTEX_REQUEUE_PRIVATE', 131], ['FUTEX_CMP_REQUEUE_PRIVATE', 132], ['FUTEX_WAKE_OP_PRIVATE', 133], ['FUTEX_LOCK_PI_PRIVATE', 134],
-  ['FUTEX_UNLOCK_PI_PRIVATE', 135], ['FUTEX_WAIT_BITSET_PRIVATE', 137], ['FUTEX_WAKE_BITSET_PRIVATE', 138], ['FUTEX_WAIT_BITSET_PRIVATE|FUTEX_CLOCK_REALTIME', 393],
+  ['FUTEX_WAIT', 0],
+  ['FUTEX_WAKE', 1],
+  ['FUTEX_REQUEUE', 3],
+  ['FUTEX_CMP_REQUEUE', 4],
+  ['FUTEX_WAKE_OP', 5],
+  ['FUTEX_WAIT_PRIVATE', 128],
+  ['FUTEX_WAKE_PRIVATE', 129],
+  ['FUTEX_REQUEUE_PRIVATE', 131],
+  ['FUTEX_CMP_REQUEUE_PRIVATE', 132],
+  ['FUTEX_WAKE_OP_PRIVATE', 133],
+  ['FUTEX_LOCK_PI_PRIVATE', 134],
+  ['FUTEX_UNLOCK_PI_PRIVATE', 135],
+  ['FUTEX_WAIT_BITSET_PRIVATE', 137],
+  ['FUTEX_WAKE_BITSET_PRIVATE', 138],
+  ['FUTEX_WAIT_BITSET_PRIVATE|FUTEX_CLOCK_REALTIME', 393],
 ]);
 const ClockId = Choice('ClockId', 'i32', [
-  ['CLOCK_REALTIME', 0], ['CLOCK_MONOTONIC', 1], ['CLOCK_PROCESS_CPUTIME_ID', 2], ['CLOCK_THREAD_CPUTIME_ID', 3], ['CLOCK_MONOTONIC_RAW', 4],
-  ['CLOCK_REALTIME_COARSE', 5], ['CLOCK_MONOTONIC_COARSE', 6], ['CLOCK_BOOTTIME', 7], ['CLOCK_TAI', 11],
+  ['CLOCK_REALTIME', 0],
+  ['CLOCK_MONOTONIC', 1],
+  ['CLOCK_PROCESS_CPUTIME_ID', 2],
+  ['CLOCK_THREAD_CPUTIME_ID', 3],
+  ['CLOCK_MONOTONIC_RAW', 4],
+  ['CLOCK_REALTIME_COARSE', 5],
+  ['CLOCK_MONOTONIC_COARSE', 6],
+  ['CLOCK_BOOTTIME', 7],
+  ['CLOCK_TAI', 11],
 ]);
 const Resource = Choice('Resource', 'u32', [
-  ['RLIMIT_CPU', 0], ['RLIMIT_FSIZE', 1], ['RLIMIT_DATA', 2], ['RLIMIT_STACK', 3], ['RLIMIT_CORE', 4], ['RLIMIT_RSS', 5], ['RLIMIT_NPROC', 6], ['RLIMIT_NOFILE', 7],
-  ['RLIMIT_MEMLOCK', 8], ['RLIMIT_AS', 9], ['RLIMIT_LOCKS', 10], ['RLIMIT_SIGPENDING', 11], ['RLIMIT_MSGQUEUE', 12], ['RLIMIT_NICE', 13], ['RLIMIT_RTPRIO', 14], ['RLIMIT_RTTIME', 15],
+  ['RLIMIT_CPU', 0],
+  ['RLIMIT_FSIZE', 1],
+  ['RLIMIT_DATA', 2],
+  ['RLIMIT_STACK', 3],
+  ['RLIMIT_CORE', 4],
+  ['RLIMIT_RSS', 5],
+  ['RLIMIT_NPROC', 6],
+  ['RLIMIT_NOFILE', 7],
+  ['RLIMIT_MEMLOCK', 8],
+  ['RLIMIT_AS', 9],
+  ['RLIMIT_LOCKS', 10],
+  ['RLIMIT_SIGPENDING', 11],
+  ['RLIMIT_MSGQUEUE', 12],
+  ['RLIMIT_NICE', 13],
+  ['RLIMIT_RTPRIO', 14],
+  ['RLIMIT_RTTIME', 15],
 ]);
-const ArchOperation = Choice('ArchOperation', 'i32', [['ARCH_SET_GS', 0x1001], ['ARCH_SET_FS', 0x1002], ['ARCH_GET_FS', 0x1003], ['ARCH_GET_GS', 0x1004]]);
+const ArchOperation = Choice('ArchOperation', 'i32', [
+  ['ARCH_SET_GS', 0x1001],
+  ['ARCH_SET_FS', 0x1002],
+  ['ARCH_GET_FS', 0x1003],
+  ['ARCH_GET_GS', 0x1004],
+]);
 
 const HOST_SCHEDULES = { partial: 'Kept and reported; the host schedules the threads.' };
 const NAMESPACES = { partial: 'Mount, UTS, IPC and pid namespaces; user, network and time namespaces return EPERM.' };
@@ -78,7 +165,9 @@ const lifeRows: readonly SyscallRow[] = [
   row(59, 'execve', [PathName, StringArray, StringArray], sys_execve),
   row(60, 'exit', [Int], life.sys_exit),
   row(61, 'wait4', [Pid, Addr, WaitOptions, Addr], sys_wait4),
-  row(202, 'futex', [Addr, FutexOp, UInt, Addr, Addr, UInt], sys_futex, { partial: 'FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI return ENOSYS; PI locks do not lend priority.' }),
+  row(202, 'futex', [Addr, FutexOp, UInt, Addr, Addr, UInt], sys_futex, {
+    partial: 'FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI return ENOSYS; PI locks do not lend priority.',
+  }),
   row(218, 'set_tid_address', [Addr], life.sys_set_tid_address),
   row(219, 'restart_syscall', [], sys_restart_syscall),
   row(231, 'exit_group', [Int], life.sys_exit_group),
@@ -128,7 +217,9 @@ const idRows: readonly SyscallRow[] = [
 const attributeRows: readonly SyscallRow[] = [
   row(24, 'sched_yield', [], sched.sys_sched_yield),
   row(97, 'getrlimit', [Resource, Addr], sys_getrlimit),
-  row(135, 'personality', [UInt], sys_personality, { partial: 'ADDR_NO_RANDOMIZE acts; other personalities are kept and reported.' }),
+  row(135, 'personality', [UInt], sys_personality, {
+    partial: 'ADDR_NO_RANDOMIZE acts; other personalities are kept and reported.',
+  }),
   row(140, 'getpriority', [Int, Int], sched.sys_getpriority),
   row(141, 'setpriority', [Int, Int, Int], sched.sys_setpriority, HOST_SCHEDULES),
   row(142, 'sched_setparam', [Pid, Addr], sched.sys_sched_setparam, HOST_SCHEDULES),
@@ -138,7 +229,9 @@ const attributeRows: readonly SyscallRow[] = [
   row(146, 'sched_get_priority_max', [Int], sched.sys_sched_get_priority_max),
   row(147, 'sched_get_priority_min', [Int], sched.sys_sched_get_priority_min),
   row(148, 'sched_rr_get_interval', [Pid, Addr], sched.sys_sched_rr_get_interval),
-  row(157, 'prctl', [Int, Size, Size, Size, Size], sys_prctl, { partial: 'PR_SET_MM and speculation controls are refused as by a kernel built without them.' }),
+  row(157, 'prctl', [Int, Size, Size, Size, Size], sys_prctl, {
+    partial: 'PR_SET_MM and speculation controls are refused as by a kernel built without them.',
+  }),
   row(158, 'arch_prctl', [ArchOperation, Addr], sys_arch_prctl),
   row(160, 'setrlimit', [Resource, Addr], sys_setrlimit),
   row(203, 'sched_setaffinity', [Pid, UInt, Addr], sched.sys_sched_setaffinity, HOST_SCHEDULES),
@@ -146,7 +239,9 @@ const attributeRows: readonly SyscallRow[] = [
   row(251, 'ioprio_set', [Int, Int, Int], sched.sys_ioprio_set, HOST_SCHEDULES),
   row(252, 'ioprio_get', [Int, Int], sched.sys_ioprio_get),
   row(302, 'prlimit64', [Pid, Resource, Addr, Addr], sys_prlimit64),
-  row(317, 'seccomp', [UInt, Flags, Addr], sys_seccomp, { partial: 'No notification descriptors (SECCOMP_FILTER_FLAG_NEW_LISTENER).' }),
+  row(317, 'seccomp', [UInt, Flags, Addr], sys_seccomp, {
+    partial: 'No notification descriptors (SECCOMP_FILTER_FLAG_NEW_LISTENER).',
+  }),
   row(314, 'sched_setattr', [Pid, Addr, UInt], sched.sys_sched_setattr, HOST_SCHEDULES),
   row(315, 'sched_getattr', [Pid, Addr, UInt, UInt], sched.sys_sched_getattr),
 ];
@@ -159,17 +254,19 @@ const timeRows: readonly SyscallRow[] = [
   row(96, 'gettimeofday', [Addr, Addr], clock.sys_gettimeofday),
   row(98, 'getrusage', [Int, Addr], sys_getrusage, { partial: 'CPU times and resident size; other counters are 0.' }),
   row(100, 'times', [Addr], sys_times),
-  row(159, 'adjtimex', [Addr], clock.sys_adjtimex, { partial: 'Reading only: the clocks are the host\'s.' }),
+  row(159, 'adjtimex', [Addr], clock.sys_adjtimex, { partial: "Reading only: the clocks are the host's." }),
   row(201, 'time', [Addr], clock.sys_time),
   row(222, 'timer_create', [ClockId, Addr, Addr], timers.sys_timer_create),
   row(223, 'timer_settime', [Int, Flags, Addr, Addr], timers.sys_timer_settime),
   row(224, 'timer_gettime', [Int, Addr], timers.sys_timer_gettime),
   row(225, 'timer_getoverrun', [Int], timers.sys_timer_getoverrun),
   row(226, 'timer_delete', [Int], timers.sys_timer_delete),
-  row(227, 'clock_settime', [ClockId, Addr], clock.sys_clock_settime, { partial: 'EPERM: the clocks are the host\'s.' }),
+  row(227, 'clock_settime', [ClockId, Addr], clock.sys_clock_settime, { partial: "EPERM: the clocks are the host's." }),
   row(228, 'clock_gettime', [ClockId, Addr], clock.sys_clock_gettime),
   row(229, 'clock_getres', [ClockId, Addr], clock.sys_clock_getres),
-  row(305, 'clock_adjtime', [ClockId, Addr], clock.sys_clock_adjtime, { partial: 'Reading only: the clocks are the host\'s.' }),
+  row(305, 'clock_adjtime', [ClockId, Addr], clock.sys_clock_adjtime, {
+    partial: "Reading only: the clocks are the host's.",
+  }),
   row(230, 'clock_nanosleep', [ClockId, Flags, Addr, Addr], sys_clock_nanosleep),
 ];
 
@@ -179,10 +276,20 @@ const systemRows: readonly SyscallRow[] = [
   row(103, 'syslog', [Int, Addr, Int], system.sys_syslog, { partial: 'The kernel log is empty.' }),
   row(170, 'sethostname', [PathName, Int], system.sys_sethostname),
   row(171, 'setdomainname', [PathName, Int], system.sys_setdomainname),
-  row(309, 'getcpu', [Addr, Addr, Addr], system.sys_getcpu, { partial: 'Reports the first processor the thread may run on.' }),
+  row(309, 'getcpu', [Addr, Addr, Addr], system.sys_getcpu, {
+    partial: 'Reports the first processor the thread may run on.',
+  }),
   row(318, 'getrandom', [OutBuffer, Size, Flags], system.sys_getrandom),
-  row(324, 'membarrier', [Int, UInt], system.sys_membarrier, { partial: 'Only MEMBARRIER_CMD_QUERY and, in single-threaded processes, MEMBARRIER_CMD_GLOBAL.' }),
+  row(324, 'membarrier', [Int, UInt], system.sys_membarrier, {
+    partial: 'Only MEMBARRIER_CMD_QUERY and, in single-threaded processes, MEMBARRIER_CMD_GLOBAL.',
+  }),
 ];
 
-export const processRows: readonly SyscallRow[] = [...signalRows, ...lifeRows, ...idRows, ...attributeRows, ...timeRows, ...systemRows];
-
+export const processRows: readonly SyscallRow[] = [
+  ...signalRows,
+  ...lifeRows,
+  ...idRows,
+  ...attributeRows,
+  ...timeRows,
+  ...systemRows,
+];

@@ -43,7 +43,8 @@ export function sys_clock_getres(t: Task, id: number, addr: number): number {
 }
 
 export function sys_clock_settime(t: Task, id: number, addr: number): number {
-  if (id !== CLOCK_REALTIME) return clockSource(t, id) === null ? EINVAL : id < 0 || id === 2 || id === 3 ? EPERM : EINVAL;
+  if (id !== CLOCK_REALTIME)
+    return clockSource(t, id) === null ? EINVAL : id < 0 || id === 2 || id === 3 ? EPERM : EINVAL;
   const err = readSpec(t, addr);
   if (err !== 0) return err;
   return isValidSpec() ? EPERM : EINVAL;
@@ -95,4 +96,3 @@ export function sys_time(t: Task, addr: number): number {
   const seconds = t.kernel.clock.realtimeSeconds();
   return addr !== 0 && t.memory.writeU64(addr, seconds) !== 0 ? EFAULT : seconds;
 }
-

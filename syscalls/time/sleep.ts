@@ -5,8 +5,22 @@
  *
  * Linux: kernel/time/hrtimer.c (hrtimer_nanosleep), kernel/time/posix-timers.c, kernel/signal.c (restart_syscall)
  */
-import { EFAULT, EINTR, EINVAL, EOPNOTSUPP, ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from '../../platform/abi/linux/errno.ts';
-import { CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC, TIMER_ABSTIME } from '../../platform/abi/linux/time.ts';
+import {
+  EFAULT,
+  EINTR,
+  EINVAL,
+  EOPNOTSUPP,
+  ERESTART_RESTARTBLOCK,
+  ERESTARTNOHAND,
+} from '../../platform/abi/linux/errno.ts';
+import {
+  CLOCK_MONOTONIC_COARSE,
+  CLOCK_MONOTONIC_RAW,
+  CLOCK_REALTIME_COARSE,
+  CLOCK_THREAD_CPUTIME_ID,
+  NSEC_PER_SEC,
+  TIMER_ABSTIME,
+} from '../../platform/abi/linux/time.ts';
 import { type ClockSource, clockSource } from '../../sentry/kernel/timers/clock_source.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL } from '../../sentry/wait/blocking.ts';
@@ -48,10 +62,22 @@ function sleepFor(t: Task, clock: ClockSource, remAddr: number): SyscallReturn {
   return sleepRelative(t, clock, clock.nowNs() + spec.sec * NSEC_PER_SEC + spec.nsec, remAddr);
 }
 
-export function sys_clock_nanosleep(t: Task, id: number, flags: number, reqAddr: number, remAddr: number): SyscallReturn {
+export function sys_clock_nanosleep(
+  t: Task,
+  id: number,
+  flags: number,
+  reqAddr: number,
+  remAddr: number,
+): SyscallReturn {
   const clock = clockSource(t, id);
   if (clock === null) return EINVAL;
-  if (id === CLOCK_THREAD_CPUTIME_ID || id === CLOCK_MONOTONIC_RAW || id === CLOCK_MONOTONIC_COARSE || id === CLOCK_REALTIME_COARSE) return EOPNOTSUPP;
+  if (
+    id === CLOCK_THREAD_CPUTIME_ID ||
+    id === CLOCK_MONOTONIC_RAW ||
+    id === CLOCK_MONOTONIC_COARSE ||
+    id === CLOCK_REALTIME_COARSE
+  )
+    return EOPNOTSUPP;
   const err = readSpec(t, reqAddr);
   if (err !== 0) return err;
   if (!isValidSpec()) return EINVAL;
@@ -66,7 +92,10 @@ export function sys_clock_nanosleep(t: Task, id: number, flags: number, reqAddr:
     return sleepAbsolute(() => until() <= t.kernel.clock.monotonicNs(), until);
   }
   const deadlineNs = sec * NSEC_PER_SEC + nsec;
-  return sleepAbsolute(() => clock.nowNs() >= deadlineNs, () => clock.monotonicFor(deadlineNs));
+  return sleepAbsolute(
+    () => clock.nowNs() >= deadlineNs,
+    () => clock.monotonicFor(deadlineNs),
+  );
 }
 
 export function sys_restart_syscall(t: Task): SyscallReturn {
@@ -74,4 +103,3 @@ export function sys_restart_syscall(t: Task): SyscallReturn {
   t.restart = null;
   return restart === null ? EINTR : restart(t);
 }
-

@@ -7,7 +7,16 @@
  */
 import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP } from '../../platform/abi/linux/errno.ts';
 import { NSIG, SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID } from '../../platform/abi/linux/signal.ts';
-import { CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, NSEC_PER_SEC, TIMER_ABSTIME } from '../../platform/abi/linux/time.ts';
+import {
+  CLOCK_MONOTONIC_COARSE,
+  CLOCK_MONOTONIC_RAW,
+  CLOCK_REALTIME_COARSE,
+  ITIMER_PROF,
+  ITIMER_REAL,
+  ITIMER_VIRTUAL,
+  NSEC_PER_SEC,
+  TIMER_ABSTIME,
+} from '../../platform/abi/linux/time.ts';
 import { RLIMIT_SIGPENDING } from '../../sentry/kernel/process/rlimits.ts';
 import { clockSource } from '../../sentry/kernel/timers/clock_source.ts';
 import type { IntervalTimer } from '../../sentry/kernel/timers/interval_timer.ts';
@@ -68,7 +77,8 @@ export function sys_setitimer(t: Task, which: number, newAddr: number, oldAddr: 
   let valueNs = 0;
   if (newAddr !== 0) {
     if (t.memory.copyIn(newAddr, buffer, 0, 32) !== 32) return EFAULT;
-    for (let at = 0; at < 32; at += 16) if (get64(at) < 0 || get64(at + 8) < 0 || get64(at + 8) >= 1_000_000) return EINVAL;
+    for (let at = 0; at < 32; at += 16)
+      if (get64(at) < 0 || get64(at + 8) < 0 || get64(at + 8) >= 1_000_000) return EINVAL;
     intervalNs = get64(0) * NSEC_PER_SEC + get64(8) * USEC;
     valueNs = get64(16) * NSEC_PER_SEC + get64(24) * USEC;
   }
@@ -84,7 +94,13 @@ export function sys_setitimer(t: Task, which: number, newAddr: number, oldAddr: 
 function readSigEvent(t: Task, addr: number, id: number): SigEvent | number {
   if (addr === 0) return { notify: SIGEV_SIGNAL, signo: SIGALRM, valueLo: id, valueHi: 0, task: null };
   if (t.memory.copyIn(addr, buffer, 0, 64) !== 64) return EFAULT;
-  const event: SigEvent = { valueLo: view.getUint32(0, true), valueHi: view.getUint32(4, true), signo: view.getInt32(8, true), notify: view.getInt32(12, true), task: null };
+  const event: SigEvent = {
+    valueLo: view.getUint32(0, true),
+    valueHi: view.getUint32(4, true),
+    signo: view.getInt32(8, true),
+    notify: view.getInt32(12, true),
+    task: null,
+  };
   if (event.notify === (SIGEV_SIGNAL | SIGEV_THREAD_ID)) {
     const task = t.pidNs.tasks.get(view.getInt32(16, true));
     if (task === undefined || task.threadGroup !== t.threadGroup) return EINVAL;
@@ -97,7 +113,8 @@ function readSigEvent(t: Task, addr: number, id: number): SigEvent | number {
 export function sys_timer_create(t: Task, clockId: number, eventAddr: number, idAddr: number): number {
   const clock = clockSource(t, clockId);
   if (clock === null) return EINVAL;
-  if (clockId === CLOCK_MONOTONIC_RAW || clockId === CLOCK_MONOTONIC_COARSE || clockId === CLOCK_REALTIME_COARSE) return EOPNOTSUPP;
+  if (clockId === CLOCK_MONOTONIC_RAW || clockId === CLOCK_MONOTONIC_COARSE || clockId === CLOCK_REALTIME_COARSE)
+    return EOPNOTSUPP;
   const timers = timersOf(t.kernel, t.threadGroup);
   if (timers.posix.size >= Math.min(t.threadGroup.rlimits.soft(RLIMIT_SIGPENDING), MAX_TIMERS)) return EAGAIN;
   const id = timers.newId();

@@ -83,7 +83,11 @@ function isValid(program: Uint32Array, pc: number, count: number): boolean {
   const kind = code & 7;
   const operation = code & 0xf0;
   if ((code & ~0xff) !== 0) return false;
-  if (kind === ALU && ALU_OPS.includes(operation)) return !(operation === 0x30 && (code & BPF_X) === 0 && k === 0) && !((operation === 0x60 || operation === 0x70) && (code & BPF_X) === 0 && k >= 32);
+  if (kind === ALU && ALU_OPS.includes(operation))
+    return (
+      !(operation === 0x30 && (code & BPF_X) === 0 && k === 0) &&
+      !((operation === 0x60 || operation === 0x70) && (code & BPF_X) === 0 && k >= 32)
+    );
   if (kind === JMP && JMP_OPS.includes(operation)) return pc + jt + 1 < count && pc + jf + 1 < count;
   return false;
 }
@@ -175,7 +179,8 @@ export function runFilter(program: BpfProgram, data: Uint32Array): number {
       default:
     }
     const operand = (code & BPF_X) !== 0 ? x : k;
-    if ((code & 7) === JMP) at += (jumps(code & 0xf0, a, operand) ? (program[at + 1] as number) : (program[at + 2] as number)) * 4;
+    if ((code & 7) === JMP)
+      at += (jumps(code & 0xf0, a, operand) ? (program[at + 1] as number) : (program[at + 2] as number)) * 4;
     else {
       // Division by zero ends the program with 0 (kill).
       if ((code & 0xf0) === 0x30 && operand === 0) return 0;

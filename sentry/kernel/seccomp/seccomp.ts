@@ -9,7 +9,17 @@
  */
 import { ENOSYS } from '../../../platform/abi/linux/errno.ts';
 import { SIGKILL, SIGSYS } from '../../../platform/abi/linux/signal.ts';
-import { REG_R10, REG_R8, REG_R9, REG_RAX, REG_RDI, REG_RDX, REG_RIP, REG_RSI, type Registers } from '../../../platform/registers.ts';
+import {
+  REG_R10,
+  REG_R8,
+  REG_R9,
+  REG_RAX,
+  REG_RDI,
+  REG_RDX,
+  REG_RIP,
+  REG_RSI,
+  type Registers,
+} from '../../../platform/registers.ts';
 import { makeSigInfo } from '../../arch/siginfo.ts';
 import { dieOfSignal, forceSignal } from '../signal/deliver.ts';
 import type { Task } from '../task.ts';

@@ -6,8 +6,26 @@
  * Linux:      kernel/signal.c (get_signal), arch/x86/kernel/signal.c (arch_do_signal_or_restart, handle_signal)
  * Invariants: when deliverSignals() returns true rax holds no internal restart code and `attention` is zero.
  */
-import { EINTR, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS } from '../../../platform/abi/linux/errno.ts';
-import { SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_RESTORER, SI_KERNEL, SIG_DFL, SIG_IGN, SIGSEGV, SIGSTOP, SS_AUTODISARM } from '../../../platform/abi/linux/signal.ts';
+import {
+  EINTR,
+  ERESTART_RESTARTBLOCK,
+  ERESTARTNOHAND,
+  ERESTARTNOINTR,
+  ERESTARTSYS,
+} from '../../../platform/abi/linux/errno.ts';
+import {
+  SA_NODEFER,
+  SA_ONSTACK,
+  SA_RESETHAND,
+  SA_RESTART,
+  SA_RESTORER,
+  SI_KERNEL,
+  SIG_DFL,
+  SIG_IGN,
+  SIGSEGV,
+  SIGSTOP,
+  SS_AUTODISARM,
+} from '../../../platform/abi/linux/signal.ts';
 import type { PlatformThread } from '../../../platform/platform.ts';
 import { REG_RAX, REG_RIP, REG_RSP } from '../../../platform/registers.ts';
 import { makeSigInfo, type SigInfo } from '../../arch/siginfo.ts';

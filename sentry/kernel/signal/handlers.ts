@@ -43,7 +43,8 @@ export interface SigAction {
 export type DefaultAction = 'terminate' | 'core' | 'ignore' | 'stop' | 'continue';
 
 const DEFAULTS: DefaultAction[] = new Array<DefaultAction>(NSIG + 1).fill('terminate');
-for (const signo of [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS]) DEFAULTS[signo] = 'core';
+for (const signo of [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS])
+  DEFAULTS[signo] = 'core';
 for (const signo of [SIGCHLD, SIGURG, SIGWINCH]) DEFAULTS[signo] = 'ignore';
 for (const signo of [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU]) DEFAULTS[signo] = 'stop';
 DEFAULTS[SIGCONT] = 'continue';
@@ -72,7 +73,9 @@ export class SignalHandlers {
   /** True when `signo` would be thrown away: SIG_IGN, or SIG_DFL with an ignoring default. */
   isIgnored(signo: number): boolean {
     const handler = this.get(signo).handler;
-    return handler === SIG_IGN || (handler === SIG_DFL && (DEFAULTS[signo] === 'ignore' || DEFAULTS[signo] === 'continue'));
+    return (
+      handler === SIG_IGN || (handler === SIG_DFL && (DEFAULTS[signo] === 'ignore' || DEFAULTS[signo] === 'continue'))
+    );
   }
 
   clone(): SignalHandlers {

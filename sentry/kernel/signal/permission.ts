@@ -16,7 +16,8 @@ export function checkKill(t: Task, target: Task, signo: number): number {
   if (target.threadGroup === t.threadGroup) return 0;
   const own = t.creds;
   const other = target.creds;
-  if (own.euid === other.suid || own.euid === other.ruid || own.ruid === other.suid || own.ruid === other.ruid) return 0;
+  if (own.euid === other.suid || own.euid === other.ruid || own.ruid === other.suid || own.ruid === other.ruid)
+    return 0;
   if (own.hasCap(CAP_KILL)) return 0;
   if (signo === SIGCONT && t.threadGroup.session === target.threadGroup.session) return 0;
   return EPERM;

@@ -27,7 +27,15 @@ import { SigSet } from '../../arch/sigset.ts';
 import type { ProcessGroup } from '../process/process_group.ts';
 import { RLIMIT_SIGPENDING } from '../process/rlimits.ts';
 import type { ThreadGroup } from '../process/thread_group.ts';
-import { ATTENTION_EXIT, ATTENTION_SIGNAL, ATTENTION_STOP, TASK_STOPPED, TASK_USER, TASK_KERNEL, type Task } from '../task.ts';
+import {
+  ATTENTION_EXIT,
+  ATTENTION_SIGNAL,
+  ATTENTION_STOP,
+  TASK_STOPPED,
+  TASK_USER,
+  TASK_KERNEL,
+  type Task,
+} from '../task.ts';
 import { notifyParentOfStop } from '../task_stop.ts';
 import { signalWake } from '../task_wait.ts';
 import { defaultAction } from './handlers.ts';
@@ -110,7 +118,13 @@ export function sendToProcessGroup(group: ProcessGroup, signo: number): void {
   for (const member of [...group.members]) sendToGroup(member, makeSigInfo(signo, SI_KERNEL));
 }
 
-function send(t: Task, pending: PendingSignals, info: SigInfo, options: SendOptions, type: 'thread' | 'process'): number {
+function send(
+  t: Task,
+  pending: PendingSignals,
+  info: SigInfo,
+  options: SendOptions,
+  type: 'thread' | 'process',
+): number {
   const { signo } = info;
   const group = t.threadGroup;
   if (!prepare(t, signo, options.force === true)) {
@@ -205,7 +219,9 @@ function complete(t: Task, signo: number, type: 'thread' | 'process'): void {
   }
   if (target === null) return;
   const action = defaultAction(signo);
-  const isFatal = signo === SIGKILL || (group.handlers.get(signo).handler === SIG_DFL && action === 'terminate' && !target.blocked.has(signo));
+  const isFatal =
+    signo === SIGKILL ||
+    (group.handlers.get(signo).handler === SIG_DFL && action === 'terminate' && !target.blocked.has(signo));
   if (isFatal && target.savedMask?.has(signo) !== true) {
     beginGroupExit(group, signo);
     return;

@@ -37,8 +37,20 @@ export function fakeMachine(syscalls: SyscallTable, script: Script): FakeMachine
   new ProcessGroup(group, new Session(group)).add(group);
   group.hasExeced = true;
   const init = new Task({
-    kernel, pids: group.pids, pidNs: kernel.pidNs, group, thread: space.leader, mm, fdTable: new FdTable(), fsContext: new FsContext(place, place, 0o22),
-    mountNs: { users: 1000 } as never, uts: kernel.uts, ipcNs: kernel.ipcNs, creds: rootCredentials(kernel.userNs), affinity: new Uint8Array([3]), startTimeNs: 0,
+    kernel,
+    pids: group.pids,
+    pidNs: kernel.pidNs,
+    group,
+    thread: space.leader,
+    mm,
+    fdTable: new FdTable(),
+    fsContext: new FsContext(place, place, 0o22),
+    mountNs: { users: 1000 } as never,
+    uts: kernel.uts,
+    ipcNs: kernel.ipcNs,
+    creds: rootCredentials(kernel.userNs),
+    affinity: new Uint8Array([3]),
+    startTimeNs: 0,
   });
   registerTask(kernel, init);
   group.leader = init;

@@ -19,7 +19,19 @@ import {
   type PlatformThread,
   type UserMemory,
 } from '../../../platform/platform.ts';
-import { REG_ORIG_RAX, REG_R10, REG_R8, REG_R9, REG_RAX, REG_RDI, REG_RDX, REG_RIP, REG_RSI, REG_RSP, Registers } from '../../../platform/registers.ts';
+import {
+  REG_ORIG_RAX,
+  REG_R10,
+  REG_R8,
+  REG_R9,
+  REG_RAX,
+  REG_RDI,
+  REG_RDX,
+  REG_RIP,
+  REG_RSI,
+  REG_RSP,
+  Registers,
+} from '../../../platform/registers.ts';
 
 /** A system call: number and arguments. */
 export type Call = readonly [nr: number, ...args: number[]];
@@ -58,7 +70,9 @@ export class FakeMemory implements UserMemory {
     return this.room(addr, 4) === 4 ? this.view.getUint32(addr, true) : EFAULT;
   }
   readU64(addr: number): number {
-    return this.room(addr, 8) === 8 ? this.view.getUint32(addr, true) + this.view.getUint32(addr + 4, true) * 4294967296 : EFAULT;
+    return this.room(addr, 8) === 8
+      ? this.view.getUint32(addr, true) + this.view.getUint32(addr + 4, true) * 4294967296
+      : EFAULT;
   }
   writeU32(addr: number, value: number): number {
     if (this.room(addr, 4) !== 4) return EFAULT;
@@ -254,7 +268,8 @@ export class FakePlatform implements Platform {
       if (thread.run(event)) return event;
       panic('a script ended without exit_group');
     }
-    if (deadlineNs === Number.POSITIVE_INFINITY || ++this.idle > 100) panic('deadlock: nothing can run and no timer is armed');
+    if (deadlineNs === Number.POSITIVE_INFINITY || ++this.idle > 100)
+      panic('deadlock: nothing can run and no timer is armed');
     this.nowNs = Math.max(this.nowNs, deadlineNs);
     event.kind = EVENT_TIMER;
     event.thread = null;
@@ -277,7 +292,10 @@ function panic(message: string): never {
 }
 
 /** Host services whose clock is the platform's counter. */
-export function fakeHost(platform: FakePlatform, log: (line: string) => void = (line) => void (line.startsWith("panic") && console.error(line))): HostServices {
+export function fakeHost(
+  platform: FakePlatform,
+  log: (line: string) => void = (line) => void (line.startsWith('panic') && console.error(line)),
+): HostServices {
   const clock = {
     monotonicNs: () => platform.nowNs,
     boottimeNs: () => platform.nowNs,
@@ -287,6 +305,22 @@ export function fakeHost(platform: FakePlatform, log: (line: string) => void = (
     },
     processCpuNs: () => 0,
   };
-  const info = { cpuCount: 2, memoryTotal: 1 << 30, memoryAvailable: () => 1 << 29, cpuinfo: '', hwcap: 0, hwcap2: 0, platformName: 'x86_64', xsaveSize: XSAVE_SIZE, xfeatures: 7 };
-  return { files: null as unknown as HostServices['files'], clock, info, random: (buf) => void buf.fill(7), log: (_level, message) => log(message) };
+  const info = {
+    cpuCount: 2,
+    memoryTotal: 1 << 30,
+    memoryAvailable: () => 1 << 29,
+    cpuinfo: '',
+    hwcap: 0,
+    hwcap2: 0,
+    platformName: 'x86_64',
+    xsaveSize: XSAVE_SIZE,
+    xfeatures: 7,
+  };
+  return {
+    files: null as unknown as HostServices['files'],
+    clock,
+    info,
+    random: (buf) => void buf.fill(7),
+    log: (_level, message) => log(message),
+  };
 }

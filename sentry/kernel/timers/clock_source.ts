@@ -92,7 +92,8 @@ export class CpuClockSource implements ClockSource {
     return this.userOnly ? usage.userNs : usage.userNs + usage.systemNs;
   }
   monotonicFor(deadlineNs: number): number {
-    const threads = 'tasks' in this.target ? Math.max(1, Math.min(this.target.tasks.size, this.kernel.host.info.cpuCount)) : 1;
+    const threads =
+      'tasks' in this.target ? Math.max(1, Math.min(this.target.tasks.size, this.kernel.host.info.cpuCount)) : 1;
     const delay = Math.max((deadlineNs - this.nowNs()) / threads, MIN_CPU_DELAY_NS);
     return this.kernel.clock.monotonicNs() + delay;
   }

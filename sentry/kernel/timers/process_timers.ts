@@ -5,7 +5,17 @@
  *
  * Linux: kernel/time/itimer.c, kernel/time/posix-timers.c, kernel/time/posix-cpu-timers.c (check_process_timers)
  */
-import { SI_KERNEL, SI_TIMER, SIGALRM, SIGEV_NONE, SIGEV_THREAD_ID, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from '../../../platform/abi/linux/signal.ts';
+import {
+  SI_KERNEL,
+  SI_TIMER,
+  SIGALRM,
+  SIGEV_NONE,
+  SIGEV_THREAD_ID,
+  SIGKILL,
+  SIGPROF,
+  SIGVTALRM,
+  SIGXCPU,
+} from '../../../platform/abi/linux/signal.ts';
 import { NSEC_PER_SEC } from '../../../platform/abi/linux/time.ts';
 import { makeSigInfo, SigInfo } from '../../arch/siginfo.ts';
 import type { Kernel } from '../kernel.ts';
@@ -84,7 +94,9 @@ export class PosixTimer {
     const options = { onTaken: (taken: SigInfo): void => this.taken(taken, generation) };
     const { task } = this.event;
     const result =
-      this.event.notify === SIGEV_THREAD_ID && task !== null && task.isLive ? sendToTask(task, info, options) : sendToGroup(this.group, info, options);
+      this.event.notify === SIGEV_THREAD_ID && task !== null && task.isLive
+        ? sendToTask(task, info, options)
+        : sendToGroup(this.group, info, options);
     if (result < 0) this.taken(info, generation);
   }
 
