@@ -163,7 +163,11 @@ export class Walk {
         if (err !== 0) return err;
         continue;
       }
-      if (!isLast && this.dentry.fs.wantsPrefetch && (this.dentry.fs.needsRevalidate || !this.dentry.children?.has(name)))
+      if (
+        !isLast &&
+        this.dentry.fs.wantsPrefetch &&
+        (this.dentry.fs.needsRevalidate || !this.dentry.children?.has(name))
+      )
         this.prefetch(path, pos, name);
       const child = lookupChild(this.ctx, this.dentry, name);
       if (isErrno(child)) return child;

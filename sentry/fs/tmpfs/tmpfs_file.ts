@@ -333,7 +333,7 @@ export class TmpfsFile extends TmpfsInode {
     if (this.fd >= 0) return this.fs.host.files.lseek(this.fd, offset, whence);
     const dataEnd = Math.min(this.size, pagesOf(this.data.length) * PAGE_SIZE);
     if (whence === SEEK_DATA) return offset < dataEnd ? offset : ENXIO;
-    return Math.max(offset , dataEnd);
+    return Math.max(offset, dataEnd);
   }
 
   /** F_ADD_SEALS by someone who may write. Returns 0, EPERM, EBUSY (mapped writable) or EINVAL. */
