@@ -60,7 +60,10 @@ export interface KernelOptions {
   maxTasks?: number;
 }
 
-const DEFAULT_MAX_TASKS = 8192;
+/** Default bound on tasks alive at once: each is a host process or thread, so memory bounds them as well. */
+const MAX_TASKS = 8192;
+const MIN_TASKS = 512;
+const BYTES_PER_TASK = 1 << 20;
 /** Events between two looks at the clock while timers are armed and events keep coming. */
 const EVENTS_PER_CLOCK = 8;
 
@@ -127,7 +130,8 @@ export class Kernel {
       INIT_UTS_INUM,
     );
     this.ipcNs = new IpcNamespace(this.userNs, INIT_IPC_INUM);
-    this.maxTasks = options.maxTasks ?? DEFAULT_MAX_TASKS;
+    const affordable = Math.floor(options.host.info.memoryTotal / BYTES_PER_TASK);
+    this.maxTasks = options.maxTasks ?? Math.max(MIN_TASKS, Math.min(MAX_TASKS, affordable));
     this.bootRealtimeSec = this.clock.realtimeSeconds();
     this.bootMonotonicNs = this.clock.monotonicNs();
     this.bootBoottimeNs = this.clock.boottimeNs();
