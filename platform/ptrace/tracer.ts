@@ -65,6 +65,8 @@ const SI_KERNEL = 0x80;
 const CLOCK_MONOTONIC = 1;
 /** Interval of looks without a bell. */
 const POLL_NS = 1e6;
+/** Register slots of dead threads stay unused for this many deaths: somebody may still look at them. */
+const SLOT_QUARANTINE = 64;
 /** Threads an address space keeps stopped for reuse. */
 const MAX_PARKED = 32;
 
@@ -112,7 +114,7 @@ export class Tracer {
 
   /** Takes charge of a stopped, seized host thread. */
   adopt(addressSpace: PtraceAddressSpace, tid: number): PtraceThread {
-    const slot = this.freeSlots.pop() ?? allocateNative(256);
+    const slot = (this.freeSlots.length > SLOT_QUARANTINE ? this.freeSlots.shift() : undefined) ?? allocateNative(256);
     const thread = new PtraceThread(this, addressSpace, tid, slot);
     this.threads.set(tid, thread);
     addressSpace.threads.push(thread);
