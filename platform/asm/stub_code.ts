@@ -55,7 +55,21 @@ export function buildStubCode(commandsAddr: number): StubCode {
   a.label('cmpxchg').lockCmpxchg32(RDI, RSI).int3().jmp('cmpxchg');
   a.align(16);
   // r12: address of the pollfd array, r13: its length
-  a.label('bell').movImm32(RAX, SYS_POLL).mov(RDI, R12).mov(RSI, R13).movImm64(RDX, 0xffffffff).syscall().int3().jmp('bell');
+  a.label('bell')
+    .movImm32(RAX, SYS_POLL)
+    .mov(RDI, R12)
+    .mov(RSI, R13)
+    .movImm64(RDX, 0xffffffff)
+    .syscall()
+    .int3()
+    .jmp('bell');
   const code = a.assemble();
-  return { code, spawn: a.at('spawn'), loop: a.at('loop'), cmpxchg: a.at('cmpxchg'), bell: a.at('bell'), loopReturn: a.at('loopReturn') };
+  return {
+    code,
+    spawn: a.at('spawn'),
+    loop: a.at('loop'),
+    cmpxchg: a.at('cmpxchg'),
+    bell: a.at('bell'),
+    loopReturn: a.at('loopReturn'),
+  };
 }

@@ -60,13 +60,11 @@ export function buildSeccompFilter(rules: readonly SeccompRule[], defaultAction:
   const lib = openLibrary('libseccomp.so.2');
   if (lib === null) throw new SeccompError('libseccomp.so.2 is not installed (Debian: apt-get install libseccomp2)');
   const init = lib.define<(action: number) => number>('seccomp_init', 'uintptr_t', ['uint32_t']);
-  const add = lib.define<(ctx: number, action: number, nr: number, n: number, args: Uint8Array | null) => number>('seccomp_rule_add_array', 'int', [
-    'uintptr_t',
-    'uint32_t',
+  const add = lib.define<(ctx: number, action: number, nr: number, n: number, args: Uint8Array | null) => number>(
+    'seccomp_rule_add_array',
     'int',
-    'uint32_t',
-    'void *',
-  ]);
+    ['uintptr_t', 'uint32_t', 'int', 'uint32_t', 'void *'],
+  );
   const exportBpf = lib.define<(ctx: number, fd: number) => number>('seccomp_export_bpf', 'int', ['uintptr_t', 'int']);
   const release = lib.define<(ctx: number) => void>('seccomp_release', 'void', ['uintptr_t']);
   const ctx = init(defaultAction);

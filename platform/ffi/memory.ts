@@ -47,9 +47,66 @@ type VmCopy = (pid: number, local: Uint8Array, offset: number, length: number, r
  */
 function vmCopyCode(nr: number): number[] {
   return [
-    0x48, 0x83, 0xec, 0x28, 0x48, 0x01, 0xd6, 0x48, 0x89, 0x34, 0x24, 0x48, 0x89, 0x4c, 0x24, 0x08, 0x4c, 0x89, 0x44, 0x24, 0x10, 0x48, 0x89, 0x4c,
-    0x24, 0x18, 0x48, 0x89, 0xe6, 0xba, 1, 0, 0, 0, 0x4c, 0x8d, 0x54, 0x24, 0x10, 0x41, 0xb8, 1, 0, 0, 0, 0x45, 0x31, 0xc9, 0xb8, nr & 255, nr >> 8, 0,
-    0, 0x0f, 0x05, 0x48, 0x83, 0xc4, 0x28, 0xc3,
+    0x48,
+    0x83,
+    0xec,
+    0x28,
+    0x48,
+    0x01,
+    0xd6,
+    0x48,
+    0x89,
+    0x34,
+    0x24,
+    0x48,
+    0x89,
+    0x4c,
+    0x24,
+    0x08,
+    0x4c,
+    0x89,
+    0x44,
+    0x24,
+    0x10,
+    0x48,
+    0x89,
+    0x4c,
+    0x24,
+    0x18,
+    0x48,
+    0x89,
+    0xe6,
+    0xba,
+    1,
+    0,
+    0,
+    0,
+    0x4c,
+    0x8d,
+    0x54,
+    0x24,
+    0x10,
+    0x41,
+    0xb8,
+    1,
+    0,
+    0,
+    0,
+    0x45,
+    0x31,
+    0xc9,
+    0xb8,
+    nr & 255,
+    nr >> 8,
+    0,
+    0,
+    0x0f,
+    0x05,
+    0x48,
+    0x83,
+    0xc4,
+    0x28,
+    0xc3,
   ];
 }
 
@@ -57,14 +114,26 @@ let vmRead: VmCopy | null = null;
 let vmWrite: VmCopy | null = null;
 
 /** Copies `length` bytes at `remote` in process `pid` to local[offset..]. Returns bytes copied (may be short) or a negative errno. */
-export function process_vm_read(pid: number, local: Uint8Array, offset: number, length: number, remote: number): number {
+export function process_vm_read(
+  pid: number,
+  local: Uint8Array,
+  offset: number,
+  length: number,
+  remote: number,
+): number {
   if (vmRead === null) vmRead = defineCode<VmCopy>(vmCopyCode(SYS_PROCESS_VM_READV), 'ipiii');
   if (offset < 0 || length < 0 || offset + length > local.length) return EFAULT;
   return vmRead(pid, local, offset, length, remote);
 }
 
 /** Copies local[offset..offset+length] to `remote` in process `pid`. Returns bytes copied (may be short) or a negative errno. */
-export function process_vm_write(pid: number, local: Uint8Array, offset: number, length: number, remote: number): number {
+export function process_vm_write(
+  pid: number,
+  local: Uint8Array,
+  offset: number,
+  length: number,
+  remote: number,
+): number {
   if (vmWrite === null) vmWrite = defineCode<VmCopy>(vmCopyCode(SYS_PROCESS_VM_WRITEV), 'ipiii');
   if (offset < 0 || length < 0 || offset + length > local.length) return EFAULT;
   return vmWrite(pid, local, offset, length, remote);
@@ -79,13 +148,15 @@ const ADDRESS_PROLOGUE = [0x49, 0x89, 0xc8, 0x48, 0x89, 0xd1, 0x31, 0xd2];
 
 /** As process_vm_read, to an address of our own (see allocateNative): the cheapest form. The caller answers for the bounds. */
 export function process_vm_read_at(pid: number, local: number, length: number, remote: number): number {
-  if (vmReadAt === null) vmReadAt = defineCode<VmAddress>([...ADDRESS_PROLOGUE, ...vmCopyCode(SYS_PROCESS_VM_READV)], 'iiii');
+  if (vmReadAt === null)
+    vmReadAt = defineCode<VmAddress>([...ADDRESS_PROLOGUE, ...vmCopyCode(SYS_PROCESS_VM_READV)], 'iiii');
   return vmReadAt(pid, local, length, remote);
 }
 
 /** As process_vm_write, from an address of our own. */
 export function process_vm_write_at(pid: number, local: number, length: number, remote: number): number {
-  if (vmWriteAt === null) vmWriteAt = defineCode<VmAddress>([...ADDRESS_PROLOGUE, ...vmCopyCode(SYS_PROCESS_VM_WRITEV)], 'iiii');
+  if (vmWriteAt === null)
+    vmWriteAt = defineCode<VmAddress>([...ADDRESS_PROLOGUE, ...vmCopyCode(SYS_PROCESS_VM_WRITEV)], 'iiii');
   return vmWriteAt(pid, local, length, remote);
 }
 

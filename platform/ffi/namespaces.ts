@@ -14,7 +14,13 @@ export function setns(fd: number, nstype: number): number {
 }
 
 /** mount(2); source, type and data may be null. */
-export function mount(source: string | null, target: string, type: string | null, flags: number, data: string | null): number {
+export function mount(
+  source: string | null,
+  target: string,
+  type: string | null,
+  flags: number,
+  data: string | null,
+): number {
   return rawSyscall(
     165,
     source === null ? null : cstring(source, 0),

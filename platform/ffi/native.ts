@@ -61,14 +61,11 @@ const MAP_PRIVATE_ANON = 0x22;
 const CODE_SIZE = 16384;
 const SCRATCH_CHUNK = 65536;
 
-const libcMmap = libcFunction<(a: number, l: number, p: number, f: number, fd: number, o: number) => number>('mmap', 'int64', [
+const libcMmap = libcFunction<(a: number, l: number, p: number, f: number, fd: number, o: number) => number>(
+  'mmap',
   'int64',
-  'int64',
-  'int',
-  'int',
-  'int',
-  'int64',
-]);
+  ['int64', 'int64', 'int', 'int', 'int', 'int64'],
+);
 
 /**
  * A byte view of raw memory of this process. It is never freed: create it once and keep it (with the event loop not turning,
@@ -151,7 +148,10 @@ const prototypes = new Map<string, unknown>();
 export function nativeFunction<F>(addr: number, signature: string): F {
   let proto = prototypes.get(signature);
   if (proto === undefined) {
-    proto = koffi.proto('int64', [...signature].map((c) => (c === 'p' ? 'void *' : 'int64')));
+    proto = koffi.proto(
+      'int64',
+      [...signature].map((c) => (c === 'p' ? 'void *' : 'int64')),
+    );
     prototypes.set(signature, proto);
   }
   return koffi.decode(BigInt(addr), proto as never) as F;
@@ -174,8 +174,8 @@ export function defineSyscall<F>(nr: number, signature: string, prologue: readon
 
 // mov rax,rdi; mov rdi,rsi; mov rsi,rdx; mov rdx,rcx; mov r10,r8; mov r8,r9; mov r9,[rsp+8]; syscall; ret
 const GENERIC = [
-  0x48, 0x89, 0xf8, 0x48, 0x89, 0xf7, 0x48, 0x89, 0xd6, 0x48, 0x89, 0xca, 0x4d, 0x89, 0xc2, 0x4d, 0x89, 0xc8, 0x4c, 0x8b, 0x4c, 0x24, 0x08, 0x0f, 0x05,
-  0xc3,
+  0x48, 0x89, 0xf8, 0x48, 0x89, 0xf7, 0x48, 0x89, 0xd6, 0x48, 0x89, 0xca, 0x4d, 0x89, 0xc2, 0x4d, 0x89, 0xc8, 0x4c,
+  0x8b, 0x4c, 0x24, 0x08, 0x0f, 0x05, 0xc3,
 ];
 let generic: Fn | null = null;
 

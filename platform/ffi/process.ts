@@ -135,7 +135,11 @@ export function arch_prctl(code: number, arg: Ptr): number {
 const CAPABILITY_VERSION_3 = 0x20080522;
 
 /** capset(2) of the calling thread: three 64-bit sets, each as [low 32 bits, high 32 bits]. */
-export function capset(effective: readonly [number, number], permitted: readonly [number, number], inheritable: readonly [number, number]): number {
+export function capset(
+  effective: readonly [number, number],
+  permitted: readonly [number, number],
+  inheritable: readonly [number, number],
+): number {
   const header = Uint32Array.of(CAPABILITY_VERSION_3, 0);
   const data = Uint32Array.of(effective[0], permitted[0], inheritable[0], effective[1], permitted[1], inheritable[1]);
   return rawSyscall(126, header, data);
@@ -147,7 +151,12 @@ export function capget(out: Uint32Array): number {
 }
 
 /** prlimit64(2); limits as [soft, hard] in 64-bit words, or null. */
-export function prlimit(pid: number, resource: number, newLimit: BigUint64Array | null, oldLimit: BigUint64Array | null): number {
+export function prlimit(
+  pid: number,
+  resource: number,
+  newLimit: BigUint64Array | null,
+  oldLimit: BigUint64Array | null,
+): number {
   return rawSyscall(302, pid, resource, newLimit, oldLimit);
 }
 

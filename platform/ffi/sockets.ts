@@ -57,7 +57,13 @@ export function setsockopt(fd: number, level: number, name: number, value: Uint8
   return rawSyscall(54, fd, level, name, value, value.length);
 }
 
-export function getsockopt(fd: number, level: number, name: number, value: Uint8Array, lengthInOut: Int32Array): number {
+export function getsockopt(
+  fd: number,
+  level: number,
+  name: number,
+  value: Uint8Array,
+  lengthInOut: Int32Array,
+): number {
   return rawSyscall(55, fd, level, name, value, lengthInOut);
 }
 
@@ -65,11 +71,25 @@ export function shutdown(fd: number, how: number): number {
   return rawSyscall(48, fd, how);
 }
 
-export function sendto(fd: number, buf: Uint8Array, length: number, flags: number, addr: Ptr, addrLength: number): number {
+export function sendto(
+  fd: number,
+  buf: Uint8Array,
+  length: number,
+  flags: number,
+  addr: Ptr,
+  addrLength: number,
+): number {
   return length > buf.length ? EFAULT : rawSyscall(44, fd, buf, length, flags, addr, addrLength);
 }
 
-export function recvfrom(fd: number, buf: Uint8Array, length: number, flags: number, addr: Ptr, lengthInOut: Ptr): number {
+export function recvfrom(
+  fd: number,
+  buf: Uint8Array,
+  length: number,
+  flags: number,
+  addr: Ptr,
+  lengthInOut: Ptr,
+): number {
   return length > buf.length ? EFAULT : rawSyscall(45, fd, buf, length, flags, addr, lengthInOut);
 }
 
@@ -82,7 +102,29 @@ type MsgCall = (fd: number, buf: Uint8Array, length: number, iov: number, flags:
 
 /** mov [rcx],rsi; mov [rcx+8],rdx; mov edx,r8d; mov rsi,r9; mov eax,nr; syscall; ret */
 function msgCode(nr: number): number[] {
-  return [0x48, 0x89, 0x31, 0x48, 0x89, 0x51, 0x08, 0x44, 0x89, 0xc2, 0x4c, 0x89, 0xce, 0xb8, nr, 0, 0, 0, 0x0f, 0x05, 0xc3];
+  return [
+    0x48,
+    0x89,
+    0x31,
+    0x48,
+    0x89,
+    0x51,
+    0x08,
+    0x44,
+    0x89,
+    0xc2,
+    0x4c,
+    0x89,
+    0xce,
+    0xb8,
+    nr,
+    0,
+    0,
+    0,
+    0x0f,
+    0x05,
+    0xc3,
+  ];
 }
 
 let sendFn: MsgCall | null = null;
@@ -149,7 +191,8 @@ function collectDescriptors(m: NativeMemory, fds: Int32Array): void {
   while (at + CMSG_HEADER <= total) {
     const length = m.u32[(MSG_CONTROL + at) / 4] as number;
     if (length < CMSG_HEADER || at + length > total) return;
-    const isRights = m.i32[(MSG_CONTROL + at) / 4 + 2] === SOL_SOCKET && m.i32[(MSG_CONTROL + at) / 4 + 3] === SCM_RIGHTS;
+    const isRights =
+      m.i32[(MSG_CONTROL + at) / 4 + 2] === SOL_SOCKET && m.i32[(MSG_CONTROL + at) / 4 + 3] === SCM_RIGHTS;
     for (let off = at + CMSG_HEADER; isRights && off + 4 <= at + length; off += 4) {
       const received = m.i32[(MSG_CONTROL + off) / 4] as number;
       const count = (fds[0] as number) + 1;

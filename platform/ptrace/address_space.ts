@@ -100,7 +100,8 @@ export class PtraceAddressSpace implements AddressSpace {
   }
 
   private addOp(op: MapOp): number {
-    if (this.touchesStub(op.op === 'remap' ? op.newAddr : op.addr, op.op === 'remap' ? op.newLength : op.length)) return EINVAL;
+    if (this.touchesStub(op.op === 'remap' ? op.newAddr : op.addr, op.op === 'remap' ? op.newLength : op.length))
+      return EINVAL;
     const c = this.tracer.commands;
     if (op.op === 'map') this.addMap(op.addr, op.length, op.prot, op.sharing, op.fd, op.offset, op.flags);
     else if (op.op === 'unmap') c.add(SYS_MUNMAP, op.addr, op.length);
@@ -110,7 +111,15 @@ export class PtraceAddressSpace implements AddressSpace {
     return 0;
   }
 
-  private addMap(addr: number, length: number, prot: number, sharing: MapSharing, fd: number, offset: number, flags: number): void {
+  private addMap(
+    addr: number,
+    length: number,
+    prot: number,
+    sharing: MapSharing,
+    fd: number,
+    offset: number,
+    flags: number,
+  ): void {
     const kind = (sharing === 'shared' ? MAP_SHARED : MAP_PRIVATE) | (fd < 0 ? MAP_ANONYMOUS : 0) | MAP_FIXED;
     this.tracer.commands.add(SYS_MMAP, addr, length, prot, flags | kind, fd, offset);
   }
@@ -150,12 +159,20 @@ export class PtraceAddressSpace implements AddressSpace {
     c.prepend(SYS_PRCTL, PR_SET_NAME, c.dataAddr);
   }
 
-  map(addr: number, length: number, prot: number, sharing: MapSharing, fd: number, offset: number, flags: number): number {
+  map(
+    addr: number,
+    length: number,
+    prot: number,
+    sharing: MapSharing,
+    fd: number,
+    offset: number,
+    flags: number,
+  ): number {
     if (this.touchesStub(addr, length)) return EINVAL;
     this.tracer.commands.clear();
     this.addMap(addr, length, prot, sharing, fd, offset, flags);
     const r = this.perform();
-    return Math.min(r , 0);
+    return Math.min(r, 0);
   }
 
   private one(nr: number, addr: number, length: number, c: number): number {
@@ -187,7 +204,7 @@ export class PtraceAddressSpace implements AddressSpace {
     const bad = this.addRemap(addr, oldLength, newAddr, newLength, keepOld);
     if (bad < 0) return bad;
     const r = this.perform();
-    return Math.min(r , 0);
+    return Math.min(r, 0);
   }
 
   mincore(addr: number, length: number, out: Uint8Array): number {
@@ -198,7 +215,8 @@ export class PtraceAddressSpace implements AddressSpace {
       const count = Math.min(pages - done, PAGE_SIZE);
       const c = this.tracer.commands;
       c.clear();
-      if (!this.hasScratch) c.add(SYS_MMAP, scratch, PAGE_SIZE, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+      if (!this.hasScratch)
+        c.add(SYS_MMAP, scratch, PAGE_SIZE, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
       c.add(SYS_MINCORE, addr + done * PAGE_SIZE, count * PAGE_SIZE, scratch);
       const r = this.perform();
       if (r < 0) return r;
@@ -319,7 +337,9 @@ export class PtraceAddressSpace implements AddressSpace {
   // Accounting
 
   private procText(file: string): string | number {
-    return this.host.procFd >= 0 ? readTextAt(this.host.procFd, `${this.hostPid}/${file}`) : readTextAt(-100, `/proc/${this.hostPid}/${file}`);
+    return this.host.procFd >= 0
+      ? readTextAt(this.host.procFd, `${this.hostPid}/${file}`)
+      : readTextAt(-100, `/proc/${this.hostPid}/${file}`);
   }
 
   usage(out: Float64Array): number {

@@ -50,6 +50,7 @@ export class Bell {
   /** Its stop was seen by wait4. */
   rang(): void {
     this.stopped = true;
-    if (this.armedNs !== Number.POSITIVE_INFINITY && read(this.timerFd, this.expirations) === 8) this.armedNs = Number.POSITIVE_INFINITY;
+    if (this.armedNs !== Number.POSITIVE_INFINITY && read(this.timerFd, this.expirations) === 8)
+      this.armedNs = Number.POSITIVE_INFINITY;
   }
 }

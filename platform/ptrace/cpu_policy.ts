@@ -102,7 +102,8 @@ export class CpuPolicy {
   }
 
   private releaseRunning(): void {
-    for (const thread of this.threads.values()) if (thread.state === RUNNING && thread.pinnedTo !== SPREAD) this.release(thread);
+    for (const thread of this.threads.values())
+      if (thread.state === RUNNING && thread.pinnedTo !== SPREAD) this.release(thread);
   }
 
   /** A thread is about to run host code for us, or application code. */
@@ -139,7 +140,7 @@ export class CpuPolicy {
     const contended = this.windowStart + TICK_CONTENDED_NS;
     const tick = running >= 2 && contended < this.tickAt ? contended : this.tickAt;
     if (tick !== this.tickAt && this.cpu !== SPREAD) this.tickAt = tick;
-    return Math.min(this.tickAt , deadlineNs);
+    return Math.min(this.tickAt, deadlineNs);
   }
 
   /** The bell rang: looks whether the window is over, and at what happened in it. */
@@ -150,7 +151,8 @@ export class CpuPolicy {
     const rate = this.resumes / ((now - this.windowStart) / 1e6);
     const takesTurns = this.resumes > 0 && this.overlapped < this.resumes * TURN_TAKING;
     if (this.cpu !== SPREAD) this.lookPinned(running, rate);
-    else if (this.floating === 0 && running > 0 && this.resumes > 0 && (takesTurns || rate > PIN_ABOVE)) this.floating = 1;
+    else if (this.floating === 0 && running > 0 && this.resumes > 0 && (takesTurns || rate > PIN_ABOVE))
+      this.floating = 1;
     this.tickAt = 0;
     this.resumes = 0;
     this.overlapped = 0;

@@ -51,7 +51,8 @@ export class FpState {
     if (r < 0) return r;
     this.fullSize = this.iov.u32[2] as number;
     const features = this.image.u32[SW_FEATURES / 4] as number;
-    this.size = (features & FEATURE_TILE_DATA) === 0 ? this.fullSize : Math.min(componentOffset(TILE_DATA), this.fullSize);
+    this.size =
+      (features & FEATURE_TILE_DATA) === 0 ? this.fullSize : Math.min(componentOffset(TILE_DATA), this.fullSize);
     this.features = features & ~FEATURE_TILE_DATA;
     this.view = this.image.bytes.subarray(0, this.size);
     const fresh = Uint8Array.from(this.view);

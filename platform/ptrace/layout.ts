@@ -40,7 +40,8 @@ export function readHostMaps(procFd: number): HostMaps | null {
     mappings.push(range);
     if (line.endsWith('[vdso]')) vdso = range;
     // Newer kernels split the data pages: [vvar] and [vvar_vclock] follow each other.
-    else if (/\[vvar\w*\]$/.test(line)) vvar = vvar === null ? range : { start: Math.min(vvar.start, range.start), end: Math.max(vvar.end, range.end) };
+    else if (/\[vvar\w*\]$/.test(line))
+      vvar = vvar === null ? range : { start: Math.min(vvar.start, range.start), end: Math.max(vvar.end, range.end) };
   }
   return { mappings, vdso, vvar };
 }

@@ -33,7 +33,6 @@ import { CpuPolicy, shortenOwnSlice } from './cpu_policy.ts';
 import { PARKED } from './thread.ts';
 import { Tracer } from './tracer.ts';
 
-
 export interface PtraceOptions {
   /** Directory descriptor of a proc filesystem that shows this process; default: /proc. */
   procFd?: number;
@@ -80,8 +79,10 @@ const RLIMIT_CORE = 4;
 function explainRefusal(what: string, r: number): string {
   const yama = readTextAt(-100, '/proc/sys/kernel/yama/ptrace_scope');
   const scope = typeof yama === 'string' ? Number(yama) : 0;
-  if (scope >= 3) return `${what} is not permitted: sysctl kernel.yama.ptrace_scope=${scope} forbids it; lower it to 2 or less`;
-  if (r === -1) return `${what} is not permitted: in a container, run it with --cap-add=SYS_PTRACE or --security-opt seccomp=unconfined`;
+  if (scope >= 3)
+    return `${what} is not permitted: sysctl kernel.yama.ptrace_scope=${scope} forbids it; lower it to 2 or less`;
+  if (r === -1)
+    return `${what} is not permitted: in a container, run it with --cap-add=SYS_PTRACE or --security-opt seccomp=unconfined`;
   return `${what} failed with errno ${-r}`;
 }
 
@@ -93,7 +94,6 @@ export class PtracePlatform implements Platform {
   private readonly stubBase: number;
   private readonly commands: CommandPage;
   private readonly pristine: PtraceAddressSpace;
-  private readonly bellSpace: PtraceAddressSpace;
   private readonly descriptors = new Descriptors();
   private isShutDown = false;
 
@@ -117,7 +117,7 @@ export class PtracePlatform implements Platform {
     // Nobody's thread: its death is no event.
     this.pristine.leader.state = PARKED;
     this.resetSignals();
-    this.bellSpace = this.makeBell();
+    this.makeBell();
     this.confine(options.name ?? 'runsc-stub');
     if (this.tracer.fpState.init(this.pristine.hostPid) < 0) refuse('cannot read the FPU state of a traced thread');
     this.tracer.fpState.reset(this.pristine.hostPid);
@@ -253,7 +253,7 @@ export class PtracePlatform implements Platform {
     this.runOnPristine('seccomp');
   }
 
-  private makeBell(): PtraceAddressSpace {
+  private makeBell(): void {
     const space = this.pristine.cloneStub(this.pristine.leader);
     if (isErrno(space)) refuse(`cannot clone a stub: errno ${-space}`);
     const r = space.map(BELL_PAGE, PAGE_SIZE, PROT_RW, 'private', -1, 0, 0);
@@ -267,7 +267,6 @@ export class PtracePlatform implements Platform {
     leader.state = PARKED;
     this.tracer.policy?.letFloat(leader);
     this.tracer.bell = new Bell(space.hostPid, this.descriptors.epollFd);
-    return space;
   }
 
   // -------------------------------------------------------------------------------------------------------------

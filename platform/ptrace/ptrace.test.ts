@@ -42,7 +42,9 @@ for (const [mode, flags] of [
   describe(`ptrace platform in a ${mode} Node`, () => {
     let seen: Seen = {};
     beforeAll(() => {
-      seen = JSON.parse(execFileSync(process.execPath, [...flags, bundle], { encoding: 'utf8', timeout: 60_000 })) as Seen;
+      seen = JSON.parse(
+        execFileSync(process.execPath, [...flags, bundle], { encoding: 'utf8', timeout: 60_000 }),
+      ) as Seen;
     }, 70_000);
 
     it('newAddressSpace() maps nothing but the stub page, the command page, vvar and vdso', () => {
@@ -73,7 +75,14 @@ for (const [mode, flags] of [
     });
 
     it('synchronous faults carry signal, code and address; int 0x80 is a SIGSEGV', () => {
-      const fault = (signo: number, code: number, addr: number, rip: number) => ({ kind: 2, signo, code, addr, rip, next: 1 });
+      const fault = (signo: number, code: number, addr: number, rip: number) => ({
+        kind: 2,
+        signo,
+        code,
+        addr,
+        rip,
+        next: 1,
+      });
       expect(seen['faults']).toEqual({
         null: fault(11, 1, 0, 0),
         ud2: fault(4, 2, 0x400000, 0),
@@ -86,16 +95,40 @@ for (const [mode, flags] of [
     });
 
     it('fork() copies memory, the copy is the Sentry’s child', () => {
-      expect(seen['fork']).toEqual({ kinds: [1, 1], parent: 111, child: 222, childRsi: 77, parentRsi: 0, childOfSentry: true, distinct: true });
+      expect(seen['fork']).toEqual({
+        kinds: [1, 1],
+        parent: 111,
+        child: 222,
+        childRsi: 77,
+        parentRsi: 0,
+        childOfSentry: true,
+        distinct: true,
+      });
     });
 
     it('newThread() shares memory, has its own bases, outlives the leader', () => {
-      expect(seen['threads']).toMatchObject({ both: true, bases: [0x510000, 0x520000], reused: true, afterLeader: 1, mapAfterLeader: 0 });
+      expect(seen['threads']).toMatchObject({
+        both: true,
+        bases: [0x510000, 0x520000],
+        reused: true,
+        afterLeader: 1,
+        mapAfterLeader: 0,
+      });
       expect((seen['threads'] as Seen)['counter']).toBeGreaterThanOrEqual(200);
     });
 
     it('interrupt() stops a busy loop once and leaves no stale stop', () => {
-      expect(seen['interrupt']).toEqual({ timer: 0, first: 3, rip: 0x400000, quiet: 0, mapped: 0, quietAgain: 0, second: 3, stale: 0, last: 1 });
+      expect(seen['interrupt']).toEqual({
+        timer: 0,
+        first: 3,
+        rip: 0x400000,
+        quiet: 0,
+        mapped: 0,
+        quietAgain: 0,
+        second: 3,
+        stale: 0,
+        last: 1,
+      });
     });
 
     it('user memory copies are exact, and hostile addresses are EFAULT', () => {
@@ -105,7 +138,8 @@ for (const [mode, flags] of [
       expect(m['partialIn']).toEqual([16, 10, -14]);
       expect(m['partialOut']).toEqual([16, -14]);
       expect(m['zero']).toEqual([0x3000, -14]);
-      for (const key of ['hostileRead', 'hostileWrite', 'hostileWord', 'stubPage']) expect(new Set(m[key] as number[])).toEqual(new Set([-14]));
+      for (const key of ['hostileRead', 'hostileWrite', 'hostileWord', 'stubPage'])
+        expect(new Set(m[key] as number[])).toEqual(new Set([-14]));
       expect(m['force']).toEqual([5, 0x05040302, -14, -14]);
       expect(m['cas']).toEqual([0, 7, 9, 9, -14, -14]);
       expect(m['released']).toBe(-14);
@@ -135,7 +169,13 @@ for (const [mode, flags] of [
     });
 
     it('FPU state is inherited, and a hostile image is EINVAL', () => {
-      expect(seen['fpu']).toMatchObject({ xmm0: 0x56789abc, inherited: 0x56789abc, hostile: [-22, -22, -22, -22], short: [-22, 0, 0], cleared: 0 });
+      expect(seen['fpu']).toMatchObject({
+        xmm0: 0x56789abc,
+        inherited: 0x56789abc,
+        hostile: [-22, -22, -22, -22],
+        short: [-22, 0, 0],
+        cleared: 0,
+      });
     });
 
     it('wait() sees descriptors and deadlines, with and without running threads', () => {
@@ -173,7 +213,8 @@ for (const [mode, flags] of [
       expect(pids.length).toBeGreaterThanOrEqual(4);
       sentry.kill('SIGKILL');
       await new Promise((done) => sentry.once('exit', done));
-      const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+      const isAlive = (pid: number): boolean =>
+        existsSync(`/proc/${pid}`) && !/^State:\s*[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
       await expect.poll(() => pids.filter(isAlive), { timeout: 3000 }).toEqual([]);
     });
   });

@@ -8,10 +8,29 @@
  *             for us; the host's copy is written back, when it differs, at resume().
  */
 import { EINVAL } from '../abi/linux/errno.ts';
-import { PTRACE_INTERRUPT, PTRACE_POKEUSER, PTRACE_SETREGS, PTRACE_SYSEMU, PTRACE_SYSEMU_SINGLESTEP } from '../abi/linux/ptrace.ts';
+import {
+  PTRACE_INTERRUPT,
+  PTRACE_POKEUSER,
+  PTRACE_SETREGS,
+  PTRACE_SYSEMU,
+  PTRACE_SYSEMU_SINGLESTEP,
+} from '../abi/linux/ptrace.ts';
 import { ptrace } from '../ffi/ptrace.ts';
 import type { AddressSpace, PlatformThread } from '../platform.ts';
-import { REG_CS, REG_DS, REG_EFLAGS, REG_ES, REG_FS, REG_FS_BASE, REG_GS, REG_GS_BASE, REG_ORIG_RAX, REG_RAX, REG_SS, Registers } from '../registers.ts';
+import {
+  REG_CS,
+  REG_DS,
+  REG_EFLAGS,
+  REG_ES,
+  REG_FS,
+  REG_FS_BASE,
+  REG_GS,
+  REG_GS_BASE,
+  REG_ORIG_RAX,
+  REG_RAX,
+  REG_SS,
+  Registers,
+} from '../registers.ts';
 import type { NativeMemory } from '../ffi/native.ts';
 import { TASK_SIZE } from './layout.ts';
 import type { Tracer } from './tracer.ts';

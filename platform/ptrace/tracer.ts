@@ -322,7 +322,12 @@ export class Tracer {
   /** A word does not always fit a Number: writes its halves as two overlapping words when it must. */
   private pokeWord(tid: number, word: number, value: number): number {
     if (Number.isSafeInteger(value)) return ptrace(PTRACE_POKEDATA, tid, word, value);
-    return ptrace(PTRACE_POKEDATA, tid, word, new BigInt64Array(this.peeked.bytes.buffer, this.peeked.bytes.byteOffset, 1)[0] as never);
+    return ptrace(
+      PTRACE_POKEDATA,
+      tid,
+      word,
+      new BigInt64Array(this.peeked.bytes.buffer, this.peeked.bytes.byteOffset, 1)[0] as never,
+    );
   }
 
   // -------------------------------------------------------------------------------------------------------------
@@ -361,7 +366,11 @@ export class Tracer {
    */
   private classifySyscall(thread: PtraceThread): void {
     const regs = thread.registers;
-    if (regs.i32(REG_CS) === USER_CS && regs.u32(REG_RCX) === regs.u32(REG_RIP) && regs.hi32(REG_RCX) === regs.hi32(REG_RIP)) {
+    if (
+      regs.i32(REG_CS) === USER_CS &&
+      regs.u32(REG_RCX) === regs.u32(REG_RIP) &&
+      regs.hi32(REG_RCX) === regs.hi32(REG_RIP)
+    ) {
       thread.eventKind = EVENT_SYSCALL;
       return;
     }
@@ -448,7 +457,8 @@ export class Tracer {
     for (;;) {
       const ready = this.nextQueued();
       if (ready !== null) return this.deliver(ready);
-      const event = this.running === 0 && this.dying === 0 ? this.waitForDescriptors(deadlineNs) : this.waitForStops(deadlineNs);
+      const event =
+        this.running === 0 && this.dying === 0 ? this.waitForDescriptors(deadlineNs) : this.waitForStops(deadlineNs);
       if (event !== null) return event;
     }
   }
@@ -475,7 +485,8 @@ export class Tracer {
 
   /** Nothing runs: only descriptors and the deadline can happen. */
   private waitForDescriptors(deadlineNs: number): PlatformEvent | null {
-    const timeout = deadlineNs === Number.POSITIVE_INFINITY || deadlineNs <= 0 ? deadlineNs : deadlineNs - clockNs(CLOCK_MONOTONIC);
+    const timeout =
+      deadlineNs === Number.POSITIVE_INFINITY || deadlineNs <= 0 ? deadlineNs : deadlineNs - clockNs(CLOCK_MONOTONIC);
     if (this.descriptors.wait(Math.max(timeout, 0)) > 0) return this.plainEvent(EVENT_HOST);
     return this.hasPassed(deadlineNs) ? this.plainEvent(EVENT_TIMER) : null;
   }
@@ -536,7 +547,9 @@ export class Tracer {
   /** Collects what is left of killed processes; for shutdown. */
   reapAll(): void {
     // A leader's end is only told after its siblings'.
-    const threads = [...this.threads.values()].sort((a, b) => Number(a.hostTid === a.addressSpace.hostPid) - Number(b.hostTid === b.addressSpace.hostPid));
+    const threads = [...this.threads.values()].sort(
+      (a, b) => Number(a.hostTid === a.addressSpace.hostPid) - Number(b.hostTid === b.addressSpace.hostPid),
+    );
     for (const { hostTid: tid } of threads) {
       let r = 0;
       do r = wait4(tid, this.status.addr, WALL);

@@ -29,7 +29,11 @@ const zeros = allocateNative(ZERO_SIZE);
 // copy a page instead of one an item. Direct mapped by page number; all entries end when anything may change memory.
 const CACHED_PAGES = 8;
 const cachedPages = allocateNative(CACHED_PAGES * PAGE_SIZE);
-const cachedText = Buffer.from(cachedPages.bytes.buffer, cachedPages.bytes.byteOffset, CACHED_PAGES * PAGE_SIZE) as Buffer & {
+const cachedText = Buffer.from(
+  cachedPages.bytes.buffer,
+  cachedPages.bytes.byteOffset,
+  CACHED_PAGES * PAGE_SIZE,
+) as Buffer & {
   latin1Slice(start: number, end: number): string;
 };
 const cachedAddr = new Float64Array(CACHED_PAGES);
@@ -81,7 +85,8 @@ export class PtraceUserMemory implements UserMemory {
   private cachedPage(addr: number, load: boolean): number {
     const page = addr - (addr % PAGE_SIZE);
     const slot = (page / PAGE_SIZE) % CACHED_PAGES;
-    if (cachedEpoch[slot] === epoch && cachedAddr[slot] === page && cachedPid[slot] === this.pid) return slot * PAGE_SIZE;
+    if (cachedEpoch[slot] === epoch && cachedAddr[slot] === page && cachedPid[slot] === this.pid)
+      return slot * PAGE_SIZE;
     if (!load || !this.stopped.isQuiet()) return -1;
     cachedEpoch[slot] = 0;
     if (process_vm_read_at(this.pid, cachedPages.addr + slot * PAGE_SIZE, PAGE_SIZE, page) !== PAGE_SIZE) return -1;
@@ -161,7 +166,8 @@ export class PtraceUserMemory implements UserMemory {
   readU64(addr: number): number {
     if (this.clamp(addr, 8) !== 8) return EFAULT;
     const cached = addr % 8 === 0 ? this.cachedWord(addr) : -1;
-    if (cached >= 0) return (cachedPages.u32[cached / 4 + 1] as number) * TWO_32 + (cachedPages.u32[cached / 4] as number);
+    if (cached >= 0)
+      return (cachedPages.u32[cached / 4 + 1] as number) * TWO_32 + (cachedPages.u32[cached / 4] as number);
     if (process_vm_read_at(this.pid, scratch.addr, 8, addr) !== 8) return EFAULT;
     return (scratch.u32[1] as number) * TWO_32 + (scratch.u32[0] as number);
   }

@@ -32,7 +32,10 @@ export function must<T>(value: T | Errno, what: string): Exclude<T, Errno> {
 }
 
 /** A fresh address space with `code` at CODE and a data area, its leader about to run it. */
-export function load(platform: PtracePlatform, code: readonly number[]): { space: AddressSpace; thread: PlatformThread } {
+export function load(
+  platform: PtracePlatform,
+  code: readonly number[],
+): { space: AddressSpace; thread: PlatformThread } {
   const space = must(platform.newAddressSpace(), 'newAddressSpace');
   const r = space.apply([
     { op: 'map', addr: CODE, length: 4096, prot: PROT_RWX, sharing: 'private', fd: -1, offset: 0, flags: 0 },

@@ -5,9 +5,26 @@
  * object of scenario -> observations, which ptrace.test.ts judges.
  */
 import { readFileSync } from 'node:fs';
-import { EVENT_DIED, EVENT_FAULT, EVENT_HOST, EVENT_INTERRUPTED, EVENT_SYSCALL, EVENT_TIMER } from '../../platform/platform.ts';
-import type { PlatformEvent } from '../../platform/platform.ts';
-import { REG_CS, REG_FS_BASE, REG_ORIG_RAX, REG_RAX, REG_RBX, REG_RDI, REG_RIP, REG_RSI, REG_RSP } from '../../platform/registers.ts';
+import {
+  EVENT_DIED,
+  EVENT_FAULT,
+  EVENT_HOST,
+  EVENT_INTERRUPTED,
+  EVENT_SYSCALL,
+  EVENT_TIMER,
+} from '../../platform/platform.ts';
+import type { AddressSpace, PlatformEvent } from '../../platform/platform.ts';
+import {
+  REG_CS,
+  REG_FS_BASE,
+  REG_ORIG_RAX,
+  REG_RAX,
+  REG_RBX,
+  REG_RDI,
+  REG_RIP,
+  REG_RSI,
+  REG_RSP,
+} from '../../platform/registers.ts';
 import { close, pipe2, read, write } from '../../platform/ffi/files.ts';
 import { memfd_create } from '../../platform/ffi/memory.ts';
 import { cstring } from '../../platform/ffi/native.ts';
@@ -28,13 +45,20 @@ function seen(e: PlatformEvent): Observations {
   return { kind: e.kind, signo: e.signo, code: e.code, addr: e.addr };
 }
 
+/** A read after the address space was given up. */
+function released(space: AddressSpace): number {
+  space.release();
+  return space.memory.readU32(DATA);
+}
+
 const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
   maps(p) {
     const space = must(p.newAddressSpace(), 'newAddressSpace');
     const lines = readFileSync(`/proc/${space.hostPid}/maps`, 'latin1').trim().split('\n');
     const regs = [...space.leader.registers.bytes];
     const status = readFileSync(`/proc/${space.hostPid}/status`, 'latin1');
-    const field = (name: string): string => (new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status) as RegExpExecArray)[1] as string;
+    const field = (name: string): string =>
+      (new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status) as RegExpExecArray)[1] as string;
     const fp = space.leader.getFpState();
     const r = {
       names: lines.map((l) => l.slice(73).trim()),
@@ -56,7 +80,13 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
     thread.registers.set(REG_RDI, 1234567890123);
     thread.resume();
     const e = p.wait(FOREVER);
-    const first = { kind: e.kind, same: e.thread === thread, nr: thread.registers.u64(REG_ORIG_RAX), rdi: thread.registers.u64(REG_RDI), rip: thread.registers.u64(REG_RIP) };
+    const first = {
+      kind: e.kind,
+      same: e.thread === thread,
+      nr: thread.registers.u64(REG_ORIG_RAX),
+      rdi: thread.registers.u64(REG_RDI),
+      rip: thread.registers.u64(REG_RIP),
+    };
     // mov rbx, rax would need other code: watch rax through the next stop's rbx instead
     place(space, CODE + 7, [0x48, 0x89, 0xc3, 0xeb, 0xf4]);
     const values: number[] = [];
@@ -125,7 +155,10 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
 
   threads(p) {
     // lock inc dword [DATA]; mov eax, 24; syscall; jmp back
-    const { space, thread } = load(p, [0xf0, 0xff, 0x04, 0x25, 0, 0, 0x50, 0, 0xb8, 24, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xef]);
+    const { space, thread } = load(
+      p,
+      [0xf0, 0xff, 0x04, 0x25, 0, 0, 0x50, 0, 0xb8, 24, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xef],
+    );
     thread.resume();
     p.wait(FOREVER);
     thread.registers.set(REG_FS_BASE, 0x510000);
@@ -207,8 +240,20 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
     const hostile = [-1, -4096, Number.NaN, 2 ** 47, 2 ** 63, 2 ** 64 - 1, Number.POSITIVE_INFINITY, 0, 0x7fffffffe000];
     space.map(0x600000, 4096, 1, 'private', -1, 0, 0);
     return {
-      roundTrip: [m.writeU64(DATA, 0x7fff12345678), m.readU64(DATA), m.writeU32(DATA + 8, -1), m.readU32(DATA + 8), m.writeU64(DATA, -2), m.readU32(DATA + 4)],
-      string: [m.readCString(DATA + 0x100, 4096), m.readCString(DATA + 0x100, 3), m.readCString(end - 3, 4096), m.readCString(1, 10)],
+      roundTrip: [
+        m.writeU64(DATA, 0x7fff12345678),
+        m.readU64(DATA),
+        m.writeU32(DATA + 8, -1),
+        m.readU32(DATA + 8),
+        m.writeU64(DATA, -2),
+        m.readU32(DATA + 4),
+      ],
+      string: [
+        m.readCString(DATA + 0x100, 4096),
+        m.readCString(DATA + 0x100, 3),
+        m.readCString(end - 3, 4096),
+        m.readCString(1, 10),
+      ],
       partialIn: [m.copyIn(DATA + 0x7ff0, buf, 0, 100), m.copyIn(end - 10, buf, 0, 70000), m.copyIn(end, buf, 0, 1)],
       partialOut: [m.copyOut(DATA + 0x3ff0, buf, 0, 100), m.copyOut(DATA + 0x4000, buf, 0, 4)],
       zero: [m.zero(DATA + 0x1000, 0x3000 + 5000), m.zero(0x10000, 8)],
@@ -216,10 +261,25 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
       hostileWrite: hostile.map((a) => m.copyOut(a, buf, 0, 16)),
       hostileWord: hostile.map((a) => m.readU64(a)),
       hugeLength: m.copyIn(DATA, buf, 0, 2 ** 50),
-      stubPage: [m.copyIn(space.layout.reserved[0]?.start as number, buf, 0, 8), m.copyOut(space.layout.reserved[0]?.start as number, buf, 0, 8)],
-      force: [m.forceCopyOut(0x600ffb, Uint8Array.of(1, 2, 3, 4, 5), 0, 5), m.readU32(0x600ffc), m.forceCopyOut(0x601000, buf, 0, 4), m.copyOut(0x600000, buf, 0, 4)],
-      cas: [m.writeU32(DATA, 7), m.compareExchangeU32(DATA, 7, 9), m.compareExchangeU32(DATA, 7, 10), m.readU32(DATA), m.compareExchangeU32(0x1000, 0, 1), m.compareExchangeU32(DATA + 1, 0, 1)],
-      released: (space.release(), m.readU32(DATA)),
+      stubPage: [
+        m.copyIn(space.layout.reserved[0]?.start as number, buf, 0, 8),
+        m.copyOut(space.layout.reserved[0]?.start as number, buf, 0, 8),
+      ],
+      force: [
+        m.forceCopyOut(0x600ffb, Uint8Array.of(1, 2, 3, 4, 5), 0, 5),
+        m.readU32(0x600ffc),
+        m.forceCopyOut(0x601000, buf, 0, 4),
+        m.copyOut(0x600000, buf, 0, 4),
+      ],
+      cas: [
+        m.writeU32(DATA, 7),
+        m.compareExchangeU32(DATA, 7, 9),
+        m.compareExchangeU32(DATA, 7, 10),
+        m.readU32(DATA),
+        m.compareExchangeU32(0x1000, 0, 1),
+        m.compareExchangeU32(DATA + 1, 0, 1),
+      ],
+      released: released(space),
     };
   },
 
@@ -229,16 +289,36 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
     const m = space.memory;
     let seed = 12345;
     const random = (): number => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
-    const bases = [0, DATA, DATA + DATA_SIZE, CODE, 2 ** 31, 2 ** 32, 2 ** 47, 2 ** 48, 2 ** 63, -(2 ** 63), -1, space.layout.vdso?.start ?? 0, space.layout.vvar?.start ?? 0, space.layout.reserved[0]?.start as number];
+    const bases = [
+      0,
+      DATA,
+      DATA + DATA_SIZE,
+      CODE,
+      2 ** 31,
+      2 ** 32,
+      2 ** 47,
+      2 ** 48,
+      2 ** 63,
+      -(2 ** 63),
+      -1,
+      space.layout.vdso?.start ?? 0,
+      space.layout.vvar?.start ?? 0,
+      space.layout.reserved[0]?.start as number,
+    ];
     const buf = new Uint8Array(20000);
     const bad: unknown[] = [];
     for (let i = 0; i < 20000; i++) {
       const addr = (bases[Math.floor(random() * bases.length)] as number) + Math.floor((random() - 0.5) * 16384);
       const length = Math.floor(random() ** 4 * 20000);
       const isStub = addr + length > (space.layout.reserved[0]?.start as number) && addr < 2 ** 48;
-      const r = [m.copyIn(addr, buf, 0, length), addr >= DATA || addr < CODE ? m.copyOut(addr, buf, 0, length) : 0, m.zero(addr + DATA_SIZE * 64, length % 100)];
+      const r = [
+        m.copyIn(addr, buf, 0, length),
+        addr >= DATA || addr < CODE ? m.copyOut(addr, buf, 0, length) : 0,
+        m.zero(addr + DATA_SIZE * 64, length % 100),
+      ];
       for (const n of r) if (!(n === -14 || (n >= 0 && n <= length))) bad.push([addr, length, n]);
-      if (isStub && (r[1] as number) > 0 && addr >= (space.layout.reserved[0]?.start as number)) bad.push(['stub', addr]);
+      if (isStub && (r[1] as number) > 0 && addr >= (space.layout.reserved[0]?.start as number))
+        bad.push(['stub', addr]);
       const s = m.readCString(addr, 1 + (length % 5000));
       if (typeof s === 'string' ? s.length > length % 5000 : s !== -14 && s !== -36) bad.push([addr, s]);
       const w = m.readU64(addr);
@@ -262,7 +342,14 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
     other.resume();
     const m = space.memory;
     m.writeU32(DATA, 0xfffffff0);
-    const r = { cas: [m.compareExchangeU32(DATA, 0xfffffff0, 0x80000001), m.readU32(DATA), m.compareExchangeU32(DATA, 5, 6), m.compareExchangeU32(0x20000, 5, 6)] };
+    const r = {
+      cas: [
+        m.compareExchangeU32(DATA, 0xfffffff0, 0x80000001),
+        m.readU32(DATA),
+        m.compareExchangeU32(DATA, 5, 6),
+        m.compareExchangeU32(0x20000, 5, 6),
+      ],
+    };
     space.release();
     return r;
   },
@@ -272,7 +359,11 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
     const fd = memfd_create(cstring('shared'), 1);
     write(fd, new Uint8Array(8192).fill(7));
     const other = must(p.newAddressSpace(), 'newAddressSpace');
-    const maps = [space.map(0x700000, 8192, 3, 'shared', fd, 0, 0), other.map(0x900000, 4096, 3, 'shared', fd, 4096, 0), space.map(0x710000, 4096, 3, 'private', fd, 0, 0)];
+    const maps = [
+      space.map(0x700000, 8192, 3, 'shared', fd, 0, 0),
+      other.map(0x900000, 4096, 3, 'shared', fd, 4096, 0),
+      space.map(0x710000, 4096, 3, 'private', fd, 0, 0),
+    ];
     close(fd);
     space.memory.writeU32(0x701000, 1234);
     space.memory.writeU32(0x710000, 5);
@@ -289,13 +380,39 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
       through: other.memory.readU32(0x900000),
       privateCopy: space.memory.readU32(0x700000),
       failures,
-      moved: [space.memory.writeU32(DATA, 321), space.remap(DATA, 4096, 0x800000, 8192, false), space.memory.readU32(0x800000), space.memory.readU32(DATA)],
+      moved: [
+        space.memory.writeU32(DATA, 321),
+        space.remap(DATA, 4096, 0x800000, 8192, false),
+        space.memory.readU32(0x800000),
+        space.memory.readU32(DATA),
+      ],
       inPlace: [space.remap(0x800000, 8192, 0x800000, 4096, false), space.memory.readU32(0x801000)],
-      bad: [space.map(0x123, 4096, 3, 'private', -1, 0, 0), space.map(0x700000, 4096, 3, 'private', 9999, 0, 0), space.map(2 ** 47, 4096, 3, 'private', -1, 0, 0), space.unmap(space.layout.reserved[0]?.start as number, 4096), space.unmap(-4096, 4096)],
+      bad: [
+        space.map(0x123, 4096, 3, 'private', -1, 0, 0),
+        space.map(0x700000, 4096, 3, 'private', 9999, 0, 0),
+        space.map(2 ** 47, 4096, 3, 'private', -1, 0, 0),
+        space.unmap(space.layout.reserved[0]?.start as number, 4096),
+        space.unmap(-4096, 4096),
+      ],
       advise: space.advise(0x700000, 4096, 4),
       mincore: [space.mincore(0x700000, 8192, out), out[0], space.mincore(0x300000, 4096, out)],
       usage: [space.usage(usage), (usage[0] as number) > 4096],
-      many: space.apply(Array.from({ length: 200 }, (_, i) => ({ op: 'map', addr: 0x2000000 + i * 8192, length: 4096, prot: 3, sharing: 'private', fd: -1, offset: 0, flags: 0 }) as const)),
+      many: space.apply(
+        Array.from(
+          { length: 200 },
+          (_, i) =>
+            ({
+              op: 'map',
+              addr: 0x2000000 + i * 8192,
+              length: 4096,
+              prot: 3,
+              sharing: 'private',
+              fd: -1,
+              offset: 0,
+              flags: 0,
+            }) as const,
+        ),
+      ),
       manyLast: space.memory.writeU32(0x2000000 + 199 * 8192, 1),
       comm: readFileSync(`/proc/${space.hostPid}/comm`, 'latin1').trim(),
     };
@@ -306,7 +423,10 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
 
   fpu(p) {
     // movaps xmm1, xmm0 ... : movq xmm0, [DATA]; mov eax, 1; syscall; jmp back
-    const { space, thread } = load(p, [0xf3, 0x0f, 0x7e, 0x04, 0x25, 0, 0, 0x50, 0, 0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xee]);
+    const { space, thread } = load(
+      p,
+      [0xf3, 0x0f, 0x7e, 0x04, 0x25, 0, 0, 0x50, 0, 0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xee],
+    );
     space.memory.writeU64(DATA, 0x123456789abc);
     thread.resume();
     p.wait(FOREVER);
@@ -324,7 +444,11 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
       spoil(bad);
       return thread.setFpState(bad);
     });
-    const short = [thread.setFpState(new Uint8Array(100)), thread.setFpState(image.subarray(0, 512)), thread.setFpState(image)];
+    const short = [
+      thread.setFpState(new Uint8Array(100)),
+      thread.setFpState(image.subarray(0, 512)),
+      thread.setFpState(image),
+    ];
     thread.resetFpState();
     const cleared = new DataView(Uint8Array.from(thread.getFpState()).buffer).getUint32(160, true);
     space.release();
@@ -340,7 +464,13 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
     const listener = { onHostEvent: (fd: number, revents: number): void => void events.push(fd === rd ? revents : -1) };
     const r: Observations = { watch: p.watch(rd, 1, listener), twice: p.watch(rd, 1, listener) };
     const t0 = clockNs(1);
-    r['timeout'] = [p.wait(soon(10)).kind, clockNs(1) - t0 >= 10e6, clockNs(1) - t0 < 200e6, p.wait(0).kind, p.wait(1).kind];
+    r['timeout'] = [
+      p.wait(soon(10)).kind,
+      clockNs(1) - t0 >= 10e6,
+      clockNs(1) - t0 < 200e6,
+      p.wait(0).kind,
+      p.wait(1).kind,
+    ];
     write(wr, buf, 0, 1);
     r['idle'] = p.wait(soon(1000)).kind;
     // With a thread running the bell has to ring for it.
@@ -369,7 +499,14 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
     const suppressed = p.wait(soon(20)).kind;
     kill(space.hostPid, 9);
     const e = p.wait(FOREVER);
-    const r = { suppressed, kind: e.kind, signo: e.signo, same: e.thread === thread, map: space.map(0x700000, 4096, 3, 'private', -1, 0, 0), fork: space.fork(thread) };
+    const r = {
+      suppressed,
+      kind: e.kind,
+      signo: e.signo,
+      same: e.thread === thread,
+      map: space.map(0x700000, 4096, 3, 'private', -1, 0, 0),
+      fork: space.fork(thread),
+    };
     space.release();
     space.release();
     // A stopped one, too.
@@ -446,7 +583,11 @@ function main(): void {
     const { space, thread } = load(platform, busyLoop());
     const child = must(space.fork(thread), 'fork');
     thread.resume();
-    console.log(JSON.stringify({ pids: [...new Set([...platform.tracer.threads.values()].map((t) => t.hostTid)), child.hostPid] }));
+    console.log(
+      JSON.stringify({
+        pids: [...new Set([...platform.tracer.threads.values()].map((t) => t.hostTid)), child.hostPid],
+      }),
+    );
     for (;;) platform.wait(FOREVER);
   }
   const out: Observations = { KINDS };

@@ -95,7 +95,9 @@ int main(void) {
 `;
 
 function layouts(): AnyLayout[] {
-  return [file, proc, sock, term, time].flatMap((m) => Object.values(m as Record<string, unknown>)).filter((v): v is AnyLayout => (v as AnyLayout)?.kind === 'struct');
+  return [file, proc, sock, term, time]
+    .flatMap((m) => Object.values(m as Record<string, unknown>))
+    .filter((v): v is AnyLayout => (v as AnyLayout)?.kind === 'struct');
 }
 
 describe('struct()', () => {
@@ -135,10 +137,23 @@ describe('struct()', () => {
 
   it('read() returns what write() wrote, and padding is zeroed', () => {
     const Inner = struct('inner', { a: u8, b: u8, c: u16 }, { size: 4 });
-    const Outer = struct('outer', { x: u32, in: Inner, big: u64big, n: i64, u: u64, port: u16be, __p: pad(2), raw: bytes(4), list: array(u16, 4) }, { size: 48 });
+    const Outer = struct(
+      'outer',
+      { x: u32, in: Inner, big: u64big, n: i64, u: u64, port: u16be, __p: pad(2), raw: bytes(4), list: array(u16, 4) },
+      { size: 48 },
+    );
     const view = new DataView(new ArrayBuffer(64));
     new Uint8Array(view.buffer).fill(255);
-    const value = { x: 4000000000, in: { a: 1, b: 255, c: 65535 }, big: 0xffffffffffffffffn, n: -5, u: 2 ** 52 + 1, port: 8080, raw: Uint8Array.of(1, 2, 3, 4), list: [1, 2, 3, 4] };
+    const value = {
+      x: 4000000000,
+      in: { a: 1, b: 255, c: 65535 },
+      big: 0xffffffffffffffffn,
+      n: -5,
+      u: 2 ** 52 + 1,
+      port: 8080,
+      raw: Uint8Array.of(1, 2, 3, 4),
+      list: [1, 2, 3, 4],
+    };
     Outer.write(view, 8, value);
     const seen = Outer.read(view, 8);
     expect({ ...seen, big: BigInt.asUintN(64, seen.big) }).toEqual(value);

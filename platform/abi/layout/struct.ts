@@ -106,7 +106,11 @@ export function array<E extends Field>(element: E, length: number): ArrayOf<E> {
 /**
  * Declares a structure. Errors: throws when the layout has implicit padding (unless packed) or another size than C's.
  */
-export function struct<F extends Fields>(name: string, fields: F, options: { size: number; packed?: boolean }): Struct<F> {
+export function struct<F extends Fields>(
+  name: string,
+  fields: F,
+  options: { size: number; packed?: boolean },
+): Struct<F> {
   const offset: Record<string, number> = {};
   let at = 0;
   let align = 1;
@@ -189,7 +193,9 @@ function writeStatements(field: Field, at: string, value: string): string {
       .join('\n');
   }
   if (field.kind === 'array') {
-    return Array.from({ length: field.length }, (_, i) => writeStatements(field.element, `${at} + ${i * field.element.size}`, `${value}[${i}]`)).join('\n');
+    return Array.from({ length: field.length }, (_, i) =>
+      writeStatements(field.element, `${at} + ${i * field.element.size}`, `${value}[${i}]`),
+    ).join('\n');
   }
   if (field.kind === 'bytes') {
     return `b = new Uint8Array(v.buffer, v.byteOffset + ${at}, ${field.size}); b.fill(0); b.set(${value}.subarray(0, ${field.size}));`;
@@ -225,7 +231,16 @@ function compileReader<V>(fields: Fields, offset: Record<string, number>): (view
   return new Function('v', 'at', `return { ${members.join(', ')} };`) as (view: DataView, at: number) => V;
 }
 
-function compileWriter<V>(fields: Fields, offset: Record<string, number>): (view: DataView, at: number, value: V) => void {
-  const body = Object.entries(fields).map(([key, f]) => writeStatements(f, `at + ${offset[key] as number}`, `value.${key}`));
-  return new Function('v', 'at', 'value', `let n, h, b;\n${body.join('\n')}`) as (view: DataView, at: number, value: V) => void;
+function compileWriter<V>(
+  fields: Fields,
+  offset: Record<string, number>,
+): (view: DataView, at: number, value: V) => void {
+  const body = Object.entries(fields).map(([key, f]) =>
+    writeStatements(f, `at + ${offset[key] as number}`, `value.${key}`),
+  );
+  return new Function('v', 'at', 'value', `let n, h, b;\n${body.join('\n')}`) as (
+    view: DataView,
+    at: number,
+    value: V,
+  ) => void;
 }

@@ -52,7 +52,11 @@ export const Statfs = struct(
 );
 export type Statfs = Infer<typeof Statfs>;
 
-export const StatxTimestamp = struct('statx_timestamp', { tv_sec: i64, tv_nsec: u32, __reserved: pad(4) }, { size: 16 });
+export const StatxTimestamp = struct(
+  'statx_timestamp',
+  { tv_sec: i64, tv_nsec: u32, __reserved: pad(4) },
+  { size: 16 },
+);
 
 export const Statx = struct(
   'statx',
@@ -89,7 +93,11 @@ export type Statx = Infer<typeof Statx>;
 export const OpenHow = struct('open_how', { flags: u64, mode: u64, resolve: u64 }, { size: 24 });
 export type OpenHow = Infer<typeof OpenHow>;
 
-export const EpollEvent = struct('epoll_event', { events: u32, data_lo: u32, data_hi: u32 }, { size: 12, packed: true });
+export const EpollEvent = struct(
+  'epoll_event',
+  { events: u32, data_lo: u32, data_hi: u32 },
+  { size: 12, packed: true },
+);
 export type EpollEvent = Infer<typeof EpollEvent>;
 
 export const Pollfd = struct('pollfd', { fd: i32, events: i16, revents: i16 }, { size: 8 });
@@ -108,9 +116,17 @@ export type Flock64 = Infer<typeof Flock64>;
 export const FOwnerEx = struct('f_owner_ex', { type: i32, pid: i32 }, { size: 8 });
 
 /** The fixed head of struct linux_dirent64; the name follows, the record is padded to 8 bytes. */
-export const Dirent64Header = struct('linux_dirent64', { d_ino: u64, d_off: i64, d_reclen: u16, d_type: u8 }, { size: 19, packed: true });
+export const Dirent64Header = struct(
+  'linux_dirent64',
+  { d_ino: u64, d_off: i64, d_reclen: u16, d_type: u8 },
+  { size: 19, packed: true },
+);
 /** The fixed head of struct linux_dirent; the name follows, then a NUL and the type in the last byte. */
-export const DirentHeader = struct('linux_dirent', { d_ino: u64, d_off: u64, d_reclen: u16 }, { size: 18, packed: true });
+export const DirentHeader = struct(
+  'linux_dirent',
+  { d_ino: u64, d_off: u64, d_reclen: u16 },
+  { size: 18, packed: true },
+);
 
 export const InotifyEventHeader = struct('inotify_event', { wd: i32, mask: u32, cookie: u32, len: u32 }, { size: 16 });
 
@@ -147,6 +163,13 @@ export type SignalfdSiginfo = Infer<typeof SignalfdSiginfo>;
 /** struct utsname: six NUL-terminated fields. */
 export const Utsname = struct(
   'utsname',
-  { sysname: bytes(65), nodename: bytes(65), release: bytes(65), version: bytes(65), machine: bytes(65), domainname: bytes(65) },
+  {
+    sysname: bytes(65),
+    nodename: bytes(65),
+    release: bytes(65),
+    version: bytes(65),
+    machine: bytes(65),
+    domainname: bytes(65),
+  },
   { size: 390 },
 );

@@ -28,7 +28,11 @@ export const CloneArgs = struct(
 export type CloneArgs = Infer<typeof CloneArgs>;
 
 /** What rt_sigaction(2) takes: the kernel's own structure, not libc's. */
-export const KernelSigaction = struct('kernel_sigaction', { sa_handler: u64, sa_flags: u64, sa_restorer: u64, sa_mask: u64big }, { size: 32 });
+export const KernelSigaction = struct(
+  'kernel_sigaction',
+  { sa_handler: u64, sa_flags: u64, sa_restorer: u64, sa_mask: u64big },
+  { size: 32 },
+);
 export type KernelSigaction = Infer<typeof KernelSigaction>;
 
 export const StackT = struct('stack_t', { ss_sp: u64, ss_flags: i32, __pad0: pad(4), ss_size: u64 }, { size: 24 });
@@ -37,7 +41,16 @@ export type StackT = Infer<typeof StackT>;
 /** siginfo_t's head, and its common shapes, each of 128 bytes. */
 export const SiginfoKill = struct(
   'siginfo_kill',
-  { si_signo: i32, si_errno: i32, si_code: i32, __pad0: pad(4), si_pid: i32, si_uid: u32, si_value: u64big, __rest: pad(96) },
+  {
+    si_signo: i32,
+    si_errno: i32,
+    si_code: i32,
+    __pad0: pad(4),
+    si_pid: i32,
+    si_uid: u32,
+    si_value: u64big,
+    __rest: pad(96),
+  },
   { size: 128 },
 );
 export const SiginfoFault = struct(
@@ -64,7 +77,16 @@ export const SiginfoChild = struct(
 );
 export const SiginfoTimer = struct(
   'siginfo_timer',
-  { si_signo: i32, si_errno: i32, si_code: i32, __pad0: pad(4), si_timerid: i32, si_overrun: i32, si_value: u64big, __rest: pad(96) },
+  {
+    si_signo: i32,
+    si_errno: i32,
+    si_code: i32,
+    __pad0: pad(4),
+    si_timerid: i32,
+    si_overrun: i32,
+    si_value: u64big,
+    __rest: pad(96),
+  },
   { size: 128 },
 );
 
@@ -75,7 +97,11 @@ export const Sigevent = struct(
 );
 export type Sigevent = Infer<typeof Sigevent>;
 
-export const RobustListHead = struct('robust_list_head', { list_next: u64, futex_offset: u64, list_op_pending: u64 }, { size: 24 });
+export const RobustListHead = struct(
+  'robust_list_head',
+  { list_next: u64, futex_offset: u64, list_op_pending: u64 },
+  { size: 24 },
+);
 export type RobustListHead = Infer<typeof RobustListHead>;
 
 export const Rseq = struct(
@@ -85,7 +111,11 @@ export const Rseq = struct(
 );
 
 export const CapUserHeader = struct('__user_cap_header_struct', { version: u32, pid: i32 }, { size: 8 });
-export const CapUserData = struct('__user_cap_data_struct', { effective: u32, permitted: u32, inheritable: u32 }, { size: 12 });
+export const CapUserData = struct(
+  '__user_cap_data_struct',
+  { effective: u32, permitted: u32, inheritable: u32 },
+  { size: 12 },
+);
 
 export const SchedParam = struct('sched_param', { sched_priority: i32 }, { size: 4 });
 

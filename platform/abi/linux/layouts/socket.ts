@@ -37,7 +37,11 @@ export const Linger = struct('linger', { l_onoff: i32, l_linger: i32 }, { size: 
 
 export const SockaddrUn = struct('sockaddr_un', { sun_family: u16, sun_path: bytes(108) }, { size: 110 });
 
-export const SockaddrIn = struct('sockaddr_in', { sin_family: u16, sin_port: u16be, sin_addr: u32be, sin_zero: pad(8) }, { size: 16 });
+export const SockaddrIn = struct(
+  'sockaddr_in',
+  { sin_family: u16, sin_port: u16be, sin_addr: u32be, sin_zero: pad(8) },
+  { size: 16 },
+);
 export type SockaddrIn = Infer<typeof SockaddrIn>;
 
 export const SockaddrIn6 = struct(
@@ -47,12 +51,28 @@ export const SockaddrIn6 = struct(
 );
 export type SockaddrIn6 = Infer<typeof SockaddrIn6>;
 
-export const SockaddrNl = struct('sockaddr_nl', { nl_family: u16, nl_pad: pad(2), nl_pid: u32, nl_groups: u32 }, { size: 12 });
+export const SockaddrNl = struct(
+  'sockaddr_nl',
+  { nl_family: u16, nl_pad: pad(2), nl_pid: u32, nl_groups: u32 },
+  { size: 12 },
+);
 
 export const SockaddrLl = struct(
   'sockaddr_ll',
-  { sll_family: u16, sll_protocol: u16be, sll_ifindex: i32, sll_hatype: u16, sll_pkttype: u8, sll_halen: u8, sll_addr: bytes(8) },
+  {
+    sll_family: u16,
+    sll_protocol: u16be,
+    sll_ifindex: i32,
+    sll_hatype: u16,
+    sll_pkttype: u8,
+    sll_halen: u8,
+    sll_addr: bytes(8),
+  },
   { size: 20 },
 );
 
-export const Nlmsghdr = struct('nlmsghdr', { nlmsg_len: u32, nlmsg_type: u16, nlmsg_flags: u16, nlmsg_seq: u32, nlmsg_pid: u32 }, { size: 16 });
+export const Nlmsghdr = struct(
+  'nlmsghdr',
+  { nlmsg_len: u32, nlmsg_type: u16, nlmsg_flags: u16, nlmsg_seq: u32, nlmsg_pid: u32 },
+  { size: 16 },
+);
