@@ -6,7 +6,7 @@
  * Invariants: the child ends in _exit, whatever its main function does. Signal dispositions are default and nothing is blocked
  *             when main starts: Node's handlers belong to a loop that no longer turns.
  */
-import { exitNow, fork, SIG_SETMASK, setSignalHandler, sigprocmask, write } from '../../ffi/lifecycle.ts';
+import { cloneInto, exitNow, fork, SIG_SETMASK, setSignalHandler, sigprocmask, write } from '../../ffi/lifecycle.ts';
 
 const SIGKILL = 9;
 const SIGPIPE = 13;
@@ -16,9 +16,17 @@ const SIG_IGN = 1;
 /** The exit status of a child whose main function threw. */
 export const EXIT_INTERNAL = 128;
 
+/** As forkChild(), with the child born in new namespaces (CLONE_NEW*). */
+export function cloneChild(namespaces: number, main: () => number): number {
+  return runChild(cloneInto(namespaces), main);
+}
+
 /** Forks; `main` runs in the child and returns its exit status. Returns the child's pid or errno. */
 export function forkChild(main: () => number): number {
-  const pid = fork();
+  return runChild(fork(), main);
+}
+
+function runChild(pid: number, main: () => number): number {
   if (pid !== 0) return pid;
   let status = EXIT_INTERNAL;
   try {

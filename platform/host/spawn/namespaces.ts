@@ -3,15 +3,16 @@
 /**
  * Starts a child as pid 1 of new namespaces, as our own child.
  *
- * The way there: we fork an intermediate, which unshares (only a process of one thread may enter a new user namespace), forks
- * the real child (the first one into the new pid namespace is its init) and exits. We are a child subreaper, so the real child
- * becomes ours. It is told to go on only after the intermediate was reaped: PR_SET_PDEATHSIG names whoever is the parent then.
+ * The way there: one clone(2) into all of them. Where the host refuses some, an intermediate is forked, which unshares what it can (only a
+ * process of one thread may unshare a user namespace), forks the real child (the first one into the new pid namespace is its init) and exits. We
+ * are a child subreaper, so the real child becomes ours. It is told to go on only after the intermediate was reaped: PR_SET_PDEATHSIG
+ * names whoever is the parent then.
  *
  * Invariants: when the child's main runs, its death signal is armed against our own death, and we were alive after that.
  */
 import { writeFileSync } from 'node:fs';
 import { close, exitNow, getpid, kill, poll, prctl, read, socketpair, unshare, waitPid, write } from '../../ffi/lifecycle.ts';
-import { forkChild } from './fork_child.ts';
+import { cloneChild, forkChild } from './fork_child.ts';
 
 export const CLONE_NEWNS = 0x00020000;
 export const CLONE_NEWCGROUP = 0x02000000;
@@ -28,6 +29,7 @@ const NAMES: readonly (readonly [number, string])[] = [
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_CHILD_SUBREAPER = 36;
 const SIGKILL = 9;
+const EPERM = -1;
 const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
 const POLLHUP = 16;
 
@@ -70,10 +72,13 @@ export interface StartedChild {
   readonly lifeLine: number;
 }
 
-/** A child on its way: the intermediate is forked, the rest happens while we do something else. */
+/** A child on its way: it goes on while we do something else. */
 export interface StartingChild {
   readonly plan: ChildPlan;
   readonly socket: number;
+  /** The child, or 0: the intermediate will tell. */
+  readonly pid: number;
+  /** 0: none, the child was born in its namespaces. */
   readonly intermediate: number;
 }
 
@@ -82,6 +87,12 @@ export function beginChild(plan: ChildPlan): StartingChild | string {
   const pair = socketpair(SOCK_STREAM_CLOEXEC);
   if (typeof pair === 'number') return `${plan.name}: socketpair: errno ${-pair}`;
   const [ours, theirs] = pair;
+  const born = bornInNamespaces(plan, ours, theirs);
+  if (born > 0) {
+    close(theirs);
+    return { plan, socket: ours, pid: born, intermediate: 0 };
+  }
+  // Refused as a whole: an intermediate finds out what is allowed.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   const intermediate = forkChild(() => {
     close(ours);
@@ -92,19 +103,40 @@ export function beginChild(plan: ChildPlan): StartingChild | string {
     close(ours);
     return `${plan.name}: fork: errno ${-intermediate}`;
   }
-  return { plan, socket: ours, intermediate };
+  return { plan, socket: ours, pid: 0, intermediate };
+}
+
+/** One clone into all the namespaces wanted. Returns the child's pid, or errno. */
+function bornInNamespaces(plan: ChildPlan, ours: number, theirs: number): number {
+  const userNamespace = plan.userNamespace === null ? 0 : CLONE_NEWUSER;
+  const granted: Granted = { namespaces: plan.namespaces | userNamespace, refused: [] };
+  const pid = cloneChild(granted.namespaces, () => {
+    close(ours);
+    const answer = Buffer.alloc(1);
+    if (read(theirs, answer) !== 1) return 1;
+    return childMain(plan, theirs, granted);
+  });
+  if (pid <= 0) return pid;
+  if (plan.userNamespace !== null && !writeMaps(pid, plan.userNamespace, !plan.mapFromOutside)) {
+    kill(pid, SIGKILL);
+    waitPid(pid, 0);
+    return EPERM;
+  }
+  write(ours, Buffer.from('y'));
+  return pid;
 }
 
 /** Waits until the child is ready and tells it to go on. Returns it, or one line saying what failed. */
 export function finishChild(starting: StartingChild): StartedChild | string {
-  const result = awaitStart(starting.plan, starting.socket, starting.intermediate);
+  const result = awaitStart(starting);
   if (typeof result === 'string') close(starting.socket);
   return result;
 }
 
-function awaitStart(plan: ChildPlan, socket: number, intermediate: number): StartedChild | string {
-  let pid = 0;
-  let reaped = false;
+function awaitStart(starting: StartingChild): StartedChild | string {
+  const { plan, socket, intermediate } = starting;
+  let pid = starting.pid;
+  let reaped = intermediate === 0;
   let isReady = false;
   const fail = (why: string): string => {
     if (pid > 0) kill(pid, SIGKILL);
