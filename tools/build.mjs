@@ -20,7 +20,7 @@ const dist = join(root, 'dist');
 const packageJson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /** What must be on Node's command line for a running Node to be forkable (docs/architecture.md, "One Node boot"). */
-const FLAGS = ['--single-threaded', '--v8-pool-size=0'];
+const FLAGS = ['--single-threaded', '--v8-pool-size=0', '--min-semi-space-size=16'];
 
 /**
  * koffi's own entry spends 14 ms of start-up finding its native half; on glibc x86-64 the file is where its package puts
