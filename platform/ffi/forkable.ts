@@ -9,7 +9,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { eventfd } from './epoll.ts';
 import { close, closeAllExcept, dup2, prctl, seccompFilter, setSignalHandler } from './lifecycle.ts';
-import { emitCode, rawSyscall } from './native.ts';
+import { emitCode, rawSyscall, viewMemory } from './native.ts';
 
 const MADV_DONTFORK = 10;
 const MADV_DOFORK = 11;
@@ -31,6 +31,9 @@ let done = false;
 /** Descriptors through which libuv is woken: the garbage collector writes to them when it frees memory that is not V8's. */
 let loopEvents: readonly number[] = [];
 
+/** Where the kernel put the environment: [start, end). */
+let environment: readonly [number, number] = [0, 0];
+
 /** Was Node started with what forking needs? */
 export function hasForkFlags(): boolean {
   return process.execArgv.includes('--single-threaded') && process.execArgv.includes('--v8-pool-size=0');
@@ -47,6 +50,7 @@ export function makeForkable(): number {
   if (result !== 0) return result < 0 ? result : -1;
   doForkAll();
   loopEvents = eventDescriptors();
+  environment = environmentRange();
   done = true;
   return 0;
 }
@@ -60,6 +64,19 @@ export function keepOnlyDescriptors(keep: readonly number[]): number {
   for (const fd of loopEvents) if (fresh >= 0 && fresh !== fd) dup2(fresh, fd);
   if (fresh >= 0 && !loopEvents.includes(fresh)) close(fresh);
   return closeAllExcept([...keep, ...loopEvents]);
+}
+
+/** In a child: the caller's environment may hold secrets, and neither the Sentry nor the Gofer has a use for it. */
+export function forgetEnvironment(): void {
+  const [start, end] = environment;
+  if (end > start) viewMemory(start, end - start).fill(0);
+}
+
+/** env_start and env_end of proc(5)'s stat. */
+function environmentRange(): readonly [number, number] {
+  const stat = readFileSync('/proc/self/stat', 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return [Number(fields[47]) || 0, Number(fields[48]) || 0];
 }
 
 function eventDescriptors(): number[] {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What both child processes do first: leave the caller's session, keep only their own descriptors.
+ * What both child processes do first: leave the caller's session, forget its environment, keep only their own descriptors.
  */
-import { keepOnlyDescriptors } from '../../platform/ffi/forkable.ts';
+import { forgetEnvironment, keepOnlyDescriptors } from '../../platform/ffi/forkable.ts';
 import { setsid, write } from '../../platform/ffi/lifecycle.ts';
 
 /** Descriptors made before the fork. */
@@ -23,7 +23,9 @@ export interface ChildDescriptors {
 export function settleChild(keep: readonly number[], birth: 'forked' | 'booted'): void {
   setsid();
   // A booted process was given only what it needs, and its own threads use the rest.
-  if (birth === 'forked') keepOnlyDescriptors(keep);
+  if (birth === 'booted') return;
+  forgetEnvironment();
+  keepOnlyDescriptors(keep);
 }
 
 /** A line for the debug log, from a child process. */

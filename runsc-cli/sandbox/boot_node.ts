@@ -54,7 +54,8 @@ function bootOne(script: string, verb: string, text: string, from: { socket: num
   ];
   // Sources may sit on numbers that are targets: move them out of the way first.
   const moved = wanted.map(([fd, to]): [number, number] => [fcntl(fd, F_DUPFD_CLOEXEC, HIGH), to]);
-  const env = Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`);
+  // The rest of the caller's environment is none of their business.
+  const env = Object.entries(process.env).filter(([name]) => name.startsWith('RUNSC_TS_')).map(([name, value]) => `${name}=${value ?? ''}`);
   // Node has marked its own standard descriptors close-on-exec: a move onto itself takes the mark off.
   moved.push([0, 0], [1, 1], [2, 2]);
   const pid = spawn(process.execPath, [process.execPath, '--single-threaded', '--v8-pool-size=0', script, verb], env, moved);

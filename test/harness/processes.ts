@@ -78,8 +78,8 @@ export function leakSnapshot(): LeakSnapshot {
 }
 
 /**
- * Finds what a run left behind. `marker` is a string the run had in its environment (forked Sentry and Gofer keep it);
- * stubs have no environment left and are told by being orphans that run Node's executable.
+ * Finds what a run left behind. `marker` is a string the run had in its arguments (forked Sentry and Gofer keep them);
+ * stubs have neither arguments nor environment left and are told by being orphans that run Node's executable.
  * Returns one line for each process or mount.
  */
 export function leaksSince(before: LeakSnapshot, marker: string): string[] {
@@ -88,7 +88,8 @@ export function leaksSince(before: LeakSnapshot, marker: string): string[] {
     if (entry.startTicks < before.startTicks || entry.state === 'Z') continue;
     const environment = readProc(`/proc/${entry.pid}/environ`);
     const orphanStub = entry.ppid === 1 && environment === '' && executableOf(entry.pid) === process.execPath;
-    if (environment.includes(marker) || orphanStub) leaks.push(`process left: ${describeProcess(entry.pid)}`);
+    const argv = readProc(`/proc/${entry.pid}/cmdline`);
+    if (argv.includes(marker) || orphanStub) leaks.push(`process left: ${describeProcess(entry.pid)}`);
   }
   for (const line of mountLines()) if (!before.mounts.has(line) && line.includes('runsc')) leaks.push(`mount left: ${line}`);
   return leaks;

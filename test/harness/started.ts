@@ -2,7 +2,8 @@
 
 /** A sandbox that a test talks to while it runs: waits for output, sends signals, then for the end. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { constants } from 'node:os';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { descendantsOf, killAll } from './processes.ts';
 import { cliCommand, FIXED_ENV } from './run.ts';
 
@@ -16,10 +17,10 @@ export interface Started {
   end(ms?: number): Promise<number>;
 }
 
-/** Starts the CLI with `args` in a session of its own. `marker` goes into its environment, for leaksSince(). */
-export function startCli(args: string[], marker = ''): Started {
-  const command = [...cliCommand(), ...args];
-  const env = { ...FIXED_ENV, RUNSC_TEST_MARKER: marker };
+/** Starts the CLI with `args` in a session of its own. `marker` goes into its arguments, for leaksSince(). */
+export function startCli(args: string[], marker = '', extraEnv: Record<string, string> = {}): Started {
+  const command = [...cliCommand(), ...(marker === '' ? [] : [`--root=${join(tmpdir(), `state-${marker}`)}`]), ...args];
+  const env = { ...FIXED_ENV, ...extraEnv };
   const child = spawn(command[0] as string, command.slice(1), { env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));

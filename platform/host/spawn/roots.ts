@@ -58,6 +58,8 @@ export function enterSentryRoot(): string {
   if (root === '') return 'an empty root could not be mounted';
   const proc = mountProc(`${root}/proc`, null);
   if (proc < 0) mount('/proc', `${root}/proc`, null, MS_BIND | MS_REC, null);
+  // Nothing in it is for writing: /proc/sys/net of its own network namespace least of all.
+  remountReadOnly(`${root}/proc`);
   remountReadOnly(root);
   if (chdir(root) < 0) return 'the empty root could not be entered';
   const pivoted = pivotHere();
