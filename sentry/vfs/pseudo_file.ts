@@ -117,9 +117,29 @@ export abstract class ListedDirInode extends PseudoInode {
   }
 }
 
-/** A directory whose entries are a table filled when it is made. */
+/** A directory whose entries are a table filled when it is made, or (`fill`) when somebody first looks. */
 export class StaticDirInode extends ListedDirInode {
-  readonly entries = new Map<ByteString, Inode>();
+  private readonly table = new Map<ByteString, Inode>();
+  private fill: ((dir: StaticDirInode) => void) | null;
+
+  constructor(fs: Filesystem, permissions = 0o555, fill: ((dir: StaticDirInode) => void) | null = null) {
+    super(fs, permissions);
+    this.fill = fill;
+  }
+
+  get entries(): Map<ByteString, Inode> {
+    const { fill } = this;
+    if (fill !== null) {
+      this.fill = null;
+      fill(this);
+    }
+    return this.table;
+  }
+  override refreshAttributes(): number {
+    // The link count is known once the entries are.
+    void this.entries;
+    return 0;
+  }
 
   /** Adds (or replaces) an entry. Returns the directory, for chaining. */
   add(name: ByteString, inode: Inode): this {

@@ -35,8 +35,7 @@ export class ProcFilesystem extends Filesystem {
   readonly magic = PROC_SUPER_MAGIC;
   readonly kernel: Kernel;
   readonly pidNs: PidNamespace;
-  /** /proc/pid/net of every process: there is one network namespace. */
-  readonly netDir: StaticDirInode;
+  private net: StaticDirInode | null = null;
   private readonly options: string;
 
   constructor(kernel: Kernel, pidNs: PidNamespace, options = '') {
@@ -46,9 +45,12 @@ export class ProcFilesystem extends Filesystem {
     this.pidNs = pidNs;
     this.options = options;
     this.root = new ProcRootInode(this);
-    this.netDir = makeNetDir(this);
-    for (const [name, inode] of makeGlobalEntries(this)) this.root.entries.set(name, inode);
-    this.root.entries.set('sys', makeSysDir(this));
+  }
+
+  /** /proc/pid/net of every process: there is one network namespace. */
+  get netDir(): StaticDirInode {
+    this.net ??= makeNetDir(this);
+    return this.net;
   }
 
   override revalidate(_ctx: IoContext, dentry: Dentry): boolean {
@@ -72,15 +74,24 @@ export class ProcFilesystem extends Filesystem {
 }
 
 class ProcRootInode extends ProcDirInode {
-  readonly entries = new Map<ByteString, Inode>();
+  private readonly table = new Map<ByteString, Inode>();
   private readonly proc: ProcFilesystem;
 
   constructor(fs: ProcFilesystem) {
     super(fs);
     this.proc = fs;
     this.ino = 1;
-    this.entries.set('self', new SymlinkInode(fs, (ctx) => this.self(ctx, 'process')));
-    this.entries.set('thread-self', new SymlinkInode(fs, (ctx) => this.self(ctx, 'thread')));
+  }
+
+  /** What is there whatever processes there are: many entries, made at the first look. */
+  private get entries(): Map<ByteString, Inode> {
+    const { table, proc } = this;
+    if (table.size > 0) return table;
+    table.set('self', new SymlinkInode(proc, (ctx) => this.self(ctx, 'process')));
+    table.set('thread-self', new SymlinkInode(proc, (ctx) => this.self(ctx, 'thread')));
+    for (const [name, inode] of makeGlobalEntries(proc)) table.set(name, inode);
+    table.set('sys', makeSysDir(proc));
+    return table;
   }
 
   override lookup(_ctx: IoContext, name: ByteString): Inode | Errno {

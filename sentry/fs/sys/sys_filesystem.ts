@@ -22,9 +22,9 @@ export class SysFilesystem extends Filesystem {
   constructor(kernel: Kernel) {
     super();
     this.source = 'sysfs';
-    this.root = new StaticDirInode(this);
+    // Many entries, which few programs look at: made at the first look.
+    this.root = new StaticDirInode(this, 0o555, (root) => fill(new Tree(this, root), kernel));
     this.root.ino = 1;
-    fill(new Tree(this, this.root), kernel);
   }
   override statfs(out: StatFs): number {
     out.type = SYSFS_MAGIC;
