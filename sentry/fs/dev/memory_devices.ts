@@ -16,6 +16,7 @@ import {
   type Errno,
 } from '../../../platform/abi/linux/errno.ts';
 import { SEEK_SET } from '../../../platform/abi/linux/fcntl.ts';
+import { minorOf } from '../../../platform/abi/linux/stat.ts';
 import type { HostServices } from '../../../platform/platform.ts';
 import { CAP_SYS_ADMIN } from '../../../platform/abi/linux/capability.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -31,7 +32,7 @@ const RNDADDENTROPY = 0x40085203;
 const RNDZAPENTCNT = 0x5204;
 const RNDCLEARPOOL = 0x5206;
 const RNDRESEEDCRNG = 0x5207;
-const EPOLLIN_OUT = 0x145;
+const RANDOM_MINOR = 8;
 const CHUNK = 65536;
 
 abstract class MemoryDevice extends FileDescription {
@@ -90,11 +91,9 @@ class RandomFile extends MemoryDevice {
     super(ctx, path, inode, flags);
     this.host = host;
   }
+  /** urandom has no poll(), random has. */
   override get canPoll(): boolean {
-    return true;
-  }
-  override poll(): number {
-    return EPOLLIN_OUT;
+    return minorOf(this.inode.rdev) === RANDOM_MINOR;
   }
   override seek(_ctx: IoContext, offset: number, whence: number): number {
     if (whence < 0 || whence > 4) return EINVAL;

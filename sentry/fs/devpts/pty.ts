@@ -173,7 +173,7 @@ export class Pty extends TtyJobControl implements InputHost {
     let bits = 0;
     if (this.output.available > 0) bits |= READABLE;
     if (this.isPacketMode && this.packetStatus !== 0) bits |= EPOLLPRI | READABLE;
-    if (this.isSlaveGone) bits |= EPOLLHUP | READABLE;
+    if (this.isSlaveGone) bits |= EPOLLHUP;
     if (this.input.room > 0) bits |= WRITABLE;
     return bits;
   }

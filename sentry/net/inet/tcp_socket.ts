@@ -157,8 +157,7 @@ export class TcpSocket extends InetSocket {
     this.remote = to;
     const listener = findListener(to);
     if (listener === null) {
-      this.error = -ECONNREFUSED;
-      this.remote = null;
+      this.refuse();
     } else if (listener.pending.length > listener.backlog) {
       this.state = 'connecting';
       this.knockedAt = listener;
@@ -184,6 +183,7 @@ export class TcpSocket extends InetSocket {
     for (const end of [this, other]) {
       end.state = 'connected';
       end.wasConnected = true;
+      end.shutdownMask = 0;
     }
     this.isNews = true;
     this.peer = other;
@@ -232,6 +232,7 @@ export class TcpSocket extends InetSocket {
     this.knockedAt = null;
     this.remote = null;
     this.error = -ECONNREFUSED;
+    this.shutdownMask = RCV_SHUTDOWN | SEND_SHUTDOWN;
     this.waitQueue.wake(EVERYTHING);
   }
   private sendFin(): void {
@@ -307,8 +308,8 @@ export class TcpSocket extends InetSocket {
     if ((message.flags & MSG_OOB) !== 0) return EINVAL;
     if (this.queued === 0) {
       if (this.error !== 0) return -this.takeError();
-      if (!this.wasConnected && this.state !== 'connecting') return ENOTCONN;
-      return (this.shutdownMask & RCV_SHUTDOWN) !== 0 ? 0 : WOULD_BLOCK;
+      if ((this.shutdownMask & RCV_SHUTDOWN) !== 0) return 0;
+      return this.wasConnected || this.state === 'connecting' ? WOULD_BLOCK : ENOTCONN;
     }
     const isPeek = (message.flags & MSG_PEEK) !== 0;
     const discards = (message.flags & MSG_TRUNC) !== 0;

@@ -36,6 +36,7 @@ import {
   IP_PKTINFO,
   IPPROTO_IP,
   IPPROTO_UDP,
+  MSG_DONTWAIT,
   MSG_OOB,
   MSG_PEEK,
   MSG_TRUNC,
@@ -153,7 +154,10 @@ export class UdpSocket extends InetSocket {
   override receiveMessage(_ctx: IoContext, message: IncomingMessage): number {
     if (this.error !== 0) return -this.takeError();
     const datagram = this.queue[0];
-    if (datagram === undefined) return (this.shutdownMask & RCV_SHUTDOWN) !== 0 ? 0 : WOULD_BLOCK;
+    if (datagram === undefined) {
+      const waits = !this.isNonblocking && (message.flags & MSG_DONTWAIT) === 0;
+      return waits && (this.shutdownMask & RCV_SHUTDOWN) !== 0 ? 0 : WOULD_BLOCK;
+    }
     const { data } = datagram;
     const want = Math.min(data.length, message.io.remaining);
     const n = want === 0 ? 0 : message.io.put(data, 0, want);

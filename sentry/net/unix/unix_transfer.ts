@@ -20,7 +20,15 @@ import {
   isErrno,
 } from '../../../platform/abi/linux/errno.ts';
 import { EPOLLIN, EPOLLRDNORM } from '../../../platform/abi/linux/poll.ts';
-import { MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_SEQPACKET } from '../../../platform/abi/linux/socket.ts';
+import {
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  MSG_OOB,
+  MSG_PEEK,
+  MSG_TRUNC,
+  SOCK_DGRAM,
+  SOCK_SEQPACKET,
+} from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { IncomingMessage, OutgoingMessage, PeerCred } from '../socket.ts';
 import { findUnixSocket, parseUnixAddress } from './unix_address.ts';
@@ -95,13 +103,15 @@ export function sendDatagram(ctx: IoContext, socket: UnixSocket, message: Outgoi
   const target = datagramTarget(ctx, socket, message);
   if (typeof target === 'number') return target;
   const isPacketPair = socket.type === SOCK_SEQPACKET;
+  if (socket.error !== 0) return -socket.takeError();
+  if ((socket.shutdownMask & SEND_SHUTDOWN) !== 0) return EPIPE;
   if (target.isDead) {
     if (isPacketPair) return EPIPE;
     if (socket.peer === target) socket.disconnectDatagram();
     return ECONNREFUSED;
   }
   if (!isPacketPair && target.peer !== null && target.peer !== socket) return EPERM;
-  if ((target.shutdownMask & RCV_SHUTDOWN) !== 0 || (socket.shutdownMask & SEND_SHUTDOWN) !== 0) return EPIPE;
+  if ((target.shutdownMask & RCV_SHUTDOWN) !== 0) return EPIPE;
   if (target !== socket && target.peer !== socket && target.isQueueFull) {
     target.heldUp.add(socket);
     return WOULD_BLOCK;
@@ -115,9 +125,10 @@ export function sendDatagram(ctx: IoContext, socket: UnixSocket, message: Outgoi
   return length;
 }
 
-/** Pending error, end of file or WOULD_BLOCK of an empty queue. */
-function emptyResult(socket: UnixSocket): number {
+/** Pending error, end of file or WOULD_BLOCK of an empty queue. Datagrams have no end of file for those who do not wait. */
+function emptyResult(socket: UnixSocket, message: IncomingMessage): number {
   if (socket.error !== 0) return -socket.takeError();
+  if (socket.type === SOCK_DGRAM && (socket.isNonblocking || (message.flags & MSG_DONTWAIT) !== 0)) return WOULD_BLOCK;
   return (socket.shutdownMask & RCV_SHUTDOWN) !== 0 ? 0 : WOULD_BLOCK;
 }
 
@@ -129,7 +140,7 @@ export function receiveStream(socket: UnixSocket, message: IncomingMessage): num
   if (socket.state !== 'connected') return EINVAL;
   if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
   const isPeek = (message.flags & MSG_PEEK) !== 0;
-  if (socket.queue.length === 0) return emptyResult(socket);
+  if (socket.queue.length === 0) return emptyResult(socket, message);
   const { io } = message;
   let done = 0;
   let index = 0;
@@ -180,7 +191,7 @@ export function receiveDatagram(socket: UnixSocket, message: IncomingMessage): n
   if (socket.type === SOCK_SEQPACKET && socket.state !== 'connected') return ENOTCONN;
   if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
   const packet = socket.queue.at(0);
-  if (packet === null) return emptyResult(socket);
+  if (packet === null) return emptyResult(socket, message);
   const isPeek = (message.flags & MSG_PEEK) !== 0;
   const { io } = message;
   const offset = isPeek && socket.options.peekOffset > 0 ? Math.min(socket.options.peekOffset, packet.data.length) : 0;
