@@ -57,11 +57,15 @@ import {
   SO_TYPE,
   SOL_SOCKET,
 } from '../../platform/abi/linux/socket.ts';
+import * as abi from '../../platform/abi/linux/socket.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { Socket } from '../../sentry/net/socket.ts';
 import { encodeCred } from './msghdr.ts';
 import { socketAt } from './socket_args.ts';
 
+const SO_PASSPIDFD = 76;
+const SO_PEERPIDFD = 77;
+const SO_RCVPRIORITY = 82;
 /** Options that are a truth value, kept and shown. */
 const BOOLEANS: ReadonlySet<number> = new Set([
   SO_DEBUG,
@@ -77,6 +81,35 @@ const BOOLEANS: ReadonlySet<number> = new Set([
   SO_TIMESTAMP,
   SO_TIMESTAMPNS,
 ]);
+/** Options that are a number, kept and shown, with their defaults; what they ask for has no meaning on this network. */
+const NUMBERS: ReadonlyMap<number, number> = new Map([
+  [abi.SO_BSDCOMPAT, 0],
+  [abi.SO_TIMESTAMPING, 0],
+  [abi.SO_RXQ_OVFL, 0],
+  [abi.SO_WIFI_STATUS, 0],
+  [abi.SO_NOFCS, 0],
+  [abi.SO_LOCK_FILTER, 0],
+  [abi.SO_SELECT_ERR_QUEUE, 0],
+  [abi.SO_BUSY_POLL, 0],
+  [abi.SO_MAX_PACING_RATE, -1],
+  [abi.SO_BPF_EXTENSIONS, 64],
+  [abi.SO_INCOMING_CPU, -1],
+  [abi.SO_INCOMING_NAPI_ID, 0],
+  [abi.SO_ZEROCOPY, 0],
+  [abi.SO_TXTIME, 0],
+  [abi.SO_BINDTOIFINDEX, 0],
+  [abi.SO_TIMESTAMP_NEW, 0],
+  [abi.SO_TIMESTAMPNS_NEW, 0],
+  [abi.SO_TIMESTAMPING_NEW, 0],
+  [abi.SO_PREFER_BUSY_POLL, 0],
+  [abi.SO_BUF_LOCK, 0],
+  [abi.SO_RESERVE_MEM, 0],
+  [abi.SO_RCVMARK, 0],
+  [SO_PASSPIDFD, 0],
+  [SO_RCVPRIORITY, 0],
+]);
+/** Of those, the ones that can only be read. */
+const READ_ONLY: ReadonlySet<number> = new Set([abi.SO_BPF_EXTENSIONS, abi.SO_INCOMING_NAPI_ID]);
 const MIN_SNDBUF = 4608;
 const MIN_RCVBUF = 2304;
 const BUFFER_MAX = 212992;
@@ -102,6 +135,8 @@ function timeval(timeoutNs: number): Uint8Array {
 function getSocketOption(t: Task, socket: Socket, name: number, length: number): Uint8Array | Errno {
   const { options } = socket;
   if (BOOLEANS.has(name)) return int(options.flags.get(name) ?? 0);
+  const initial = NUMBERS.get(name);
+  if (initial !== undefined) return int(options.flags.get(name) ?? initial);
   switch (name) {
     case SO_TYPE:
       return int(socket.type);
@@ -140,8 +175,16 @@ function getSocketOption(t: Task, socket: Socket, name: number, length: number):
       return peerGroups(t, socket, length);
     case SO_PEERNAME: {
       const address = socket.peerAddress();
-      return isErrno(address) ? ENOTCONN : address;
+      if (isErrno(address)) return ENOTCONN;
+      return address.length < length ? EINVAL : address;
     }
+    case abi.SO_BINDTODEVICE:
+    case abi.SO_GET_FILTER:
+      return new Uint8Array(0);
+    case abi.SO_TXREHASH:
+      return EOPNOTSUPP;
+    case SO_PEERPIDFD:
+      return peerPidfd(t, socket);
     case SO_COOKIE: {
       const bytes = Buffer.alloc(8);
       bytes.writeUInt32LE(socket.inode.ino, 0);
@@ -150,6 +193,15 @@ function getSocketOption(t: Task, socket: Socket, name: number, length: number):
     default:
       return ENOPROTOOPT;
   }
+}
+
+/** A fresh descriptor of the peer's process. */
+function peerPidfd(t: Task, socket: Socket): Uint8Array | Errno {
+  const cred = socket.peerCredentials();
+  const peer = cred === null ? undefined : t.kernel.tasks.get(cred.pid);
+  if (peer === undefined) return ENODATA;
+  const fd = t.kernel.installPidfd(t, peer.threadGroup);
+  return fd < 0 ? (fd as Errno) : int(fd);
 }
 
 function peerGroups(t: Task, socket: Socket, length: number): Uint8Array | Errno {
@@ -198,6 +250,10 @@ function setSocketOption(t: Task, socket: Socket, name: number, value: Buffer): 
   if (BOOLEANS.has(name)) {
     options.flags.set(name, n !== 0 ? 1 : 0);
     socket.optionChanged(name);
+    return 0;
+  }
+  if (NUMBERS.has(name) && !READ_ONLY.has(name)) {
+    options.flags.set(name, n);
     return 0;
   }
   switch (name) {

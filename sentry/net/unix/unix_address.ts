@@ -21,8 +21,12 @@ const SOCKADDR_UN_SIZE = 110;
 /** What an address names: a path, an abstract name (without its leading NUL), or nothing (autobind). */
 export type UnixName = { kind: 'path'; path: string } | { kind: 'abstract'; name: string } | { kind: 'none' };
 
-/** Sockets with abstract names. */
+/** Sockets with abstract names; each type of socket has names of its own. */
 export const abstractNames = new Map<string, UnixSocket>();
+
+export function abstractKey(type: number, name: string): string {
+  return `${type}:${name}`;
+}
 
 /** The only address an unnamed socket has. */
 export const UNNAMED = Uint8Array.of(AF_UNIX, 0);
@@ -46,9 +50,9 @@ export function encodeUnixName(name: UnixName): Uint8Array {
 }
 
 /** Finds the socket bound to a name. Errors: ECONNREFUSED; for paths those of the walk, EACCES. */
-export function findUnixSocket(ctx: IoContext, name: UnixName): UnixSocket | Errno {
+export function findUnixSocket(ctx: IoContext, type: number, name: UnixName): UnixSocket | Errno {
   if (name.kind === 'none') return EINVAL;
-  if (name.kind === 'abstract') return abstractNames.get(name.name) ?? ECONNREFUSED;
+  if (name.kind === 'abstract') return abstractNames.get(abstractKey(type, name.name)) ?? ECONNREFUSED;
   const path = walkPath(ctx, null, name.path, true);
   if (isErrno(path)) return path;
   const inode = path.dentry.inode as Inode;
@@ -61,10 +65,10 @@ export function findUnixSocket(ctx: IoContext, name: UnixName): UnixSocket | Err
 let autobindCounter = 0;
 
 /** A free abstract name for autobind: five hex digits. */
-export function autobindName(): string | null {
+export function autobindName(type: number): string | null {
   for (let tries = 0; tries < 0x100000; tries++) {
     const name = (autobindCounter++ & 0xfffff).toString(16).padStart(5, '0');
-    if (!abstractNames.has(name)) return name;
+    if (!abstractNames.has(abstractKey(type, name))) return name;
   }
   return null;
 }

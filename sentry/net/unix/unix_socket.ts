@@ -53,10 +53,12 @@ import type { Task } from '../../kernel/task.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { type Path, pathGet, pathPut } from '../../vfs/mount.ts';
 import { makeNode } from '../../vfs/names.ts';
+import { walkPath } from '../../vfs/path_walk.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
 import { type IncomingMessage, type OutgoingMessage, type PeerCred, Socket, type SocketFamily } from '../socket.ts';
 import { type Collectable, collectGarbage } from './in_flight.ts';
 import {
+  abstractKey,
   abstractNames,
   autobindName,
   encodeUnixName,
@@ -189,10 +191,13 @@ export class UnixSocket extends Socket implements Collectable {
     const name = parseUnixAddress(address);
     if (isErrno(name)) return name;
     if (name.kind === 'none') return this.autobind();
-    if (this.boundAddress !== null) return EINVAL;
+    if (this.boundAddress !== null) {
+      return name.kind === 'path' && !isErrno(walkPath(ctx, null, name.path, false)) ? EADDRINUSE : EINVAL;
+    }
     if (name.kind === 'abstract') {
-      if (abstractNames.has(name.name)) return EADDRINUSE;
-      abstractNames.set(name.name, this);
+      const key = abstractKey(this.type, name.name);
+      if (abstractNames.has(key)) return EADDRINUSE;
+      abstractNames.set(key, this);
     } else {
       const mode = S_IFSOCK | (this.inode.mode & 0o777);
       const place = makeNode(ctx, null, name.path, mode, 0);
@@ -207,9 +212,9 @@ export class UnixSocket extends Socket implements Collectable {
   /** Gives an unnamed socket an abstract name of the kernel's choice. */
   autobind(): number {
     if (this.boundAddress !== null) return 0;
-    const name = autobindName();
+    const name = autobindName(this.type);
     if (name === null) return EAGAIN;
-    abstractNames.set(name, this);
+    abstractNames.set(abstractKey(this.type, name), this);
     this.setName({ kind: 'abstract', name });
     return 0;
   }
@@ -218,7 +223,7 @@ export class UnixSocket extends Socket implements Collectable {
     this.boundAddress = encodeUnixName(name);
   }
   private unname(): void {
-    if (this.name.kind === 'abstract') abstractNames.delete(this.name.name);
+    if (this.name.kind === 'abstract') abstractNames.delete(abstractKey(this.type, this.name.name));
     if (this.place !== null) {
       const { inode } = this.place.dentry;
       if (inode !== null && inode.attachment === this) inode.attachment = null;
@@ -277,7 +282,7 @@ export class UnixSocket extends Socket implements Collectable {
     const name = parseUnixAddress(address);
     if (isErrno(name)) return name;
     if (this.passCred && this.boundAddress === null) this.autobind();
-    const target = findUnixSocket(ctx, name);
+    const target = findUnixSocket(ctx, this.type, name);
     if (isErrno(target)) return target;
     if (target.type !== this.type) return EPROTOTYPE;
     if (target.state !== 'listening' || (target.shutdownMask & RCV_SHUTDOWN) !== 0) return ECONNREFUSED;
@@ -307,7 +312,7 @@ export class UnixSocket extends Socket implements Collectable {
     const name = parseUnixAddress(address);
     if (isErrno(name)) return name;
     if (this.passCred && this.boundAddress === null) this.autobind();
-    const target = findUnixSocket(ctx, name);
+    const target = findUnixSocket(ctx, this.type, name);
     if (isErrno(target)) return target;
     if (target.type !== this.type) return EPROTOTYPE;
     if (target.peer !== null && target.peer !== this) return EPERM;
