@@ -16,6 +16,9 @@ import type { Task } from '../../sentry/kernel/task.ts';
 const EPOLLIN = 1;
 const MSG_DONTWAIT = 0x40;
 const EAGAIN = -11;
+const SIGCONT = 18;
+const SIGTSTP = 20;
+const SIG_DFL = 0;
 
 export class ControlChannel implements HostListener {
   private readonly kernel: Kernel;
@@ -37,11 +40,6 @@ export class ControlChannel implements HostListener {
     this.kernel.platform.watch(this.fd, EPOLLIN, this);
   }
 
-  /** Init stopped or went on. */
-  report(state: StateMessage['type']): void {
-    this.onState(state);
-  }
-
   onHostEvent(): void {
     for (;;) {
       this.noFds[0] = 0;
@@ -59,9 +57,20 @@ export class ControlChannel implements HostListener {
 
   private signal(signo: number, target: 'init' | 'foreground'): void {
     const group = this.init.threadGroup;
+    if (signo === SIGCONT && this.kernel.frozen) {
+      this.kernel.thaw();
+      this.onState('continued');
+      return;
+    }
     const foreground = target === 'foreground' ? group.processGroup.session.foreground : null;
     if (foreground === null) {
       this.kernel.signalInit(signo);
+      return;
+    }
+    // Ctrl-Z with no job control inside: init's group is orphaned there, so nothing would stop. The job is the whole container.
+    if (signo === SIGTSTP && foreground === group.processGroup && group.handlers.get(SIGTSTP).handler === SIG_DFL) {
+      this.kernel.freeze();
+      this.onState('stopped');
       return;
     }
     for (const member of [...foreground.members]) sendToGroup(member, makeSigInfo(signo, SI_KERNEL), { force: true });
