@@ -240,6 +240,57 @@ export interface HostFiles {
   sendmsg(fd: number, buf: Uint8Array, length: number, fds: readonly number[], flags: number): number;
 }
 
+/** What came with a message from a host socket; reused from call to call. */
+export interface HostReceived {
+  /** The sender's address: the first addressLength bytes. */
+  readonly address: Uint8Array;
+  addressLength: number;
+  /** Control messages (struct cmsghdr, padded) in the first controlLength bytes. */
+  readonly control: Uint8Array;
+  controlLength: number;
+  /** msg_flags. */
+  flags: number;
+}
+
+/**
+ * Internet sockets of the host (--network=host). Every one is non-blocking and close-on-exec. The caller has checked families, options
+ * and flags against its allow-lists. All return >= 0 or a negative errno; none blocks.
+ */
+export interface HostSockets {
+  /** Sockets there may be at once, so that descriptors are left for everything else. */
+  readonly maxSockets: number;
+  open(family: number, type: number, protocol: number): number;
+  bind(fd: number, address: Uint8Array): number;
+  connect(fd: number, address: Uint8Array): number;
+  listen(fd: number, backlog: number): number;
+  /** Takes a connection; its address goes to `from.address`. Returns the descriptor. */
+  accept(fd: number, from: HostReceived): number;
+  /** getsockname or getpeername into `out`. Returns the length. */
+  name(fd: number, which: 'local' | 'peer', out: Uint8Array): number;
+  shutdown(fd: number, how: number): number;
+  /** Returns the length of the value. */
+  getOption(fd: number, level: number, name: number, value: Uint8Array): number;
+  setOption(fd: number, level: number, name: number, value: Uint8Array): number;
+  /** Sends buf[0..length] with MSG_DONTWAIT and MSG_NOSIGNAL; at most 128 bytes of address and 1024 of control. */
+  send(fd: number, buf: Uint8Array, length: number, address: Uint8Array | null, control: Uint8Array | null, flags: number): number;
+  /** Receives into buf[0..length] with MSG_DONTWAIT. */
+  receive(fd: number, buf: Uint8Array, length: number, flags: number, received: HostReceived): number;
+}
+
+/** Interfaces, addresses and routes: the bodies of RTM_NEWLINK, RTM_NEWADDR and RTM_NEWROUTE messages (after struct nlmsghdr). */
+export interface NetworkView {
+  readonly links: readonly Uint8Array[];
+  readonly addresses: readonly Uint8Array[];
+  readonly routes: readonly Uint8Array[];
+}
+
+/** The host's network, for a sandbox that uses it. */
+export interface HostNetwork {
+  readonly sockets: HostSockets;
+  /** As it was when the sandbox started. */
+  readonly view: NetworkView;
+}
+
 export interface HostClock {
   /** CLOCK_MONOTONIC in ns (a Number: exact for 104 days of uptime, to 2 ns for the next 104). */
   monotonicNs(): number;
@@ -276,6 +327,8 @@ export interface HostServices {
   readonly files: HostFiles;
   readonly clock: HostClock;
   readonly info: HostInfo;
+  /** Only with --network=host. */
+  readonly network?: HostNetwork;
   /** Fills with bytes from the host's getrandom(2). */
   random(buf: Uint8Array): void;
   /** Writes a line to the sandbox's own debug log. */

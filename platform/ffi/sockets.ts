@@ -98,10 +98,10 @@ const MSG_IOV = 64;
 const MSG_CONTROL = 128;
 const CONTROL_SIZE = CMSG_HEADER + MAX_FDS * 4;
 
-type MsgCall = (fd: number, buf: Uint8Array, length: number, iov: number, flags: number, msghdr: number) => number;
+export type MsgCall = (fd: number, buf: Uint8Array, length: number, iov: number, flags: number, msghdr: number) => number;
 
-/** mov [rcx],rsi; mov [rcx+8],rdx; mov edx,r8d; mov rsi,r9; mov eax,nr; syscall; ret */
-function msgCode(nr: number): number[] {
+/** sendmsg or recvmsg of one buffer: mov [rcx],rsi; mov [rcx+8],rdx; mov edx,r8d; mov rsi,r9; mov eax,nr; syscall; ret */
+export function msgCode(nr: number): number[] {
   return [
     0x48,
     0x89,

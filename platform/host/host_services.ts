@@ -5,13 +5,15 @@
  */
 import { EINTR } from '../abi/linux/errno.ts';
 import { getrandom } from '../ffi/memory.ts';
-import type { HostServices } from '../platform.ts';
+import type { HostNetwork, HostServices } from '../platform.ts';
 import { createHostClock } from './host_clock.ts';
 import { createHostFiles } from './host_files.ts';
 import { createHostInfo } from './host_info.ts';
 import type { HostInfoOptions } from './host_info.ts';
 
 export interface HostServicesOptions extends HostInfoOptions {
+  /** The host's network, when the sandbox uses it. */
+  network?: HostNetwork;
   /** Where log lines go; default: nowhere. */
   log?: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void;
 }
@@ -38,6 +40,7 @@ export function createHostServices(options: HostServicesOptions): HostServices {
     files: createHostFiles(),
     clock: createHostClock(),
     info: createHostInfo(options),
+    ...(options.network === undefined ? {} : { network: options.network }),
     random: fillRandom,
     log: options.log ?? (() => {}),
   };

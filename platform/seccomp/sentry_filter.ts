@@ -7,7 +7,8 @@
  * No exec, no opening of files but through the Gofer (its own root holds nothing but an empty procfs of its pid namespace),
  * no mount, no credentials, no sockets unless the container uses the host's network.
  */
-import { allow, type AllowedCall } from './allow_list.ts';
+import { AF_INET, AF_INET6, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET } from '../abi/linux/socket.ts';
+import { allow, type AllowedCall, equals } from './allow_list.ts';
 import { RUNTIME_CALLS } from './runtime_calls.ts';
 
 const SENTRY_CALLS: readonly AllowedCall[] = [
@@ -82,20 +83,20 @@ const SENTRY_CALLS: readonly AllowedCall[] = [
   allow(435, 'clone3', 'libc tries it first'),
 ];
 
+/** Levels of the socket options that are passed on. */
+const OPTION_LEVELS = [IPPROTO_IP, SOL_SOCKET, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6].map((level) => [equals(1, level)]);
+
 /** AF_INET and AF_INET6 sockets of the guest are host sockets with --network=host. */
 const NETWORK_CALLS: readonly AllowedCall[] = [
-  allow(41, 'socket', 'guest sockets are host sockets'),
+  allow(41, 'socket', 'guest sockets are host sockets: internet families only', [[equals(0, AF_INET)], [equals(0, AF_INET6)]]),
   allow(42, 'connect', 'guest sockets'),
-  allow(43, 'accept', 'guest sockets'),
-  allow(44, 'sendto', 'guest sockets'),
-  allow(45, 'recvfrom', 'guest sockets'),
   allow(48, 'shutdown', 'guest sockets'),
   allow(49, 'bind', 'guest sockets'),
   allow(50, 'listen', 'guest sockets'),
   allow(51, 'getsockname', 'guest sockets'),
   allow(52, 'getpeername', 'guest sockets'),
-  allow(54, 'setsockopt', 'guest sockets'),
-  allow(55, 'getsockopt', 'guest sockets'),
+  allow(54, 'setsockopt', 'guest sockets; the Sentry allows a fixed list of options', OPTION_LEVELS),
+  allow(55, 'getsockopt', 'guest sockets; the Sentry allows a fixed list of options', OPTION_LEVELS),
   allow(288, 'accept4', 'guest sockets'),
 ];
 

@@ -6,6 +6,7 @@
  * Invariants: the constructor does everything that needs the process's own /proc and free system calls; start() and run()
  *             work under the seccomp filter.
  */
+import { openHostNetwork } from '../../platform/host/host_network.ts';
 import { createHostServices } from '../../platform/host/host_services.ts';
 import { write } from '../../platform/ffi/lifecycle.ts';
 import type { HostServices } from '../../platform/platform.ts';
@@ -65,6 +66,7 @@ export class Sandbox {
     const isOn = config.debug || config.strace;
     this.host = createHostServices({
       ...(config.memoryLimit === null ? {} : { memoryLimit: config.memoryLimit }),
+      ...(config.network === 'host' ? { network: openHostNetwork() } : {}),
       xstate: this.platform.xstate,
       log: (level, message) => {
         if (fds.debug >= 0 && (isOn || level === 'error')) write(fds.debug, logLine(level, message));

@@ -11,7 +11,10 @@ import { devptsType } from '../../sentry/fs/devpts/devpts_filesystem.ts';
 import { mqueueType } from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
 import { procType } from '../../sentry/fs/proc/proc_filesystem.ts';
 import { sysType } from '../../sentry/fs/sys/sys_filesystem.ts';
-import { loopbackFamily, tcpText, udpText } from '../../sentry/net/inet/inet_family.ts';
+import { hostProvider } from '../../sentry/net/host/host_family.ts';
+import { loopbackProvider } from '../../sentry/net/inet/inet_family.ts';
+import { network } from '../../sentry/net/netlink/network_view.ts';
+import { viewTexts } from '../../sentry/net/netlink/view_texts.ts';
 import { netlinkFamily } from '../../sentry/net/netlink/netlink_socket.ts';
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX } from '../../platform/abi/linux/socket.ts';
 import { socketFamilies } from '../../sentry/net/socket.ts';
@@ -35,7 +38,7 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   socketFamilies.set(AF_UNIX, unixFamily);
   procTexts.set('net/unix', unixSocketsText);
   socketFamilies.set(AF_NETLINK, netlinkFamily);
-  wireLoopback();
+  wireInternet(kernel);
   registerSysvTexts();
   vfs.fifoOpener = openFifo;
   registerDevices(vfs, kernel);
@@ -52,12 +55,16 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   };
 }
 
-/** AF_INET and AF_INET6 inside the sandbox: a loopback interface and nothing beyond it. */
-function wireLoopback(): void {
+/** AF_INET and AF_INET6: the host's network, or a loopback interface inside the sandbox and nothing beyond it. */
+function wireInternet(kernel: Kernel): void {
+  const { host, platform } = kernel;
+  const provider = host.network === undefined ? loopbackProvider : hostProvider(host.network, host.files, platform);
+  network.view = provider.view;
   for (const family of [AF_INET, AF_INET6] as const) {
     const suffix = family === AF_INET ? '' : '6';
-    socketFamilies.set(family, loopbackFamily(family));
-    procTexts.set(`net/tcp${suffix}`, () => tcpText(family));
-    procTexts.set(`net/udp${suffix}`, () => udpText(family));
+    socketFamilies.set(family, provider.family(family));
+    procTexts.set(`net/tcp${suffix}`, () => provider.tcpText(family));
+    procTexts.set(`net/udp${suffix}`, () => provider.udpText(family));
   }
+  for (const [name, text] of viewTexts) procTexts.set(`net/${name}`, text);
 }

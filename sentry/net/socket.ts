@@ -7,8 +7,17 @@
  * Invariants: like every file a socket never blocks: operations return WOULD_BLOCK and wake waitQueue. Addresses are raw
  *             struct sockaddr bytes, at most SOCKADDR_MAX, family first.
  */
-import { EAFNOSUPPORT, EINVAL, ENOPROTOOPT, ENOTTY, EOPNOTSUPP, type Errno } from '../../platform/abi/linux/errno.ts';
+import {
+  EAFNOSUPPORT,
+  EINVAL,
+  ENOPROTOOPT,
+  ENOTTY,
+  EOPNOTSUPP,
+  type Errno,
+  WOULD_BLOCK,
+} from '../../platform/abi/linux/errno.ts';
 import { O_NONBLOCK, O_RDWR } from '../../platform/abi/linux/fcntl.ts';
+import { EPOLLERR, EPOLLHUP, EPOLLOUT } from '../../platform/abi/linux/poll.ts';
 import { AF_MAX, SOCK_MAX } from '../../platform/abi/linux/socket.ts';
 import { S_IFSOCK } from '../../platform/abi/linux/stat.ts';
 import type { Task } from '../kernel/task.ts';
@@ -141,6 +150,12 @@ export abstract class Socket extends FileDescription {
   }
   /** connect(2) that had begun told the application that it is done. */
   connectConfirmed(): void {}
+  /** How a connect that has begun stands: 0, errno, or WOULD_BLOCK. Takes the pending error. */
+  connectOutcome(): number {
+    if ((this.poll() & (EPOLLOUT | EPOLLERR | EPOLLHUP)) === 0) return WOULD_BLOCK;
+    const error = this.takeError();
+    return error === 0 ? 0 : -error;
+  }
   abstract shutdown(how: number): number;
   abstract localAddress(): Uint8Array | Errno;
   abstract peerAddress(): Uint8Array | Errno;

@@ -15,7 +15,7 @@ import {
   WOULD_BLOCK,
   isErrno,
 } from '../../platform/abi/linux/errno.ts';
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from '../../platform/abi/linux/poll.ts';
+import { EPOLLIN, EPOLLOUT, EPOLLRDHUP } from '../../platform/abi/linux/poll.ts';
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK } from '../../platform/abi/linux/socket.ts';
 import { RLIMIT_NOFILE } from '../../sentry/kernel/process/rlimits.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -139,7 +139,7 @@ export function sys_connect(t: Task, fd: number, addr: number, addrlen: number):
   const result = socket.connect(t, address);
   if (result !== WOULD_BLOCK) return result;
   if (socket.isNonblocking) return socket.connectWait() !== null ? EAGAIN : EINPROGRESS;
-  const at = socket.connectWait() === null ? connectResult(socket) : WOULD_BLOCK;
+  const at = socket.connectWait() === null ? socket.connectOutcome() : WOULD_BLOCK;
   if (at === 0) socket.connectConfirmed();
   if (at !== WOULD_BLOCK) return at;
   return connectBlocking(t, socket, address);
@@ -155,7 +155,7 @@ function* connectBlocking(t: Task, socket: Socket, address: Uint8Array): Blockin
       const reason = yield full !== null
         ? { queues: [full], deadlineNs }
         : { queues: [socket.waitQueue], mask: EPOLLOUT, deadlineNs };
-      const result = full !== null ? socket.connect(t, address) : connectResult(socket);
+      const result = full !== null ? socket.connect(t, address) : socket.connectOutcome();
       if (result === 0) socket.connectConfirmed();
       if (result !== WOULD_BLOCK) return result;
       if (reason === WAKE_SIGNAL) return interruption(timeoutNs);
@@ -164,13 +164,6 @@ function* connectBlocking(t: Task, socket: Socket, address: Uint8Array): Blockin
   } finally {
     socket.decRef();
   }
-}
-
-/** How a connect that was under way stands. */
-function connectResult(socket: Socket): number {
-  if ((socket.poll() & (EPOLLOUT | EPOLLERR | EPOLLHUP)) === 0) return WOULD_BLOCK;
-  const error = socket.takeError();
-  return error === 0 ? 0 : -error;
 }
 
 export function sys_shutdown(t: Task, fd: number, how: number): number {

@@ -1,18 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * SIOCGIF* on any socket: the one interface is lo.
+ * SIOCGIF* on any socket, answered from the network's view.
  *
  * Linux: net/core/dev_ioctl.c, net/ipv4/devinet.c; netdevice(7)
  */
-import { EFAULT, ENODEV, ENOTTY, EPERM } from '../../../platform/abi/linux/errno.ts';
+import { EADDRNOTAVAIL, EFAULT, ENODEV, ENOTTY, EPERM } from '../../../platform/abi/linux/errno.ts';
 import { AF_INET } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
+import {
+  addressesOf,
+  IFA_ADDRESS,
+  IFA_BROADCAST,
+  IFA_LABEL,
+  IFA_LOCAL,
+  IFLA_ADDRESS,
+  IFLA_MTU,
+  IFLA_TXQLEN,
+  type Interface,
+  type InterfaceAddress,
+  interfaces,
+} from '../netlink/network_view.ts';
 
 const SIOCGIFNAME = 0x8910;
 const SIOCGIFCONF = 0x8912;
 const SIOCGIFFLAGS = 0x8913;
 const SIOCGIFADDR = 0x8915;
+const SIOCGIFDSTADDR = 0x8917;
 const SIOCGIFBRDADDR = 0x8919;
 const SIOCGIFNETMASK = 0x891b;
 const SIOCGIFMETRIC = 0x891d;
@@ -23,82 +37,125 @@ const SIOCGIFTXQLEN = 0x8942;
 /** sizeof(struct ifreq) and of its name. */
 const IFREQ = 40;
 const IFNAMSIZ = 16;
-const LO_INDEX = 1;
-/** IFF_UP | IFF_LOOPBACK | IFF_RUNNING */
-const LO_FLAGS = 0x49;
-const ARPHRD_LOOPBACK = 772;
+/** sizeof(sa_data) of a struct sockaddr. */
+const HWADDR_MAX = 14;
+const NO_ADDRESS = Buffer.alloc(4);
+const GETS: ReadonlySet<number> = new Set([
+  SIOCGIFFLAGS,
+  SIOCGIFADDR,
+  SIOCGIFDSTADDR,
+  SIOCGIFBRDADDR,
+  SIOCGIFNETMASK,
+  SIOCGIFMETRIC,
+  SIOCGIFMTU,
+  SIOCGIFHWADDR,
+  SIOCGIFINDEX,
+  SIOCGIFTXQLEN,
+]);
 
-function putAddress(request: Buffer, ip: number): void {
+function putAddress(request: Buffer, address: Buffer): void {
   request.fill(0, IFNAMSIZ);
   request.writeUInt16LE(AF_INET, IFNAMSIZ);
-  request.writeUInt32BE(ip, IFNAMSIZ + 4);
+  request.set(address.subarray(0, 4), IFNAMSIZ + 4);
+}
+
+/** The interface's first IPv4 address. */
+function firstAddress(index: number): InterfaceAddress | null {
+  return addressesOf(AF_INET).find((address) => address.index === index) ?? null;
+}
+
+function netmask(prefix: number): Buffer {
+  const mask = Buffer.alloc(4);
+  mask.writeUInt32BE(prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0, 0);
+  return mask;
+}
+
+function answerAddress(request: Buffer, link: Interface, cmd: number): number {
+  const address = firstAddress(link.index);
+  if (address === null) return EADDRNOTAVAIL;
+  const own = address.attributes.get(IFA_LOCAL) ?? address.attributes.get(IFA_ADDRESS) ?? NO_ADDRESS;
+  if (cmd === SIOCGIFNETMASK) putAddress(request, netmask(address.prefix));
+  else if (cmd === SIOCGIFBRDADDR) putAddress(request, address.attributes.get(IFA_BROADCAST) ?? NO_ADDRESS);
+  else if (cmd === SIOCGIFDSTADDR) putAddress(request, address.attributes.get(IFA_ADDRESS) ?? own);
+  else putAddress(request, own);
+  return 0;
 }
 
 /** Fills in what a get request asks; ENOTTY for others. */
-function answer(request: Buffer, cmd: number): number {
+function answer(request: Buffer, link: Interface, cmd: number): number {
+  const number_ = (type: number): number => link.attributes.get(type)?.readInt32LE(0) ?? 0;
   switch (cmd) {
-    case SIOCGIFFLAGS:
-      request.writeUInt16LE(LO_FLAGS, IFNAMSIZ);
-      return 0;
     case SIOCGIFADDR:
-      putAddress(request, 0x7f000001);
-      return 0;
     case SIOCGIFNETMASK:
-      putAddress(request, 0xff000000);
-      return 0;
     case SIOCGIFBRDADDR:
-      putAddress(request, 0);
+    case SIOCGIFDSTADDR:
+      return answerAddress(request, link, cmd);
+    case SIOCGIFFLAGS:
+      request.writeUInt16LE(link.flags & 0xffff, IFNAMSIZ);
       return 0;
     case SIOCGIFMETRIC:
       request.writeInt32LE(0, IFNAMSIZ);
       return 0;
     case SIOCGIFMTU:
-      request.writeInt32LE(65536, IFNAMSIZ);
+      request.writeInt32LE(number_(IFLA_MTU), IFNAMSIZ);
       return 0;
     case SIOCGIFTXQLEN:
-      request.writeInt32LE(1000, IFNAMSIZ);
+      request.writeInt32LE(number_(IFLA_TXQLEN), IFNAMSIZ);
       return 0;
     case SIOCGIFINDEX:
-      request.writeInt32LE(LO_INDEX, IFNAMSIZ);
+      request.writeInt32LE(link.index, IFNAMSIZ);
       return 0;
     case SIOCGIFHWADDR:
       request.fill(0, IFNAMSIZ);
-      request.writeUInt16LE(ARPHRD_LOOPBACK, IFNAMSIZ);
+      request.writeUInt16LE(link.type, IFNAMSIZ);
+      request.set((link.attributes.get(IFLA_ADDRESS) ?? NO_ADDRESS).subarray(0, HWADDR_MAX), IFNAMSIZ + 2);
       return 0;
     default:
       return ENOTTY;
   }
 }
 
-/** SIOCGIFCONF: struct ifconf { int len; char *buf }. */
+/** SIOCGIFCONF: struct ifconf { int len; char *buf }: one entry for each IPv4 address. */
 function listInterfaces(ctx: IoContext, arg: number): number {
   const length = ctx.memory.readU32(arg);
   const addr = ctx.memory.readU64(arg + 8);
   if (length < 0 || addr < 0) return EFAULT;
-  if (addr === 0) return ctx.memory.writeU32(arg, IFREQ);
-  if (length < IFREQ) return ctx.memory.writeU32(arg, 0);
-  const request = Buffer.alloc(IFREQ);
-  request.write('lo', 0, 'latin1');
-  putAddress(request, 0x7f000001);
-  if (ctx.memory.copyOut(addr, request, 0, IFREQ) !== IFREQ) return EFAULT;
-  return ctx.memory.writeU32(arg, IFREQ);
+  const links = interfaces();
+  const entries = addressesOf(AF_INET).map((address) => {
+    const request = Buffer.alloc(IFREQ);
+    const label = address.attributes.get(IFA_LABEL)?.toString('latin1').split('\0', 1)[0];
+    request.write(label ?? links.find((link) => link.index === address.index)?.name ?? '', 0, IFNAMSIZ - 1, 'latin1');
+    putAddress(request, address.attributes.get(IFA_LOCAL) ?? address.attributes.get(IFA_ADDRESS) ?? NO_ADDRESS);
+    return request;
+  });
+  if (addr === 0) return ctx.memory.writeU32(arg, entries.length * IFREQ);
+  const fitting = Buffer.concat(entries.slice(0, Math.floor(Math.min(length, 0x7fffffff) / IFREQ)));
+  if (fitting.length > 0 && ctx.memory.copyOut(addr, fitting, 0, fitting.length) !== fitting.length) return EFAULT;
+  return ctx.memory.writeU32(arg, fitting.length);
 }
 
-/** An interface ioctl. Errors: ENOTTY when it is none, ENODEV, EFAULT, EPERM for changes. */
+/** Requests that change an interface or are about other things than the ones answered. */
+function isChange(cmd: number): boolean {
+  return cmd >= 0x8914 && cmd <= 0x8943;
+}
+
+/** An interface ioctl. Errors: ENOTTY when it is none, ENODEV, EADDRNOTAVAIL, EFAULT, EPERM for changes. */
 export function interfaceIoctl(ctx: IoContext, cmd: number, arg: number): number {
   if (cmd < 0x8900 || cmd > 0x89ff) return ENOTTY;
   if (cmd === SIOCGIFCONF) return listInterfaces(ctx, arg);
   const request = Buffer.alloc(IFREQ);
   if (ctx.memory.copyIn(arg, request, 0, IFREQ) !== IFREQ) return EFAULT;
+  const links = interfaces();
   if (cmd === SIOCGIFNAME) {
-    if (request.readInt32LE(IFNAMSIZ) !== LO_INDEX) return ENODEV;
-    request.fill(0, 0, IFNAMSIZ).write('lo', 0, 'latin1');
+    const link = links.find((one) => one.index === request.readInt32LE(IFNAMSIZ));
+    if (link === undefined) return ENODEV;
+    request.fill(0, 0, IFNAMSIZ).write(link.name, 0, IFNAMSIZ - 1, 'latin1');
   } else {
     const name = request.toString('latin1', 0, IFNAMSIZ).split('\0', 1)[0];
-    const probe = answer(Buffer.alloc(IFREQ), cmd);
-    if (probe !== 0) return cmd >= 0x8914 && cmd <= 0x8943 ? EPERM : probe;
-    if (name !== 'lo') return ENODEV;
-    answer(request, cmd);
+    const link = links.find((one) => one.name === name);
+    if (link === undefined) return GETS.has(cmd) ? ENODEV : isChange(cmd) ? EPERM : ENOTTY;
+    const result = answer(request, link, cmd);
+    if (result !== 0) return result === ENOTTY && isChange(cmd) ? EPERM : result;
   }
   return ctx.memory.copyOut(arg, request, 0, IFREQ) === IFREQ ? 0 : EFAULT;
 }

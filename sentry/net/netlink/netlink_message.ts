@@ -19,19 +19,10 @@ export interface MessageHeader {
 
 const aligned = (n: number): number => Math.ceil(n / ALIGN) * ALIGN;
 
-export class MessageWriter {
+/** Puts the body of a message together: a family header and attributes. */
+export class BodyWriter {
   private readonly parts: Buffer[] = [];
-  private readonly type: number;
-  private readonly flags: number;
-  private readonly sequence: number;
-  private readonly port: number;
 
-  constructor(type: number, flags: number, sequence: number, port: number) {
-    this.type = type;
-    this.flags = flags;
-    this.sequence = sequence;
-    this.port = port;
-  }
   /** Adds bytes of the family header or payload. */
   raw(bytes: Buffer): this {
     this.parts.push(Buffer.concat([bytes, Buffer.alloc(aligned(bytes.length) - bytes.length)]));
@@ -56,16 +47,20 @@ export class MessageWriter {
   u8(type: number, value: number): this {
     return this.attribute(type, Buffer.of(value));
   }
-  finish(): Buffer {
-    const body = Buffer.concat(this.parts);
-    const head = Buffer.alloc(NLMSGHDR_SIZE);
-    head.writeUInt32LE(NLMSGHDR_SIZE + body.length, 0);
-    head.writeUInt16LE(this.type, 4);
-    head.writeUInt16LE(this.flags, 6);
-    head.writeUInt32LE(this.sequence, 8);
-    head.writeUInt32LE(this.port, 12);
-    return Buffer.concat([head, body]);
+  body(): Buffer {
+    return Buffer.concat(this.parts);
   }
+}
+
+/** A whole message: header and body. */
+export function messageOf(type: number, flags: number, sequence: number, port: number, body: Uint8Array): Buffer {
+  const head = Buffer.alloc(NLMSGHDR_SIZE);
+  head.writeUInt32LE(NLMSGHDR_SIZE + body.length, 0);
+  head.writeUInt16LE(type, 4);
+  head.writeUInt16LE(flags, 6);
+  head.writeUInt32LE(sequence, 8);
+  head.writeUInt32LE(port, 12);
+  return Buffer.concat([head, body], aligned(NLMSGHDR_SIZE + body.length));
 }
 
 /** Reads the header at `at`; null when what follows is no whole message. */

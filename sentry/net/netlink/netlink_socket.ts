@@ -44,7 +44,7 @@ import {
 import type { Task } from '../../kernel/task.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { type IncomingMessage, type OutgoingMessage, Socket, type SocketFamily } from '../socket.ts';
-import { type MessageHeader, MessageWriter, NLMSGHDR_SIZE, readHeader } from './netlink_message.ts';
+import { type MessageHeader, messageOf, NLMSGHDR_SIZE, readHeader } from './netlink_message.ts';
 import { answerRoute } from './route_replies.ts';
 
 const ADDRESS_SIZE = 12;
@@ -137,7 +137,7 @@ class NetlinkSocket extends Socket {
     }
     const replies = this.protocol === NETLINK_ROUTE ? answerRoute(header, body, this.port) : EOPNOTSUPP;
     if (typeof replies === 'number') {
-      this.acknowledge(header, whole, replies);
+      if (replies !== 0 || (header.flags & NLM_F_ACK) !== 0) this.acknowledge(header, whole, replies);
       return;
     }
     for (const reply of replies) this.push(reply);
@@ -149,7 +149,7 @@ class NetlinkSocket extends Socket {
     code.writeInt32LE(errno, 0);
     const quoted = errno === 0 ? whole.subarray(0, NLMSGHDR_SIZE) : whole;
     const flags = errno === 0 ? 0x100 : 0;
-    this.push(new MessageWriter(NLMSG_ERROR, flags, header.sequence, this.port).raw(code).raw(quoted).finish());
+    this.push(messageOf(NLMSG_ERROR, flags, header.sequence, this.port, Buffer.concat([code, quoted])));
   }
   private push(reply: Buffer): void {
     if (this.queue.length >= QUEUE_MAX) this.error = -ENOBUFS;

@@ -1,136 +1,180 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What NETLINK_ROUTE answers about a network that consists of lo.
+ * What NETLINK_ROUTE answers about the sandbox's network (network_view.ts): dumps, single interfaces, the route to an address.
  *
- * Linux: net/core/rtnetlink.c (rtnl_fill_ifinfo), net/ipv4/devinet.c (inet_fill_ifaddr), net/ipv6/addrconf.c; rtnetlink(7)
+ * Linux: net/core/rtnetlink.c, net/ipv4/devinet.c, net/ipv4/route.c (inet_rtm_getroute), net/ipv6/addrconf.c; rtnetlink(7)
  */
-import { EINVAL, ENODEV, EOPNOTSUPP, EPERM } from '../../../platform/abi/linux/errno.ts';
+import { EINVAL, ENETUNREACH, ENODEV, EOPNOTSUPP, EPERM } from '../../../platform/abi/linux/errno.ts';
+import { AF_INET, AF_INET6, NLM_F_DUMP, NLM_F_MULTI, NLMSG_DONE } from '../../../platform/abi/linux/socket.ts';
+import { BodyWriter, type MessageHeader, messageOf, NLMSGHDR_SIZE, readAttributes } from './netlink_message.ts';
 import {
-  AF_INET,
-  AF_INET6,
-  NLM_F_DUMP,
-  NLM_F_MULTI,
-  NLM_F_ROOT,
-  NLMSG_DONE,
-} from '../../../platform/abi/linux/socket.ts';
-import { type MessageHeader, MessageWriter, NLMSGHDR_SIZE, readAttributes } from './netlink_message.ts';
+  IFINFO_SIZE,
+  IFLA_IFNAME,
+  network,
+  parseLink,
+  RTA_DST,
+  RTA_OIF,
+  RTA_PREFSRC,
+  RTA_TABLE,
+  RTMSG_SIZE,
+} from './network_view.ts';
 
 const RTM_NEWLINK = 16;
 const RTM_GETLINK = 18;
 const RTM_NEWADDR = 20;
 const RTM_GETADDR = 22;
+const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
 const RTM_GETNEIGH = 30;
+const RTM_NEWRULE = 32;
 const RTM_GETRULE = 34;
 const RTM_GETQDISC = 38;
+const RTM_MAX = 127;
+const IFLA_ALT_IFNAME = 53;
 
-const IFLA_ADDRESS = 1;
-const IFLA_BROADCAST = 2;
-const IFLA_IFNAME = 3;
-const IFLA_MTU = 4;
-const IFLA_QDISC = 6;
-const IFLA_TXQLEN = 13;
-const IFLA_OPERSTATE = 16;
-const IFLA_LINKMODE = 17;
-const IFLA_STATS64 = 23;
-const IFLA_GROUP = 27;
-const IFLA_NUM_TX_QUEUES = 31;
-const IFLA_NUM_RX_QUEUES = 32;
-const IFLA_CARRIER = 33;
-const IFA_ADDRESS = 1;
-const IFA_LOCAL = 2;
-const IFA_LABEL = 3;
-const IFA_CACHEINFO = 6;
-const IFA_FLAGS = 8;
-
-const LO_INDEX = 1;
-const ARPHRD_LOOPBACK = 772;
-/** IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_LOWER_UP */
-const LO_FLAGS = 0x10049;
-const IFA_F_PERMANENT = 0x80;
-const RT_SCOPE_HOST = 254;
-const IFINFO_SIZE = 16;
-const RTNL_STATS64_SIZE = 200;
+/** Bytes of messages in one packet of a dump. */
+const PACKET_MAX = 16384;
+const RTM_F_CLONED = 0x200;
+const FRA_PRIORITY = 6;
+const FRA_TABLE = 15;
+const FR_ACT_TO_TBL = 1;
 
 /** Message types come in groups of four: NEW, DEL, GET, SET. */
 const isGet = (type: number): boolean => (type & 3) === 2;
 
-function link(flags: number, sequence: number, port: number): Buffer {
-  const info = Buffer.alloc(IFINFO_SIZE);
-  info.writeUInt16LE(ARPHRD_LOOPBACK, 2);
-  info.writeInt32LE(LO_INDEX, 4);
-  info.writeUInt32LE(LO_FLAGS, 8);
-  return new MessageWriter(RTM_NEWLINK, flags, sequence, port)
-    .raw(info)
-    .text(IFLA_IFNAME, 'lo')
-    .u32(IFLA_TXQLEN, 1000)
-    .u8(IFLA_OPERSTATE, 0)
-    .u8(IFLA_LINKMODE, 0)
-    .u32(IFLA_MTU, 65536)
-    .u32(IFLA_GROUP, 0)
-    .u32(IFLA_NUM_TX_QUEUES, 1)
-    .u32(IFLA_NUM_RX_QUEUES, 1)
-    .u8(IFLA_CARRIER, 1)
-    .text(IFLA_QDISC, 'noqueue')
-    .attribute(IFLA_ADDRESS, Buffer.alloc(6))
-    .attribute(IFLA_BROADCAST, Buffer.alloc(6))
-    .attribute(IFLA_STATS64, Buffer.alloc(RTNL_STATS64_SIZE))
-    .finish();
+/** The rules every Linux starts with: priority and table. */
+function rules(family: number): Uint8Array[] {
+  const lines: readonly (readonly [number, number])[] =
+    family === AF_INET
+      ? [
+          [0, 255],
+          [32766, 254],
+          [32767, 253],
+        ]
+      : [
+          [0, 255],
+          [32766, 254],
+        ];
+  return lines.map(([priority, table]) => {
+    const writer = new BodyWriter().raw(Buffer.from([family, 0, 0, 0, table, 2, 0, FR_ACT_TO_TBL, 0, 0, 0, 0]));
+    writer.u32(FRA_TABLE, table);
+    return (priority === 0 ? writer : writer.u32(FRA_PRIORITY, priority)).body();
+  });
 }
 
-function address(family: number, sequence: number, port: number): Buffer {
-  const info = Buffer.from([family, family === AF_INET ? 8 : 128, IFA_F_PERMANENT, RT_SCOPE_HOST, LO_INDEX, 0, 0, 0]);
-  const writer = new MessageWriter(RTM_NEWADDR, NLM_F_MULTI, sequence, port).raw(info);
-  const forever = Buffer.alloc(16).fill(0xff, 0, 8);
-  if (family === AF_INET) {
-    const ip = Buffer.of(127, 0, 0, 1);
-    writer.attribute(IFA_ADDRESS, ip).attribute(IFA_LOCAL, ip).text(IFA_LABEL, 'lo');
-  } else {
-    const ip = Buffer.alloc(16);
-    ip[15] = 1;
-    writer.attribute(IFA_ADDRESS, ip);
-  }
-  return writer.u32(IFA_FLAGS, IFA_F_PERMANENT).attribute(IFA_CACHEINFO, forever).finish();
-}
-
-function done(sequence: number, port: number): Buffer {
-  return new MessageWriter(NLMSG_DONE, NLM_F_MULTI, sequence, port).raw(Buffer.alloc(4)).finish();
-}
-
-/** A dump: the messages, each a packet of its own where Linux sends one, and the end. Errors: EOPNOTSUPP. */
-function dump(header: MessageHeader, body: Buffer, port: number): Buffer[] | number {
-  const { sequence } = header;
-  const end = done(sequence, port);
-  switch (header.type) {
+/** The bodies a dump of `type` gives, with the type of their messages; null: no such dump. */
+function dumped(type: number, family: number): readonly [type: number, bodies: readonly Uint8Array[]] | null {
+  const ofFamily = (bodies: readonly Uint8Array[]): Uint8Array[] =>
+    bodies.filter((body) => family === 0 || body[0] === family);
+  switch (type) {
     case RTM_GETLINK:
-      return [link(NLM_F_MULTI, sequence, port), end];
-    case RTM_GETADDR: {
-      const family = body[0] ?? 0;
-      const families = [AF_INET, AF_INET6].filter((known) => family === 0 || family === known);
-      return [Buffer.concat(families.map((known) => address(known, sequence, port))), end].filter(
-        (part) => part.length > 0,
-      );
-    }
+      return [RTM_NEWLINK, network.view.links];
+    case RTM_GETADDR:
+      return [RTM_NEWADDR, ofFamily(network.view.addresses)];
     case RTM_GETROUTE:
-    case RTM_GETNEIGH:
+      return [RTM_NEWROUTE, ofFamily(network.view.routes)];
     case RTM_GETRULE:
+      return [RTM_NEWRULE, ofFamily([...rules(AF_INET), ...rules(AF_INET6)])];
+    case RTM_GETNEIGH:
     case RTM_GETQDISC:
-      return [end];
+      return [type, []];
     default:
-      return EOPNOTSUPP;
+      return null;
   }
+}
+
+/** A dump: packets of messages, and the end. Errors: EOPNOTSUPP. */
+function dump(header: MessageHeader, body: Buffer, port: number): Buffer[] | number {
+  const found = dumped(header.type, body[0] ?? 0);
+  if (found === null) return EOPNOTSUPP;
+  const [type, bodies] = found;
+  const packets: Buffer[] = [];
+  let parts: Buffer[] = [];
+  let size = 0;
+  for (const one of bodies) {
+    const message = messageOf(type, NLM_F_MULTI, header.sequence, port, one);
+    if (size + message.length > PACKET_MAX && parts.length > 0) {
+      packets.push(Buffer.concat(parts));
+      parts = [];
+      size = 0;
+    }
+    parts.push(message);
+    size += message.length;
+  }
+  if (parts.length > 0) packets.push(Buffer.concat(parts));
+  packets.push(messageOf(NLMSG_DONE, NLM_F_MULTI, header.sequence, port, Buffer.alloc(4)));
+  return packets;
+}
+
+/** RTM_GETLINK of one interface, by index or name. Errors: EINVAL, ENODEV. */
+function oneLink(header: MessageHeader, body: Buffer, port: number): Buffer[] | number {
+  if (header.length < NLMSGHDR_SIZE + IFINFO_SIZE) return EINVAL;
+  const index = body.readInt32LE(4);
+  const attributes = readAttributes(body.subarray(IFINFO_SIZE));
+  const name = (attributes.get(IFLA_IFNAME) ?? attributes.get(IFLA_ALT_IFNAME))?.toString('latin1').split('\0', 1)[0];
+  if (index === 0 && name === undefined) return EINVAL;
+  for (const one of network.view.links) {
+    const link = parseLink(one);
+    if (index !== 0 ? link.index === index : link.name === name)
+      return [messageOf(RTM_NEWLINK, 0, header.sequence, port, one)];
+  }
+  return ENODEV;
+}
+
+function isIn(destination: Buffer, network_: Buffer, prefix: number): boolean {
+  for (let bit = 0; bit < prefix; bit += 8) {
+    const mask = prefix - bit >= 8 ? 0xff : (0xff << (8 - (prefix - bit))) & 0xff;
+    if ((((destination[bit >> 3] as number) ^ (network_[bit >> 3] as number)) & mask) !== 0) return false;
+  }
+  return true;
+}
+
+/** RTM_GETROUTE to one address: the longest prefix that holds it, local table first among equals. Errors: EINVAL, ENETUNREACH. */
+function oneRoute(header: MessageHeader, body: Buffer, port: number): Buffer[] | number {
+  if (header.length < NLMSGHDR_SIZE + RTMSG_SIZE) return EINVAL;
+  const family = body[0] as number;
+  const size = family === AF_INET ? 4 : family === AF_INET6 ? 16 : 0;
+  if (size === 0) return EOPNOTSUPP;
+  const wanted = readAttributes(body.subarray(RTMSG_SIZE)).get(RTA_DST);
+  if (wanted === undefined || wanted.length < size) return EINVAL;
+  let best: Buffer | null = null;
+  for (const one of network.view.routes) {
+    if (one[0] !== family) continue;
+    const route = Buffer.from(one.buffer, one.byteOffset, one.length);
+    const prefix = route[1] as number;
+    const destination = readAttributes(route.subarray(RTMSG_SIZE)).get(RTA_DST) ?? Buffer.alloc(size);
+    if (destination.length < size || prefix > size * 8 || !isIn(wanted, destination, prefix)) continue;
+    if (
+      best === null ||
+      prefix > (best[1] as number) ||
+      (prefix === best[1] && (route[4] as number) > (best[4] as number))
+    )
+      best = route;
+  }
+  return best === null ? ENETUNREACH : [messageOf(RTM_NEWROUTE, 0, header.sequence, port, routeAnswer(best, wanted))];
+}
+
+/** The found route as the answer tells it: to that one address, from the local table's point of view when it is a local one. */
+function routeAnswer(route: Buffer, wanted: Buffer): Buffer {
+  const info = Buffer.from(route.subarray(0, RTMSG_SIZE));
+  info[1] = wanted.length * 8;
+  info.writeUInt32LE(RTM_F_CLONED, 8);
+  const attributes = readAttributes(route.subarray(RTMSG_SIZE));
+  const writer = new BodyWriter().raw(info).attribute(RTA_DST, wanted);
+  for (const kept of [RTA_TABLE, RTA_OIF, 5, RTA_PREFSRC]) {
+    const value = attributes.get(kept);
+    if (value !== undefined) writer.attribute(kept, value);
+  }
+  return writer.body();
 }
 
 /** The packets that answer one request, or errno. `body`: what follows the header. */
 export function answerRoute(header: MessageHeader, body: Buffer, port: number): Buffer[] | number {
-  if (header.type < RTM_NEWLINK) return EOPNOTSUPP;
+  if (header.type < RTM_NEWLINK || header.type > RTM_MAX) return EOPNOTSUPP;
   if (!isGet(header.type)) return EPERM;
-  if ((header.flags & NLM_F_DUMP) === NLM_F_DUMP || (header.flags & NLM_F_ROOT) !== 0) return dump(header, body, port);
-  if (header.type !== RTM_GETLINK) return EOPNOTSUPP;
-  if (header.length < NLMSGHDR_SIZE + IFINFO_SIZE) return EINVAL;
-  const name = readAttributes(body.subarray(IFINFO_SIZE)).get(IFLA_IFNAME)?.toString('latin1').split('\0', 1)[0];
-  const index = body.readInt32LE(4);
-  const isLo = index === LO_INDEX || (index === 0 && name === 'lo');
-  return isLo ? [link(0, header.sequence, port)] : ENODEV;
+  if (body.length < 1) return 0 as number;
+  if ((header.flags & NLM_F_DUMP) !== 0) return dump(header, body, port);
+  if (header.type === RTM_GETLINK) return oneLink(header, body, port);
+  return header.type === RTM_GETROUTE ? oneRoute(header, body, port) : EOPNOTSUPP;
 }
