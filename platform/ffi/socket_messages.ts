@@ -7,9 +7,17 @@
  * Invariants: one message at a time, in one reused block: header, iovec, address, control.
  */
 import { EINVAL } from '../abi/linux/errno.ts';
-import type { HostReceived } from '../platform.ts';
 import { allocateNative, defineCode, type NativeMemory } from './native.ts';
 import { type MsgCall, msgCode } from './sockets.ts';
+
+/** Where what comes with a message goes (platform.ts: HostReceived). */
+export interface ReceivedInto {
+  readonly address: Uint8Array;
+  addressLength: number;
+  readonly control: Uint8Array;
+  controlLength: number;
+  flags: number;
+}
 
 const IOV = 64;
 const ADDRESS = 128;
@@ -64,7 +72,7 @@ export function sendMessage(
 }
 
 /** Receives into buf[0..length]; what came with it goes to `received`. Returns what recvmsg(2) returns, or a negative errno. */
-export function receiveMessage(fd: number, buf: Uint8Array, length: number, flags: number, received: HostReceived): number {
+export function receiveMessage(fd: number, buf: Uint8Array, length: number, flags: number, received: ReceivedInto): number {
   if (receiveFn === null) receiveFn = defineCode<MsgCall>(msgCode(47), 'ipiiii');
   if (length < 0 || length > buf.length) return EINVAL;
   const m = prepare(ADDRESS_MAX, CONTROL_MAX);
