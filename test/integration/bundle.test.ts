@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { cliPath, runCli } from '../harness/run.ts';
+import { have } from '../harness/needs.ts';
 
 type Json = Record<string, unknown>;
 let scratch = '';
@@ -44,7 +45,7 @@ function command(...args: string[]): void {
 }
 const run = (id = 'test') => runCli([`--root=${state}`, 'run', id], { cwd: bundle });
 
-describe.runIf(existsSync(cliPath()))('run', () => {
+describe.runIf(existsSync(cliPath()) && have('busybox'))('run', () => {
   test('runs the bundle and ends with its status', async () => {
     command('/bin/busybox', 'sh', '-c', 'echo hello; busybox id -u; busybox ls /; exit 9');
     const result = await run();
@@ -112,7 +113,7 @@ const BROKEN: [name: string, path: string, value: unknown, mentions: RegExp][] =
   ['version unknown', 'ociVersion', '99.0.0', /99\.0\.0|ociVersion/],
 ];
 
-describe.runIf(existsSync(cliPath()))('a broken config.json is refused in one line', () => {
+describe.runIf(existsSync(cliPath()) && have('busybox'))('a broken config.json is refused in one line', () => {
   test.each(BROKEN)('%s', async (_name, path, value, mentions) => {
     command('/bin/busybox', 'true');
     change(path, value);

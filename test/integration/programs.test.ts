@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileC } from '../harness/compile.ts';
 import { cliPath, FIXED_ENV, type RunResult, runInSandbox, runNative } from '../harness/run.ts';
 import { type ProgramScript, programScripts } from './program_scripts.ts';
+import { have } from '../harness/needs.ts';
 
 const PATH = `${dirname(process.execPath)}:${FIXED_ENV['PATH']}`;
 let scratch = '';
@@ -70,7 +71,7 @@ int main(int argc, char **argv) {
 
 describe('C programs', () => {
   for (const link of ['static', 'static-pie', 'dynamic'] as const) {
-    test.runIf(existsSync(cliPath()))(`a ${link} program prints and exits as natively`, async () => {
+    test.runIf(existsSync(cliPath()) && have('gcc'))(`a ${link} program prints and exits as natively`, async () => {
       const source = join(scratch, 'hello.c');
       writeFileSync(source, HELLO);
       const program = compileC([source], { link });
