@@ -105,12 +105,10 @@ function endChild(child: StartedChild): void {
 
 /** Kills and reaps whatever still runs of a sandbox. */
 export function endSandbox(running: SandboxPids): void {
-  for (const pid of [running.sentryPid, running.goferPid]) {
-    // Not a child any more: it was reaped before, and its number may be somebody else's.
-    if (pid <= 0 || waitPid(pid, WNOHANG) !== 0) continue;
-    kill(pid, SIGKILL);
-    waitPid(pid, 0);
-  }
+  // A pid that is not a child any more was reaped before, and its number may be somebody else's.
+  const alive = [running.sentryPid, running.goferPid].filter((pid) => pid > 0 && waitPid(pid, WNOHANG) === 0);
+  for (const pid of alive) kill(pid, SIGKILL);
+  for (const pid of alive) waitPid(pid, 0);
 }
 
 function pairOf(what: string): [number, number] {

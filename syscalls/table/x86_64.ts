@@ -50,8 +50,13 @@ export function buildSyscallTable(wrap: RowWrapper | null = null, tracer: Syscal
       functions.push(unused);
       continue;
     }
-    const fn = decoderFor(row);
-    functions.push(wrap === null ? fn : wrap(row, fn));
+    // A decoder is made (compiled) at its call's first use, and takes its place: most programs use few of them.
+    functions.push((t, registers) => {
+      const decode = decoderFor(row);
+      const fn = wrap === null ? decode : wrap(row, decode);
+      functions[number] = fn;
+      return fn(t, registers);
+    });
   }
   return { functions, name: (nr) => ROWS[nr]?.name ?? `syscall_${nr}`, tracer };
 }
