@@ -4,7 +4,7 @@
  * The ways a sandbox is started: forked, re-executed with the flags that forking needs, booted as new Node processes, as an ordinary user.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -50,7 +50,7 @@ describe.runIf(existsSync(tool) && process.getuid?.() === 0)('as an ordinary use
     // A copy that the user can read, whatever the permissions of the checkout.
     dir = mkdtempSync('/var/tmp/rootless-');
     cpSync(join(root, 'dist'), join(dir, 'dist'), { recursive: true });
-    symlinkSync(join(root, 'node_modules'), join(dir, 'node_modules'));
+    for (const name of ['koffi', '@koromix']) cpSync(join(root, 'node_modules', name), join(dir, 'node_modules', name), { recursive: true });
     execFileSync('chmod', ['-R', 'a+rX', dir]);
   });
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
