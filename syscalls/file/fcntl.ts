@@ -56,6 +56,7 @@ import type { Task } from '../../sentry/kernel/task.ts';
 import type { FileDescription } from '../../sentry/vfs/file_description.ts';
 import { FS_APPEND_FL, ownerOrCapable } from '../../sentry/vfs/permission.ts';
 import type { SyscallReturn } from '../../sentry/wait/blocking.ts';
+import { type AsyncOwner, asyncOwnerOf, updateAsync } from './async_signal.ts';
 import { getLock, setLock } from './record_locks.ts';
 
 const SETTABLE = O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME | O_NONBLOCK;
@@ -63,18 +64,8 @@ const NSIG = 64;
 const pair = new Uint8Array(8);
 const pairWords = new Int32Array(pair.buffer);
 
-/** F_SETOWN and F_SETSIG state of an open file (FileDescription.async). */
-export interface AsyncOwner {
-  type: number;
-  id: number;
-  signo: number;
-  uid: number;
-  euid: number;
-}
-
 function asyncOf(file: FileDescription): AsyncOwner {
-  if (file.async === null) file.async = { type: F_OWNER_PID, id: 0, signo: 0, uid: 0, euid: 0 } satisfies AsyncOwner;
-  return file.async as AsyncOwner;
+  return asyncOwnerOf(file, F_OWNER_PID);
 }
 
 function duplicate(t: Task, file: FileDescription, arg: number, cloexec: boolean): number {
@@ -86,12 +77,14 @@ function duplicate(t: Task, file: FileDescription, arg: number, cloexec: boolean
   return fd;
 }
 
-function setFlags(t: Task, file: FileDescription, arg: number): number {
+function setFlags(t: Task, fd: number, file: FileDescription, arg: number): number {
   const wanted = arg & SETTABLE;
   if ((file.inode.fsFlags & FS_APPEND_FL) !== 0 && (wanted & O_APPEND) === 0 && file.isWritable) return EPERM;
   if ((wanted & O_NOATIME) !== 0 && (file.flags & O_NOATIME) === 0 && !ownerOrCapable(t.creds, file.inode))
     return EPERM;
-  return file.setStatusFlags((file.flags & ~SETTABLE) | wanted);
+  const result = file.setStatusFlags((file.flags & ~SETTABLE) | wanted);
+  if (result === 0) updateAsync(t, fd, file, F_OWNER_PID);
+  return result;
 }
 
 /** F_SETOWN: a process, or a process group when negative. */
@@ -177,7 +170,7 @@ export function sys_fcntl(t: Task, fd: number, cmd: number, arg: number): Syscal
   if ((file.flags & O_PATH) !== 0) return EBADF;
   switch (cmd) {
     case F_SETFL:
-      return setFlags(t, file, arg);
+      return setFlags(t, fd, file, arg);
     case F_GETLK:
     case F_OFD_GETLK:
       return getLock(t, file, cmd, arg);

@@ -6,10 +6,11 @@
  * Linux: fs/ioctl.c (do_vfs_ioctl)
  */
 import { EBADF, EFAULT, EOPNOTSUPP } from '../../platform/abi/linux/errno.ts';
-import { O_ASYNC, O_NONBLOCK } from '../../platform/abi/linux/fcntl.ts';
+import { F_OWNER_PID, O_ASYNC, O_NONBLOCK } from '../../platform/abi/linux/fcntl.ts';
 import { S_IFMT, S_IFREG } from '../../platform/abi/linux/stat.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { FileDescription } from '../../sentry/vfs/file_description.ts';
+import { updateAsync } from './async_signal.ts';
 import { ioFile } from './path_args.ts';
 
 const FIONCLEX = 0x5450;
@@ -22,10 +23,12 @@ const FICLONE = 0x40049409;
 const FICLONERANGE = 0x4020940d;
 
 /** Sets or clears a status flag by the int at `arg`. */
-function switchFlag(t: Task, file: FileDescription, flag: number, arg: number): number {
+function switchFlag(t: Task, fd: number, file: FileDescription, flag: number, arg: number): number {
   const on = t.memory.readU32(arg);
   if (on < 0) return EFAULT;
-  return file.setStatusFlags(on !== 0 ? file.flags | flag : file.flags & ~flag);
+  const result = file.setStatusFlags(on !== 0 ? file.flags | flag : file.flags & ~flag);
+  if (result === 0) updateAsync(t, fd, file, F_OWNER_PID);
+  return result;
 }
 
 export function sys_ioctl(t: Task, fd: number, cmd: number, arg: number): number {
@@ -39,9 +42,9 @@ export function sys_ioctl(t: Task, fd: number, cmd: number, arg: number): number
       t.fdTable.setCloseOnExec(fd, false);
       return 0;
     case FIONBIO:
-      return switchFlag(t, file, O_NONBLOCK, arg);
+      return switchFlag(t, fd, file, O_NONBLOCK, arg);
     case FIOASYNC:
-      return switchFlag(t, file, O_ASYNC, arg);
+      return switchFlag(t, fd, file, O_ASYNC, arg);
     case FIGETBSZ:
       return t.memory.writeU32(arg, file.inode.blksize);
     case FICLONE:
