@@ -59,7 +59,7 @@ const rules = [
     ],
     because: 'the kernel receives its table, filesystems and platform by injection',
   },
-  { from: 'sentry/control/messages', may: ['platform/abi'], because: 'message types are a leaf shared with the CLI' },
+  { from: 'sentry/control/messages', may: ['platform/abi', 'msgpackr', ...PURE_NODE], because: 'message types are a leaf shared with the CLI' },
   {
     from: 'sentry/fs/gofer',
     may: [...INTERFACES, ...belowFilesystems(), 'gofer/protocol', ...PURE_NODE],

@@ -45,6 +45,7 @@ const SENTRY_CALLS: readonly AllowedCall[] = [
   allow(46, 'sendmsg', 'requests to the Gofer'),
   allow(47, 'recvmsg', 'replies of the Gofer'),
   allow(53, 'socketpair', 'internal channels'),
+  allow(288, 'accept4', 'commands that connect to the control socket'),
   // The one wait point
   allow(23, 'select', 'waiting'),
   allow(232, 'epoll_wait', 'the wait point'),

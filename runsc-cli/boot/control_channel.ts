@@ -3,7 +3,8 @@
 /**
  * The Sentry's end of the control socket: signals for the container, and job control stops of its init.
  *
- * Invariants: the command line is trusted, its death is not survivable: when the socket closes the sandbox ends.
+ * Invariants: the command line is trusted, its death is not survivable: when the socket closes the sandbox ends, unless it was
+ *             told before that it is on its own now.
  */
 import type { HostListener } from '../../platform/platform.ts';
 import { SI_KERNEL } from '../../platform/abi/linux/signal.ts';
@@ -39,6 +40,7 @@ export class ControlChannel implements HostListener {
   open(): void {
     this.kernel.platform.watch(this.fd, EPOLLIN, this);
   }
+  private isDetached = false;
 
   onHostEvent(): void {
     for (;;) {
@@ -47,11 +49,12 @@ export class ControlChannel implements HostListener {
       if (n === EAGAIN) return;
       if (n <= 0) {
         this.kernel.platform.unwatch(this.fd);
-        this.kernel.onFatal('the command line is gone');
+        if (!this.isDetached) this.kernel.onFatal('the command line is gone');
         return;
       }
       const message = decodeToSentry(this.buffer.subarray(0, n));
-      if (message !== null) this.signal(message.signo, message.target);
+      if (message?.type === 'detach') this.isDetached = true;
+      else if (message !== null) this.signal(message.signo, message.target);
     }
   }
 

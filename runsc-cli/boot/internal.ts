@@ -25,14 +25,14 @@ export function runInternal(args: readonly string[]): number | null {
   } catch {
     throw new RunscError(`${args[0]} is internal to runsc-ts`);
   }
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (!boot.options.isDetached) prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() !== boot.parent) return EXIT_OWN_FAILURE;
   return args[0] === 'internal-gofer' ? bootGofer(boot) : bootSentry(boot);
 }
 
 function descriptors(boot: BootConfig): ChildDescriptors {
   const debug = boot.hasDebug ? BOOT_FDS.debug : -1;
-  return { goferServer: BOOT_FDS.socket, goferClient: BOOT_FDS.socket, controlCli: -1, controlSentry: BOOT_FDS.control, debug };
+  return { goferServer: BOOT_FDS.socket, goferClient: BOOT_FDS.socket, controlCli: -1, controlSentry: BOOT_FDS.control, debug, ...boot.options };
 }
 
 /** Enters the namespaces that a process with threads can. */

@@ -14,6 +14,18 @@ export interface ChildDescriptors {
   readonly controlSentry: number;
   /** -1: none. */
   readonly debug: number;
+  /** The control socket that later commands connect to; -1: none, the container runs at once. */
+  readonly listener: number;
+  /** A file that the container's exit status is written to; -1: none. */
+  readonly exitFile: number;
+  /** What becomes the container's descriptors 0, 1, 2; null: the process's own. */
+  readonly stdio: readonly [number, number, number] | null;
+  /** Descriptors that become the container's 3, 4... */
+  readonly preserved: readonly number[];
+  /** The container outlives the command line. */
+  readonly isDetached: boolean;
+  /** stdio is the slave of a terminal that was made for the container. */
+  readonly hasTerminal: boolean;
 }
 
 /**

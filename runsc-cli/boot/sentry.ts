@@ -12,20 +12,22 @@ import { write } from '../../platform/ffi/lifecycle.ts';
 import type { HostServices } from '../../platform/platform.ts';
 import { createPtracePlatform, type PtracePlatform } from '../../platform/ptrace/platform.ts';
 import { PlatformError } from '../../platform/ptrace/refusal.ts';
-import { isErrno } from '../../platform/abi/linux/errno.ts';
 import { FdTable } from '../../sentry/kernel/fd_table.ts';
 import { EPOLLRDHUP } from '../../platform/abi/linux/poll.ts';
-import { createInit, isLaunchFailure, type LaunchFailure } from '../../sentry/kernel/init.ts';
+import { createInit, isLaunchFailure } from '../../sentry/kernel/init.ts';
 import { Kernel } from '../../sentry/kernel/kernel.ts';
 import { loadProgram } from '../../sentry/loader/load_program.ts';
 import { MemoryBudget } from '../../sentry/mm/memory_budget.ts';
 import { VirtualFilesystem } from '../../sentry/vfs/virtual_filesystem.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { ErrorMessage, ExitMessage, StateMessage } from '../../sentry/control/messages/lifecycle.ts';
-import { errnoWords, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_OWN_FAILURE } from '../errors.ts';
+import { EXIT_OWN_FAILURE } from '../errors.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
 import { mark } from '../sandbox/timing.ts';
 import { warmGofer } from './code_cache.ts';
+import { Commands } from './commands.ts';
+import { byteString, launchError } from './launch.ts';
+import { HostSignals } from './host_signals.ts';
 import { ControlChannel } from './control_channel.ts';
 import { connectGofer, type GoferTrees } from './gofer_trees.ts';
 import { importStandardFiles } from './stdio.ts';
@@ -36,11 +38,6 @@ import { StartError } from './start_error.ts';
 import { syscallTable } from './syscall_rows.ts';
 import { wireKernel } from './wiring.ts';
 
-const ENOENT = -2;
-const EACCES = -13;
-const ENOEXEC = -8;
-const ENOTDIR = -20;
-
 export { StartError };
 
 export class Sandbox {
@@ -48,8 +45,10 @@ export class Sandbox {
   private readonly fds: ChildDescriptors;
   private readonly platform: PtracePlatform;
   private readonly host: HostServices;
+  private readonly hostSignals: HostSignals | null;
   private kernel: Kernel | null = null;
   private init: Task | null = null;
+  private commands: Commands | null = null;
   private outcome: ExitMessage | null = null;
   private startDeath: string | null = null;
 
@@ -57,6 +56,8 @@ export class Sandbox {
   constructor(config: SandboxConfig, fds: ChildDescriptors) {
     this.config = config;
     this.fds = fds;
+    // Set up here: it takes calls that the filter does not have.
+    this.hostSignals = !fds.isDetached ? null : HostSignals.create(fds.hasTerminal);
     try {
       this.platform = createPtracePlatform();
     } catch (error) {
@@ -88,6 +89,7 @@ export class Sandbox {
       syscalls: syscallTable(config.strace, host),
       loadProgram,
       memoryServices: { host, ...budget },
+      ...(config.pidsLimit == null ? {} : { maxTasks: config.pidsLimit }),
       hostname: config.hostname,
       domainname: config.domainname,
     });
@@ -106,7 +108,7 @@ export class Sandbox {
     const creds = containerCredentials(kernel, process);
     const rlimits = containerRlimits(process);
     const fdTable = new FdTable();
-    const stdio = importStandardFiles(kernel, fdTable, creds);
+    const stdio = importStandardFiles(kernel, fdTable, creds, this.fds.preserved);
     const init = createInit(kernel, {
       argv: process.args.map(byteString),
       envp: process.env.map(byteString),
@@ -123,6 +125,9 @@ export class Sandbox {
     if (isLaunchFailure(init)) throw this.startDeath !== null ? new StartError(this.startDeath, EXIT_OWN_FAILURE) : launchError(init, process.args[0] ?? '');
     this.init = init;
     stdio.tty?.adopt(init.threadGroup);
+    if (this.fds.listener < 0) return;
+    this.commands = new Commands(kernel, init, mountNs);
+    this.commands.hold();
   }
 
   /** Runs the container until its init has exited. `onState` is told of job control stops of init. */
@@ -130,11 +135,15 @@ export class Sandbox {
     const kernel = this.kernel as Kernel;
     const control = new ControlChannel(kernel, this.init as Task, this.fds.controlSentry, onState);
     control.open();
+    this.commands?.serve(this.fds.listener);
+    if (this.hostSignals !== null && this.commands !== null) this.hostSignals.open(kernel, this.commands);
     // Nothing is ever unread on this socket between two calls: what wakes us is its end.
     kernel.platform.watch(this.fds.goferClient, EPOLLRDHUP, { onHostEvent: () => this.goferDied('its socket closed') });
     const status = kernel.run();
     if (kernel.fatalMessage !== null) return { type: 'error', message: kernel.fatalMessage, status: EXIT_OWN_FAILURE };
-    return this.outcome ?? exitMessage(status);
+    const outcome = this.outcome ?? exitMessage(status);
+    this.commands?.tellExit(outcome);
+    return outcome;
   }
 
   /** Ends every stub. Idempotent. */
@@ -163,23 +172,6 @@ export class Sandbox {
 
 function exitMessage(status: number): ExitMessage {
   return { type: 'exit', status: (status >> 8) & 255, signo: status & 127 };
-}
-
-/** A JavaScript string as the kernel's byte string. */
-function byteString(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
-}
-
-/** Says what is wrong with the program, with the exit status a shell would give. */
-function launchError(failure: LaunchFailure, program: string): StartError {
-  const { errno } = failure;
-  if (failure.message.startsWith('cwd')) return new StartError(failure.message.replace(/E[A-Z]+$/, errnoWords(errno)), EXIT_OWN_FAILURE);
-  if (errno === ENOENT || errno === ENOTDIR) {
-    const why = program.includes('/') ? `exec: "${program}": stat ${program}: ${errnoWords(errno)}` : `exec: "${program}": executable file not found in $PATH`;
-    return new StartError(why, EXIT_NOT_FOUND);
-  }
-  if (errno === EACCES || errno === ENOEXEC || isErrno(errno)) return new StartError(`exec: "${program}": ${errnoWords(errno)}`, EXIT_NOT_EXECUTABLE);
-  return new StartError(failure.message, EXIT_OWN_FAILURE);
 }
 
 function logLine(level: string, message: string): Uint8Array {

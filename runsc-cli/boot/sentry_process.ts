@@ -5,7 +5,7 @@
  *
  * Invariants: the platform's first stub is made before the seccomp filter is installed; nothing of the guest runs before it is.
  */
-import { write } from '../../platform/ffi/lifecycle.ts';
+import { dup2, write } from '../../platform/ffi/lifecycle.ts';
 import { CLONE_NEWNS, CLONE_NEWUSER, type Granted } from '../../platform/host/spawn/namespaces.ts';
 import { becomeDumpable, becomeUser, keepOnly } from '../../platform/host/spawn/privileges.ts';
 import { enterSentryRoot } from '../../platform/host/spawn/roots.ts';
@@ -23,7 +23,8 @@ import { Sandbox, StartError } from './sentry.ts';
 
 /** Enters the empty root and gives up every privilege. '' or what failed. */
 export function prepareSentry(config: SandboxConfig, fds: ChildDescriptors, granted: Granted, socket: number): string {
-  settleChild([0, 1, 2, fds.goferClient, fds.controlSentry, fds.debug, socket, ...codeCacheDescriptors(), ...volumeDescriptors()], socket >= 0 ? 'forked' : 'booted');
+  if (fds.stdio !== null) fds.stdio.forEach((fd, i) => dup2(fd, i));
+  settleChild([0, 1, 2, fds.goferClient, fds.controlSentry, fds.debug, fds.listener, fds.exitFile, ...fds.preserved, socket, ...codeCacheDescriptors(), ...volumeDescriptors()], socket >= 0 ? 'forked' : 'booted');
   for (const refusal of granted.refused) debugLine(fds, config.debug, `sentry: weaker confinement: ${refusal}`);
   if ((granted.namespaces & CLONE_NEWUSER) !== 0) {
     const result = becomeUser(0, 0);
@@ -58,9 +59,11 @@ export function sentryMain(config: SandboxConfig, fds: ChildDescriptors, filter:
     // Before the outcome is told: the command line ends this process as soon as it knows.
     sandbox.warm();
     writeCodeCache();
+    const status = outcome.type === 'exit' ? (outcome.signo !== 0 ? 128 + outcome.signo : outcome.status) : EXIT_OWN_FAILURE;
+    if (fds.exitFile >= 0) write(fds.exitFile, Buffer.from(String(status)));
     tell(outcome);
     sandbox.shutdown();
-    return outcome.type === 'exit' ? 0 : EXIT_OWN_FAILURE;
+    return status;
   } catch (error) {
     const isExpected = error instanceof StartError;
     if (!isExpected) debugLine(fds, true, `sentry: ${error instanceof Error ? error.stack : String(error)}`);

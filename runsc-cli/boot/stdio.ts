@@ -18,14 +18,21 @@ import { StartError } from './start_error.ts';
 const HOST_DEV = 12;
 const F_GETFD = 1;
 
-/** Installs descriptors 0, 1 and 2, those of them that are open. Throws StartError. */
-export function importStandardFiles(kernel: Kernel, fdTable: FdTable, creds: Credentials): ImportedStdio {
+/** Installs descriptors 0, 1 and 2 and those passed on, those of them that are open. Throws StartError. */
+export function importStandardFiles(kernel: Kernel, fdTable: FdTable, creds: Credentials, preserved: readonly number[] = []): ImportedStdio {
   const { files } = kernel.host;
-  const hostFs = new HostFilesystem({ files, platform: kernel.platform }, HOST_DEV);
-  const open = [0, 1, 2].filter((fd) => files.fcntl(fd, F_GETFD, 0) >= 0);
-  const stdio = importStdio(hostFs, open, { creds }, () => new HostTty(ttyKernel));
+  const wanted = [0, 1, 2, ...preserved].map((hostFd, fd) => ({ hostFd, fd }));
+  return importFiles(kernel, fdTable, creds, wanted.filter(({ hostFd }) => files.fcntl(hostFd, F_GETFD, 0) >= 0));
+}
+
+let donated: HostFilesystem | null = null;
+
+/** Installs host descriptors as descriptors `fd`. Throws StartError. */
+export function importFiles(kernel: Kernel, fdTable: FdTable, creds: Credentials, wanted: readonly { hostFd: number; fd: number }[]): ImportedStdio {
+  donated ??= new HostFilesystem({ files: kernel.host.files, platform: kernel.platform }, HOST_DEV);
+  const stdio = importStdio(donated, wanted.map((w) => w.hostFd), { creds }, () => new HostTty(ttyKernel));
   if (isErrno(stdio)) throw new StartError(`standard descriptors: errno ${-stdio}`, EXIT_OWN_FAILURE);
-  open.forEach((fd, i) => {
+  wanted.forEach(({ fd }, i) => {
     const file = stdio.files[i];
     if (file !== undefined) fdTable.install(file, false, fd + 1, fd);
   });

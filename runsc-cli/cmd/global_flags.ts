@@ -22,7 +22,7 @@ export const GLOBAL_OPTIONS: readonly Option[] = [
   { name: 'systemd-cgroup', kind: 'flag', help: 'accepted', isIgnored: true },
   { name: 'rootless', kind: 'value', help: 'accepted', isIgnored: true },
   { name: 'criu', kind: 'value', help: 'accepted', isIgnored: true },
-  { name: 'ignore-cgroups', kind: 'flag', help: 'accepted', isIgnored: true },
+  { name: 'ignore-cgroups', kind: 'flag', help: 'do not make or join cgroups' },
   { name: 'alsologtostderr', kind: 'flag', help: 'accepted', isIgnored: true },
 ];
 
@@ -36,6 +36,8 @@ export interface GlobalFlags {
   readonly strace: boolean;
   readonly platform: string;
   readonly network: 'none' | 'host';
+  /** Containers stay in the cgroups of whoever made them. */
+  readonly ignoreCgroups: boolean;
   /** null: the verb's default. */
   readonly overlay: boolean | null;
 }
@@ -58,6 +60,7 @@ export function parseGlobalFlags(args: readonly string[]): { flags: GlobalFlags;
     strace: parsed.flag('strace'),
     platform: choice('platform', ['ptrace'], 'ptrace'),
     network: choice('network', ['none', 'host'], 'none'),
+    ignoreCgroups: parsed.flag('ignore-cgroups'),
     overlay: parsed.value('overlay') === undefined ? null : parsed.flag('overlay'),
   };
   return { flags, parsed };

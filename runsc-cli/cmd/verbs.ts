@@ -4,10 +4,13 @@
  * The verbs, as a table: adding one is adding a file beside this one and a line here.
  */
 import type { RuntimeLog } from '../console/log.ts';
+import { createVerb, startVerb } from './create.ts';
 import { doVerb } from './do.ts';
 import { flagsVerb } from './flags.ts';
 import type { GlobalFlags } from './global_flags.ts';
 import { helpVerb } from './help.ts';
+import { checkpointVerb, deleteVerb, killVerb, pauseVerb, restoreVerb, resumeVerb, stateVerb, waitVerb } from './lifecycle.ts';
+import { listVerb, psVerb } from './list.ts';
 import { runVerb } from './run.ts';
 import { specVerb } from './spec.ts';
 
@@ -29,4 +32,7 @@ export interface Verb {
   run(args: readonly string[], context: VerbContext): number;
 }
 
-export const VERBS: readonly Verb[] = [doVerb, runVerb, specVerb, helpVerb, flagsVerb];
+export const VERBS: readonly Verb[] = [
+  doVerb, runVerb, createVerb, startVerb, stateVerb, killVerb, deleteVerb, listVerb, psVerb, pauseVerb, resumeVerb, waitVerb,
+  checkpointVerb, restoreVerb, specVerb, helpVerb, flagsVerb,
+];

@@ -1,72 +1,233 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * A container's directory under --root: state.json and a lock held for as long as its runtime process lives.
+ * A container's directory under --root: state.json (what every command knows of it), lock, control.sock, and status (its exit status).
  *
- * Invariants: a directory whose lock nobody holds is left over from a process that was killed: it is removed and its id free.
+ * Invariants: state.json is replaced as a whole. Who changes a container holds its lock; who only looks does not. A container is
+ *             stopped when its Sentry does not run, whatever state.json says: a crash of any part leaves nothing to repair.
  */
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { flock } from '../../platform/ffi/files.ts';
+import { poll } from '../../platform/ffi/lifecycle.ts';
 import { RunscError, systemReason } from '../errors.ts';
+import type { ProcessConfig } from '../sandbox/config.ts';
 import { OCI_VERSION } from '../spec/default_spec.ts';
+import type { Hooks } from '../spec/hooks.ts';
+import { identify, isAlive, type ProcessIdentity } from './process_identity.ts';
 
 const LOCK_EX_NB = 2 | 4;
+const LOCK_WAIT_MS = 30_000;
 
-export interface ContainerFacts {
+export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
+
+export interface ContainerRecord {
+  readonly ociVersion: string;
   readonly id: string;
   readonly bundle: string;
   readonly rootfs: string;
+  readonly created: string;
   readonly annotations: Readonly<Record<string, string>>;
+  readonly owner: string;
+  /** What it is as long as its Sentry runs. */
+  phase: Exclude<Status, 'stopped'>;
+  sentry: ProcessIdentity | null;
+  gofer: ProcessIdentity | null;
+  /** The command that runs it in the foreground: without it, it is not left for somebody to delete. */
+  foreground: ProcessIdentity | null;
+  /** Cgroup directories that were made for it. */
+  cgroups: readonly string[];
+  /** linux.cgroupsPath as joined; '': it is in its creator's cgroups. */
+  cgroupsPath: string;
+  readonly hooks: Hooks;
+  /** What exec starts from. */
+  readonly process: ProcessConfig | null;
 }
 
-export class ContainerState {
-  private readonly directory: string;
-  private readonly facts: ContainerFacts;
-  private readonly lockFd: number;
-  private readonly created = new Date().toISOString();
+export const NO_CONTAINER = 'container does not exist';
 
-  private constructor(directory: string, facts: ContainerFacts, lockFd: number) {
+export class Container {
+  readonly directory: string;
+  record: ContainerRecord;
+  private lockFd: number;
+
+  private constructor(directory: string, record: ContainerRecord, lockFd: number) {
     this.directory = directory;
-    this.facts = facts;
+    this.record = record;
     this.lockFd = lockFd;
   }
 
-  /** Claims the id. Throws RunscError: "container with given ID already exists". */
-  static create(root: string, facts: ContainerFacts): ContainerState {
+  get id(): string {
+    return this.record.id;
+  }
+
+  /** Claims an id: the directory is made and locked. Throws RunscError: "container with given ID already exists". */
+  static claim(root: string, facts: Pick<ContainerRecord, 'id' | 'bundle' | 'rootfs' | 'annotations' | 'hooks' | 'process'>, ociVersion: string, isForeground: boolean): Container {
     const directory = join(root, facts.id);
     try {
       mkdirSync(root, { recursive: true, mode: 0o700 });
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
-      const lockFd = openSync(join(directory, 'lock'), 'a', 0o600);
-      if (flock(lockFd, LOCK_EX_NB) !== 0) {
-        closeSync(lockFd);
-        throw new RunscError('container with given ID already exists');
+      try {
+        mkdirSync(directory, { mode: 0o700 });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+        if (!removeLeftover(root, facts.id)) throw new RunscError('container with given ID already exists');
+        mkdirSync(directory, { mode: 0o700 });
       }
-      const state = new ContainerState(directory, facts, lockFd);
-      state.write('creating', 0);
-      return state;
+      const record: ContainerRecord = {
+        ociVersion, ...facts, created: `${new Date().toISOString().slice(0, -1)}000000Z`, owner: '', phase: 'creating', sentry: null, gofer: null,
+        foreground: isForeground ? identify(process.pid) : null, cgroups: [], cgroupsPath: '',
+      };
+      const lockFd = lock(directory, 0);
+      const container = new Container(directory, record, lockFd);
+      container.save();
+      return container;
     } catch (error) {
       if (error instanceof RunscError) throw error;
       throw new RunscError(`state directory ${directory}: ${systemReason(error)}`);
     }
   }
 
-  setRunning(pid: number): void {
-    this.write('running', pid);
+  /** Looks at a container. Throws RunscError: "container does not exist". */
+  static load(root: string, id: string): Container {
+    const container = Container.find(root, id);
+    if (container === null) throw new RunscError(NO_CONTAINER);
+    return container;
+  }
+
+  /** Like load(); null when there is none. */
+  static find(root: string, id: string): Container | null {
+    const directory = join(root, id);
+    try {
+      if (!statSync(directory).isDirectory()) return null;
+    } catch {
+      return null;
+    }
+    return new Container(directory, readRecord(directory, id), -1);
+  }
+
+  /** Loads a container to change it: nobody else does until unlock(). Throws RunscError. */
+  static loadLocked(root: string, id: string, waitMs = LOCK_WAIT_MS): Container {
+    Container.load(root, id);
+    const directory = join(root, id);
+    const lockFd = lock(directory, waitMs);
+    return new Container(directory, readRecord(directory, id), lockFd);
+  }
+
+  /** All containers, by id. */
+  static all(root: string): Container[] {
+    let names: string[];
+    try {
+      names = readdirSync(root);
+    } catch {
+      return [];
+    }
+    return names.sort().flatMap((name) => Container.find(root, name) ?? []);
+  }
+
+  get status(): Status {
+    return isAlive(this.record.sentry) ? this.record.phase : this.record.sentry === null && this.lockIsHeld() ? 'creating' : 'stopped';
+  }
+
+  /** What `state` and `list` show. */
+  describe(): Record<string, unknown> {
+    const { ociVersion, id, sentry, bundle, rootfs, created, annotations, owner } = this.record;
+    const { status } = this;
+    return { ociVersion, id, pid: status === 'stopped' ? 0 : (sentry?.pid ?? 0), status, bundle, rootfs, created, annotations, owner };
+  }
+
+  /** Writes state.json. Throws RunscError. */
+  save(): void {
+    const path = join(this.directory, 'state.json');
+    try {
+      writeFileSync(`${path}.new`, JSON.stringify(this.record), { mode: 0o600 });
+      renameSync(`${path}.new`, path);
+    } catch (error) {
+      throw new RunscError(`state file ${path}: ${systemReason(error)}`);
+    }
+  }
+
+  unlock(): void {
+    if (this.lockFd >= 0) closeSync(this.lockFd);
+    this.lockFd = -1;
   }
 
   /** Frees the id. */
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true });
-    closeSync(this.lockFd);
+    this.unlock();
   }
 
-  private write(status: string, pid: number): void {
-    const { id, bundle, rootfs, annotations } = this.facts;
-    const state = { ociVersion: OCI_VERSION, id, pid, status, bundle, rootfs, created: this.created, annotations, owner: '' };
-    const path = join(this.directory, 'state.json');
-    writeFileSync(`${path}.new`, JSON.stringify(state, null, 2), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+  /** The status its init ended with; null: not known. */
+  exitStatus(): number | null {
+    try {
+      const text = readFileSync(join(this.directory, 'status'), 'latin1');
+      return /^\d{1,3}$/.test(text) ? Number(text) : null;
+    } catch {
+      return null;
+    }
+  }
+
+  private lockIsHeld(): boolean {
+    const fd = openLock(this.directory);
+    if (fd < 0) return false;
+    const held = flock(fd, LOCK_EX_NB) !== 0;
+    closeSync(fd);
+    return held;
+  }
+}
+
+/** A foreground container whose command was killed leaves its directory: it goes when its name is wanted again. */
+function removeLeftover(root: string, id: string): boolean {
+  const old = Container.find(root, id);
+  if (old === null) return true;
+  const { foreground } = old.record;
+  if (foreground === null || isAlive(foreground) || old.status !== 'stopped') return false;
+  old.remove();
+  return true;
+}
+
+function readRecord(directory: string, id: string): ContainerRecord {
+  const empty: ContainerRecord = {
+    ociVersion: OCI_VERSION, id, bundle: '', rootfs: '', created: '', annotations: {}, owner: '', phase: 'creating', sentry: null, gofer: null, foreground: null, cgroups: [], cgroupsPath: '',
+    hooks: {}, process: null,
+  };
+  try {
+    return { ...empty, ...(JSON.parse(readFileSync(join(directory, 'state.json'), 'utf8')) as ContainerRecord) };
+  } catch {
+    return empty;
+  }
+}
+
+function openLock(directory: string): number {
+  try {
+    return openSync(join(directory, 'lock'), 'a', 0o600);
+  } catch {
+    return -1;
+  }
+}
+
+/** Takes a container's lock. Throws RunscError when it is busy for longer than `waitMs`, or gone. */
+function lock(directory: string, waitMs: number): number {
+  const deadline = Date.now() + waitMs;
+  for (;;) {
+    const fd = openLock(directory);
+    if (fd < 0) throw new RunscError(NO_CONTAINER);
+    if (flock(fd, LOCK_EX_NB) === 0) {
+      if (isStill(directory, fd)) return fd;
+    } else if (Date.now() >= deadline) {
+      closeSync(fd);
+      throw new RunscError('container is in use by another command');
+    }
+    closeSync(fd);
+    poll([], 10);
+  }
+}
+
+/** Was the directory not removed (and perhaps made again) while we waited? */
+function isStill(directory: string, fd: number): boolean {
+  try {
+    return statSync(join(directory, 'lock')).ino === fstatSync(fd).ino;
+  } catch {
+    return false;
   }
 }

@@ -75,6 +75,8 @@ export interface SandboxConfig {
   readonly process: ProcessConfig;
   readonly network: 'none' | 'host';
   readonly platform: string;
+  /** Most tasks at once, or null. */
+  readonly pidsLimit?: number | null;
   /** Bytes, or null. */
   readonly memoryLimit: number | null;
   readonly debug: boolean;

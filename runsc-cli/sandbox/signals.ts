@@ -33,11 +33,11 @@ export class SignalPipe {
     this.fd = fd;
   }
 
-  /** Takes over the forwarded signals and SIGCHLD. Returns the pipe or errno. */
-  static open(): SignalPipe | number {
+  /** Takes over the forwarded signals and, `withChildren`, SIGCHLD. Returns the pipe or errno. */
+  static open(withChildren = true): SignalPipe | number {
     const ends = pipe(O_CLOEXEC_NONBLOCK);
     if (typeof ends === 'number') return ends;
-    const result = signalsToPipe([...FORWARDED, SIGCHLD], ends[1]);
+    const result = signalsToPipe(withChildren ? [...FORWARDED, SIGCHLD] : FORWARDED, ends[1]);
     return result < 0 ? result : new SignalPipe(ends[0]);
   }
 

@@ -32,18 +32,28 @@ export interface RunningSandbox {
   readonly controlFd: number;
 }
 
+/** How a container that has a life of its own differs from a command in the foreground. */
+export interface StartOptions extends Pick<ChildDescriptors, 'listener' | 'exitFile' | 'stdio' | 'preserved' | 'hasTerminal' | 'isDetached'> {
+  /** inherited: the one this process is in; default: a new one unless the container uses the host's network. */
+  readonly netNamespace: 'default' | 'new' | 'inherited';
+  /** Called for each process before it begins. */
+  readonly onBorn?: (pid: number, which: 'sentry' | 'gofer') => void;
+}
+
+const FOREGROUND: StartOptions = { isDetached: false, listener: -1, exitFile: -1, stdio: null, preserved: [], hasTerminal: false, netNamespace: 'default' };
+
 /** Starts a sandbox on this process's own standard descriptors. Throws RunscError. */
-export function startSandbox(config: SandboxConfig, log: RuntimeLog): RunningSandbox {
+export function startSandbox(config: SandboxConfig, log: RuntimeLog, options: StartOptions = FOREGROUND): RunningSandbox {
   mark('configured');
   raiseFileLimit();
   prepareVolumes(config);
   const gofer = pairOf('gofer');
   const control = pairOf('control');
-  const descriptors: ChildDescriptors = { goferServer: gofer[0], goferClient: gofer[1], controlCli: control[0], controlSentry: control[1], debug: log.debugFd };
+  const descriptors: ChildDescriptors = { goferServer: gofer[0], goferClient: gofer[1], controlCli: control[0], controlSentry: control[1], debug: options.isDetached && log.debugFd === 2 && options.hasTerminal ? -1 : log.debugFd, ...options };
   const wantsFork = process.env['RUNSC_TS_START'] !== 'boot';
   const forkable = wantsFork && hasForkFlags() ? makeForkable() : -1;
   if (forkable < 0) log.debug('warn', 'this Node cannot be forked: booting one per process, in fewer namespaces');
-  const started = forkable < 0 ? bootSandbox(config, descriptors, log) : forkSandbox(config, descriptors, log);
+  const started = forkable < 0 ? bootSandbox(config, descriptors, log, options.onBorn) : forkSandbox(config, descriptors, log, options);
   close(gofer[0]);
   close(gofer[1]);
   close(control[1]);
@@ -56,7 +66,7 @@ export interface SandboxPids {
   readonly goferPid: number;
 }
 
-function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: RuntimeLog): SandboxPids | string {
+function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: RuntimeLog, options: StartOptions): SandboxPids | string {
   mark('forkable');
   const isRoot = geteuid() === 0;
   const namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
@@ -70,20 +80,22 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
     namespaces: namespaces | CLONE_NEWNET,
     userNamespace: isRoot ? null : own,
     mapFromOutside: false,
-    diesWithParent: true,
+    diesWithParent: !options.isDetached,
     prepare: (granted, socket) => prepareGofer(config, descriptors, granted, socket),
     main: () => goferMain(config, descriptors, filters.gofer),
+    born: (pid) => options.onBorn?.(pid, 'gofer'),
   });
   if (typeof startingGofer === 'string') return startingGofer;
   mark('gofer begun');
   const startingSentry = beginChild({
     name: 'sentry',
-    namespaces: config.network === 'host' ? namespaces : namespaces | CLONE_NEWNET,
+    namespaces: options.netNamespace === 'new' || (options.netNamespace === 'default' && config.network !== 'host') ? namespaces | CLONE_NEWNET : namespaces,
     userNamespace: isRoot ? nobody : own,
     mapFromOutside: isRoot,
-    diesWithParent: true,
+    diesWithParent: !options.isDetached,
     prepare: (granted, socket) => prepareSentry(config, descriptors, granted, socket),
     main: () => sentryMain(config, descriptors, filters.sentry),
+    born: (pid) => options.onBorn?.(pid, 'sentry'),
   });
   mark('sentry begun');
   const gofer = finishChild(startingGofer);

@@ -39,8 +39,6 @@ export function translateConfig(config: Field, settings: RunSettings, warnings: 
   const mounts = config.get('mounts').items().flatMap((mount) => translateMount(mount, settings.bundle, trees, warnings));
   const linux = config.get('linux');
   checkLinux(linux, warnings);
-  const hasHooks = Object.keys(config.get('hooks').isPresent ? config.get('hooks').object() : {}).length > 0;
-  if (hasHooks) warnings.push('hooks are not run');
   checkAnnotations(config.get('annotations'));
   return {
     id: settings.id,
@@ -55,6 +53,7 @@ export function translateConfig(config: Field, settings: RunSettings, warnings: 
     process: translateProcess(config.get('process'), warnings),
     network: settings.network,
     platform: settings.platform,
+    pidsLimit: pidsLimit(linux.get('resources').get('pids').get('limit')),
     memoryLimit: memoryLimit(linux.get('resources').get('memory').get('limit')),
     debug: settings.debug,
     strace: settings.strace,
@@ -89,6 +88,11 @@ function hostName(field: Field, fallback: string): string {
 function memoryLimit(field: Field): number | null {
   const limit = field.optionalInteger(-1, Number.MAX_SAFE_INTEGER, -1);
   return limit <= 0 ? null : limit;
+}
+
+function pidsLimit(field: Field): number | null {
+  const limit = field.optionalInteger(-(2 ** 63), 2 ** 63, -1);
+  return limit <= 0 || limit > 0x7fffffff ? null : limit;
 }
 
 function checkAnnotations(field: Field): void {
@@ -129,7 +133,7 @@ function translateMount(mount: Field, bundle: string, trees: TreeConfig[], warni
 
 // Process
 
-function translateProcess(field: Field, warnings: string[]): ProcessConfig {
+export function translateProcess(field: Field, warnings: string[]): ProcessConfig {
   if (!field.isPresent) field.fail('is required');
   const args = field.get('args').strings();
   if (args.length === 0 || args[0] === '') field.get('args').fail('must not be empty');

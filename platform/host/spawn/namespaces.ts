@@ -54,6 +54,8 @@ export interface ChildPlan {
   readonly diesWithParent: boolean;
   /** Runs in the child (`socket` must stay open) after namespaces were entered and before the go-ahead; not yet under the death signal. Non-empty text: failure. */
   readonly prepare: (granted: Granted, socket: number) => string;
+  /** Called by the parent when the child is ready, before it is told to go on. */
+  readonly born?: (pid: number) => void;
   /** The child's life. Returns the exit status. */
   readonly main: (granted: Granted) => number;
 }
@@ -162,6 +164,7 @@ function awaitStart(starting: StartingChild): StartedChild | string {
     else if (word === 'ready') isReady = true;
     // The child and the intermediate write to the same socket: their lines may come in either order.
     if (isReady && pid > 0) {
+      plan.born?.(pid);
       write(socket, Buffer.from('g'));
       return { pid, lifeLine: socket };
     }

@@ -33,7 +33,12 @@ export interface StateMessage {
   readonly type: 'started' | 'stopped' | 'continued';
 }
 
-export type ToSentry = SignalMessage;
+/** To the Sentry: the container is complete, the command line's end is not its end any more. */
+export interface DetachMessage {
+  readonly type: 'detach';
+}
+
+export type ToSentry = SignalMessage | DetachMessage;
 export type FromSentry = ExitMessage | ErrorMessage | StateMessage;
 
 export function encodeMessage(message: ToSentry | FromSentry): Uint8Array {
@@ -56,6 +61,7 @@ export function decodeToSentry(bytes: Uint8Array): ToSentry | null {
   const value = parse(bytes);
   if (value === null) return null;
   const { type, signo, target } = value;
+  if (type === 'detach') return { type };
   if (type === 'signal' && isSmall(signo, 64) && (target === 'init' || target === 'foreground')) return { type, signo, target };
   return null;
 }

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What each command on the control socket does to the kernel.
+ *
+ * Invariants: until `start` the container's init is loaded but has not run an instruction. A process started by `exec` dies when
+ *             the connection it was asked for on does.
+ */
+import { accept4 } from '../../platform/ffi/sockets.ts';
+import { SI_KERNEL, SIGKILL } from '../../platform/abi/linux/signal.ts';
+import { makeSigInfo } from '../../sentry/arch/siginfo.ts';
+import { ControlServer, type Peer } from '../../sentry/control/control_server.ts';
+import type { Command, ProcessFacts, Reply } from '../../sentry/control/messages/commands.ts';
+import { cmdline } from '../../sentry/fs/proc/pid_memory.ts';
+import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import { groupCpuNs } from '../../sentry/kernel/process/usage.ts';
+import type { ThreadGroup } from '../../sentry/kernel/process/thread_group.ts';
+import { beginGroupExit, sendToGroup } from '../../sentry/kernel/signal/send.ts';
+import type { Task } from '../../sentry/kernel/task.ts';
+import type { MountNamespace } from '../../sentry/vfs/mount.ts';
+import type { ExitMessage } from '../../sentry/control/messages/lifecycle.ts';
+import { startExec } from './exec.ts';
+
+const SOCK_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
+
+export class Commands {
+  private readonly kernel: Kernel;
+  private readonly init: Task;
+  private readonly mountNs: MountNamespace;
+  private readonly waiters = new Set<Peer>();
+  private isHeld = false;
+
+  constructor(kernel: Kernel, init: Task, mountNs: MountNamespace) {
+    this.kernel = kernel;
+    this.init = init;
+    this.mountNs = mountNs;
+  }
+
+  /** Keeps init from running until `start`. */
+  hold(): void {
+    this.isHeld = true;
+    const { ready } = this.kernel;
+    const at = ready.indexOf(this.init);
+    if (at >= 0) ready.splice(at, 1);
+  }
+
+  /** Serves the listening socket `fd`. */
+  serve(fd: number): void {
+    const server = new ControlServer(this.kernel, () => accept4(fd, null, null, SOCK_CLOEXEC_NONBLOCK), (command, fds, peer) => this.handle(command, fds, peer));
+    server.open(fd);
+  }
+
+  /** Tells whoever waits for the container. */
+  tellExit(outcome: ExitMessage): void {
+    for (const peer of this.waiters) peer.send({ type: 'exit', status: outcome.status, signo: outcome.signo });
+  }
+
+  /** A signal from outside. */
+  kill(signo: number, target: 'init' | 'all' | 'foreground'): void {
+    if (target === 'all') {
+      for (const group of this.groups()) if (group !== this.init.threadGroup) this.signal(group, signo);
+    }
+    const foreground = target === 'foreground' ? this.init.threadGroup.processGroup.session.foreground : null;
+    if (foreground !== null) for (const member of [...foreground.members]) this.signal(member, signo);
+    else this.signal(this.init.threadGroup, signo);
+  }
+
+  private signal(group: ThreadGroup, signo: number): void {
+    if (signo === 0) return;
+    sendToGroup(group, makeSigInfo(signo, SI_KERNEL), { force: true });
+    // A held init must have its turn to die.
+    if (this.isHeld && group === this.init.threadGroup && group.isExiting) this.release();
+  }
+
+  private release(): void {
+    if (!this.isHeld) return;
+    this.isHeld = false;
+    this.kernel.ready.push(this.init);
+  }
+
+  private handle(command: Command, fds: readonly number[], peer: Peer): Reply | null {
+    if (command.type === 'exec') return startExec(this.kernel, this.mountNs, command.process, fds, peer);
+    for (const fd of fds) this.kernel.host.files.close(fd);
+    switch (command.type) {
+      case 'start':
+        this.release();
+        return { type: 'ok' };
+      case 'kill':
+        this.kill(command.signo, command.target);
+        return { type: 'ok' };
+      case 'pause':
+        this.kernel.freeze();
+        return { type: 'ok' };
+      case 'resume':
+        this.kernel.thaw();
+        return { type: 'ok' };
+      case 'wait':
+        this.waiters.add(peer);
+        peer.onClose = () => this.waiters.delete(peer);
+        return null;
+      case 'processes':
+        return { type: 'processes', list: [...this.groups()].map((group) => this.facts(group)) };
+      case 'ping':
+        return { type: 'ok' };
+      default:
+        return { type: 'failed', message: 'not on this connection' };
+    }
+  }
+
+  private groups(): Set<ThreadGroup> {
+    const out = new Set<ThreadGroup>();
+    for (const task of this.kernel.tasks.values()) if (task.isLive) out.add(task.threadGroup);
+    return out;
+  }
+
+  private facts(group: ThreadGroup): ProcessFacts {
+    const leader = group.leader as Task;
+    const live = leader.isLive ? leader : ([...group.tasks][0] ?? leader);
+    const args = live.isLive ? Buffer.from(cmdline(live)).toString('utf8').replace(/\0+$/, '').replaceAll('\0', ' ') : '';
+    return {
+      pid: group.pid,
+      ppid: group.parent?.pid ?? 0,
+      uid: leader.creds.euid,
+      stubPid: live.isLive ? live.mm.addressSpace.hostPid : 0,
+      cpuSeconds: groupCpuNs(group) / 1e9,
+      startedSeconds: this.kernel.bootRealtimeSec + (group.startTimeNs - this.kernel.bootBoottimeNs) / 1e9,
+      command: args.slice(0, 4096) || leader.comm,
+    };
+  }
+}
+
+/** Ends a process as SIGKILL from outside does. */
+export function killGroup(group: ThreadGroup): void {
+  if (!group.isDead) beginGroupExit(group, SIGKILL);
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * `list` and `ps`: tables and JSON of containers and of their processes.
+ */
+import { readFileSync } from 'node:fs';
+import { ask } from '../container/control_client.ts';
+import { Container } from '../container/state.ts';
+import { RunscError } from '../errors.ts';
+import type { ProcessFacts } from '../../sentry/control/messages/commands.ts';
+import { containerVerb, idOf, print } from './container_verb.ts';
+
+const FORMAT = { name: 'format', short: 'f', kind: 'value', placeholder: 'table|json', help: 'format of the output (default table)' } as const;
+
+function formatOf(value: string | undefined): 'table' | 'json' {
+  if (value === undefined || value === 'table') return 'table';
+  if (value !== 'json') throw new RunscError('invalid format option');
+  return 'json';
+}
+
+/** Columns padded to their widest cell, with three spaces between, as runc's are. */
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  return rows.map((row) => `${row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd((widths[i] as number) + 3))).join('')}\n`).join('');
+}
+
+export const listVerb = containerVerb({
+  name: 'list',
+  summary: 'list containers',
+  operands: '',
+  text: 'Lists the containers under --root.',
+  options: [FORMAT, { name: 'quiet', short: 'q', kind: 'flag', help: 'ids only' }],
+  min: 0,
+  max: 0,
+  run: (parsed, _operands, { flags }) => {
+    const format = formatOf(parsed.value('format'));
+    const containers = Container.all(flags.root).map((container) => container.describe());
+    if (parsed.flag('quiet')) return print(containers.map((c) => `${c['id']}\n`).join(''));
+    if (format === 'json') return print(`${containers.length === 0 ? 'null' : JSON.stringify(containers)}\n`);
+    const rows = containers.map((c) => [c['id'], c['pid'], c['status'], c['bundle'], c['created'], 'root'].map(String));
+    return print(table([['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'], ...rows]));
+  },
+});
+
+export const psVerb = containerVerb({
+  name: 'ps',
+  summary: 'list the processes of a container',
+  operands: 'ID [PS OPTIONS]',
+  text: "Lists the processes in a container: as the container sees them, or (json) the ids that the host knows them by.",
+  options: [FORMAT],
+  min: 1,
+  max: Number.POSITIVE_INFINITY,
+  run: (parsed, operands, { flags }) => {
+    const container = Container.load(flags.root, idOf(operands));
+    // Options may follow the id.
+    const after = operands.slice(1).find((word, i) => operands[i] === '--format' || operands[i] === '-f' || /^--?f(ormat)?=/.test(word));
+    const format = formatOf(parsed.value('format') ?? after?.replace(/^--?f(ormat)?=/, ''));
+    const reply = container.status === 'stopped' ? null : ask(container.directory, { type: 'processes' });
+    const processes = reply?.type === 'processes' ? reply.list : null;
+    if (format === 'table') return print(table([['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD'], ...(processes ?? []).map(row)]));
+    return print(`${processes === null ? 'null' : JSON.stringify(hostPids(container.record.sentry?.pid ?? 0, processes))}\n`);
+  },
+});
+
+function row(p: ProcessFacts): string[] {
+  const clock = new Date(p.startedSeconds * 1000);
+  const two = (n: number): string => String(Math.floor(n)).padStart(2, '0');
+  const time = `${two(p.cpuSeconds / 3600)}:${two((p.cpuSeconds / 60) % 60)}:${two(p.cpuSeconds % 60)}`;
+  return [String(p.uid), String(p.pid), String(p.ppid), '0', `${two(clock.getHours())}:${two(clock.getMinutes())}`, '?', time, p.command];
+}
+
+/** The host's numbers of the processes that hold the container's memory. */
+function hostPids(sentryPid: number, processes: readonly ProcessFacts[]): number[] {
+  const wanted = new Set(processes.map((p) => p.stubPid));
+  const found: number[] = [];
+  for (const child of text(`/proc/${sentryPid}/task/${sentryPid}/children`).split(' ')) {
+    const numbers = /^NSpid:\s+(.*)$/m.exec(child === '' ? '' : text(`/proc/${child}/status`))?.[1]?.split(/\s+/) ?? [];
+    if (wanted.has(Number(numbers.at(-1)))) found.push(Number(child));
+  }
+  return found.length > 0 ? found : [sentryPid];
+}
+
+function text(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}

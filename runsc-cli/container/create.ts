@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * `create`: everything of a container but the user's process running.
+ *
+ * Invariants: when it fails nothing is left. The pid-file is written last; before that the Sentry dies with this process, after it
+ *             the container is on its own. Nothing but the Sentry keeps the caller's descriptors.
+ */
+import { closeSync, constants, openSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setns } from '../../platform/ffi/namespaces.ts';
+import { close, kill, open, poll, read, waitPid, write } from '../../platform/ffi/lifecycle.ts';
+import { decodeFromSentry, encodeMessage, MAX_MESSAGE } from '../../sentry/control/messages/lifecycle.ts';
+import { joinCgroups, makeCgroups, removeCgroups } from '../cgroup/cgroup.ts';
+import { openPty, type Pty, sendMaster } from '../console/pty.ts';
+import type { RuntimeLog } from '../console/log.ts';
+import { errnoWords, messageOf, RunscError, systemReason } from '../errors.ts';
+import { runHooks } from './hooks.ts';
+import { listenIn } from './control_client.ts';
+import { identify } from './process_identity.ts';
+import { Container } from './state.ts';
+import { destroy } from './destroy.ts';
+import type { GlobalFlags } from '../cmd/global_flags.ts';
+import { type RunningSandbox, startSandbox } from '../sandbox/start.ts';
+import { loadConfig } from '../spec/load.ts';
+import { type OciSettings, ociSettings } from '../spec/oci.ts';
+import { translateConfig } from '../spec/translate.ts';
+
+const CLONE_NEWNET = 0x40000000;
+const O_RDONLY_CLOEXEC = 0o2000000;
+const SIGKILL = 9;
+const POLLIN = 1;
+
+export interface CreateOptions {
+  readonly id: string;
+  readonly bundle: string;
+  readonly pidFile: string | null;
+  readonly consoleSocket: string | null;
+  readonly preserveFds: number;
+  /** False: the container is this command's child and dies with it. */
+  readonly isDetached: boolean;
+}
+
+export interface Created {
+  readonly container: Container;
+  readonly running: RunningSandbox;
+}
+
+/** Creates a container; its lock is held. Throws RunscError. */
+export function createContainer(options: CreateOptions, context: { flags: GlobalFlags; log: RuntimeLog }): Created {
+  const { flags, log } = context;
+  const field = loadConfig(options.bundle);
+  const warnings: string[] = [];
+  const settings = { id: options.id, bundle: options.bundle, overlay: flags.overlay ?? false, network: flags.network, platform: flags.platform, debug: flags.debug, strace: flags.strace };
+  const config = translateConfig(field, settings, warnings);
+  const oci = ociSettings(field);
+  for (const warning of warnings) log.debug('warn', warning);
+  checkConsole(oci, options);
+  const facts = { id: options.id, bundle: options.bundle, rootfs: config.trees[0]?.source ?? '', annotations: oci.annotations, hooks: oci.hooks, process: config.process };
+  const container = Container.claim(flags.root, facts, oci.ociVersion, !options.isDetached);
+  try {
+    if (!flags.ignoreCgroups) prepareCgroups(container, oci, log);
+    const pty = oci.terminal && options.isDetached ? openPty(oci.consoleSize) : null;
+    const running = startIn(container, config, oci, options, pty, log);
+    try {
+      finish(container, running, oci, options, pty);
+    } catch (error) {
+      kill(running.sentryPid, SIGKILL);
+      waitPid(running.sentryPid, 0);
+      kill(running.goferPid, SIGKILL);
+      waitPid(running.goferPid, 0);
+      throw error;
+    }
+    return { container, running };
+  } catch (error) {
+    destroy(container, log);
+    throw error;
+  }
+}
+
+function checkConsole(oci: OciSettings, options: CreateOptions): void {
+  if (!options.isDetached) {
+    if (options.consoleSocket !== null) throw new RunscError('cannot use console socket if runc will not detach or allocate tty');
+    return;
+  }
+  if (oci.terminal && options.consoleSocket === null) throw new RunscError('cannot allocate tty if runc will detach without setting console socket');
+  if (!oci.terminal && options.consoleSocket !== null) throw new RunscError('cannot use console socket if runc will not detach or allocate tty');
+}
+
+/** Makes the cgroups asked for. A bundle that asks for none stays in the caller's. */
+function prepareCgroups(container: Container, oci: OciSettings, log: RuntimeLog): void {
+  if (oci.cgroupsPath === '' && !oci.hasResources) return;
+  const path = oci.cgroupsPath === '' ? `/${container.id}` : oci.cgroupsPath;
+  try {
+    container.record.cgroups = makeCgroups(path, oci.resources);
+    container.record.cgroupsPath = path;
+  } catch (error) {
+    // Without the right to make cgroups a container is none the worse that did not ask for one by name.
+    if (oci.cgroupsPath !== '' && process.geteuid?.() === 0) throw error;
+    removeCgroups(container.record.cgroups);
+    container.record.cgroups = [];
+    log.debug('warn', `cgroups are not used: ${messageOf(error)}`);
+  }
+  container.save();
+}
+
+function startIn(container: Container, config: Parameters<typeof startSandbox>[0], oci: OciSettings, options: CreateOptions, pty: Pty | null, log: RuntimeLog): RunningSandbox {
+  const listener = listenIn(container.directory);
+  const exitFile = openSync(join(container.directory, 'status'), constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600);
+  const leave = oci.network.kind === 'path' ? enterNetwork(oci.network.path) : null;
+  try {
+    return startSandbox(config, log, {
+      isDetached: options.isDetached,
+      listener,
+      exitFile,
+      stdio: pty === null ? null : [pty.slave, pty.slave, pty.slave],
+      preserved: Array.from({ length: options.preserveFds }, (_, i) => 3 + i),
+      hasTerminal: pty !== null,
+      netNamespace: oci.network.kind === 'new' ? 'new' : oci.network.kind === 'path' ? 'inherited' : 'default',
+      onBorn: (pid) => {
+        if (container.record.cgroupsPath !== '') joinCgroups(container.record.cgroupsPath, pid);
+      },
+    });
+  } finally {
+    leave?.();
+    close(listener);
+    closeSync(exitFile);
+    if (pty !== null) close(pty.slave);
+  }
+}
+
+/** Enters a network namespace; the children are born in it. Returns the way back. Throws RunscError. */
+function enterNetwork(path: string): () => void {
+  const own = open('/proc/self/ns/net', O_RDONLY_CLOEXEC);
+  const wanted = open(path, O_RDONLY_CLOEXEC);
+  const result = wanted < 0 ? wanted : setns(wanted, CLONE_NEWNET);
+  if (wanted >= 0) close(wanted);
+  if (result < 0) {
+    close(own);
+    throw new RunscError(`network namespace ${path}: ${errnoWords(result)}`);
+  }
+  return () => {
+    setns(own, CLONE_NEWNET);
+    close(own);
+  };
+}
+
+/** Waits until init is loaded, runs the hooks, tells the world. */
+function finish(container: Container, running: RunningSandbox, oci: OciSettings, options: CreateOptions, pty: Pty | null): void {
+  const { record } = container;
+  record.sentry = identify(running.sentryPid);
+  record.gofer = identify(running.goferPid);
+  container.save();
+  awaitLoaded(running);
+  if (oci.oomScoreAdj !== null) adjustOomScore(running.sentryPid, oci.oomScoreAdj);
+  if (Object.keys(oci.netSysctl).length > 0 && oci.network.kind !== 'caller') applyNetSysctl(running.sentryPid, oci.netSysctl);
+  if (pty !== null) sendMaster(pty, options.consoleSocket as string);
+  inDirectory(options.bundle, () => {
+    for (const kind of ['prestart', 'createRuntime', 'createContainer'] as const) runHooks(record.hooks, kind, { ...container.describe(), status: 'creating' });
+  });
+  record.phase = 'created';
+  container.save();
+  if (options.pidFile !== null) writePidFile(options.pidFile, running.sentryPid);
+  if (options.isDetached) write(running.controlFd, encodeMessage({ type: 'detach' }));
+}
+
+/** Waits for the Sentry's word that init is loaded. Throws RunscError with what it says instead. */
+function awaitLoaded(running: RunningSandbox): void {
+  const buffer = Buffer.alloc(MAX_MESSAGE);
+  for (;;) {
+    poll([{ fd: running.controlFd, events: POLLIN, revents: 0 }], -1);
+    const n = read(running.controlFd, buffer);
+    if (n === -4) continue;
+    const message = n <= 0 ? null : decodeFromSentry(buffer.subarray(0, n));
+    if (message?.type === 'started') return;
+    if (message?.type === 'error') throw new RunscError(message.message.startsWith('exec: ') ? `unable to start container process: ${message.message}` : message.message, message.status);
+    throw new RunscError('the sentry ended before the container was created');
+  }
+}
+
+function adjustOomScore(pid: number, value: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, String(value));
+  } catch {
+    // Lowering it needs a privilege; inside, the container sees what was asked for.
+  }
+}
+
+function applyNetSysctl(pid: number, settings: Readonly<Record<string, string>>): void {
+  const leave = enterNetwork(`/proc/${pid}/ns/net`);
+  try {
+    for (const [key, value] of Object.entries(settings)) {
+      try {
+        writeFileSync(`/proc/sys/${key.replaceAll('.', '/')}`, value);
+      } catch {
+        // The sandbox's own network has its own idea of it.
+      }
+    }
+  } finally {
+    leave();
+  }
+}
+
+/** Create-time hooks run in the bundle. */
+function inDirectory(directory: string, act: () => void): void {
+  const before = process.cwd();
+  process.chdir(directory);
+  try {
+    act();
+  } finally {
+    process.chdir(before);
+  }
+}
+
+/** Decimal digits and nothing else, all at once. Throws RunscError. */
+export function writePidFile(path: string, pid: number): void {
+  const temporary = join(dirname(path), `.${path.slice(path.lastIndexOf('/') + 1)}.${process.pid}`);
+  try {
+    writeFileSync(temporary, String(pid), { mode: 0o644 });
+    renameSync(temporary, path);
+  } catch (error) {
+    throw new RunscError(`pid file ${path}: ${systemReason(error)}`);
+  }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Runs a container's hooks: one after the other, the state on their standard input.
+ *
+ * Differs: createContainer hooks run in the runtime's mount namespace: the container's exists only inside the Sentry.
+ */
+import { spawnSync } from 'node:child_process';
+import { RunscError } from '../errors.ts';
+import type { Hook, HookKind, Hooks } from '../spec/hooks.ts';
+
+/** Runs all hooks of one kind. Throws RunscError, in runc's words, for the first that fails. */
+export function runHooks(hooks: Hooks, kind: HookKind, state: Record<string, unknown>): void {
+  (hooks[kind] ?? []).forEach((hook, i) => {
+    const why = runHook(hook, state);
+    if (why !== '') throw new RunscError(hookError(kind, i, why));
+  });
+}
+
+/** Runs all hooks of one kind, whether they fail or not: each failure is told to `warn`. */
+export function runHooksAnyway(hooks: Hooks, kind: HookKind, state: Record<string, unknown>, warn: (message: string) => void): void {
+  (hooks[kind] ?? []).forEach((hook, i) => {
+    const why = runHook(hook, state);
+    if (why !== '') warn(hookError(kind, i, why));
+  });
+}
+
+export function hookError(kind: HookKind, index: number, why: string): string {
+  return `error running ${kind} hook #${index}: ${why}`;
+}
+
+/** '' or why it failed. */
+function runHook(hook: Hook, state: Record<string, unknown>): string {
+  const [argv0, ...args] = hook.args.length > 0 ? hook.args : [hook.path];
+  const env = hook.env === null ? process.env : Object.fromEntries(hook.env.map((item) => [item.split('=', 1)[0] as string, item.slice(item.indexOf('=') + 1)]));
+  const result = spawnSync(hook.path, args, {
+    argv0: argv0 as string,
+    env,
+    input: JSON.stringify(state),
+    killSignal: 'SIGKILL',
+    maxBuffer: 1 << 20,
+    ...(hook.timeout === null ? {} : { timeout: hook.timeout * 1000 }),
+  });
+  const code = (result.error as NodeJS.ErrnoException | undefined)?.code;
+  if (code === 'ETIMEDOUT') return `hook ran past specified timeout of ${hook.timeout}.0s`;
+  // EPIPE: it did not read the state, which is its own business.
+  if (result.error !== undefined && code !== 'EPIPE') return `fork/exec ${hook.path}: ${code === 'ENOENT' ? 'no such file or directory' : code === 'EACCES' ? 'permission denied' : result.error.message}`;
+  if (result.status === 0) return '';
+  const how = result.signal !== null ? `signal: ${result.signal === 'SIGKILL' ? 'killed' : result.signal}` : `exit status ${result.status}`;
+  return `${how}, stdout: ${result.stdout.toString()}, stderr: ${result.stderr.toString()}`;
+}

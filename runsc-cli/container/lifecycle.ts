@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * start, kill, pause: what moves a container from one state to the next.
+ */
+import { kill as killProcess } from '../../platform/ffi/lifecycle.ts';
+import type { RuntimeLog } from '../console/log.ts';
+import { RunscError } from '../errors.ts';
+import { ask } from './control_client.ts';
+import { destroy } from './destroy.ts';
+import { runHooks } from './hooks.ts';
+import { isAlive } from './process_identity.ts';
+import { runStartHooks } from './start_hooks.ts';
+import type { Container } from './state.ts';
+
+const SIGKILL = 9;
+
+/** Runs the user's process of a created container. Throws RunscError. */
+export function startContainer(container: Container, log: RuntimeLog): void {
+  const { status, record } = container;
+  if (status === 'stopped') throw new RunscError('cannot start a container that has stopped');
+  if (status !== 'created') throw new RunscError('cannot start an already running container');
+  try {
+    runStartHooks(container);
+    record.phase = 'running';
+    container.save();
+    if (ask(container.directory, { type: 'start' }) === null && isAlive(record.sentry)) throw new RunscError('the sandbox does not answer');
+    runHooks(record.hooks, 'poststart', { ...container.describe(), status: 'running' });
+  } catch (error) {
+    if (record.hooks.startContainer !== undefined || record.hooks.poststart !== undefined) destroy(container, log);
+    throw error;
+  }
+}
+
+/** Sends a signal from outside. Throws RunscError: "container not running". */
+export function killContainer(container: Container, signo: number, isAll: boolean): void {
+  const { status, record } = container;
+  if (status === 'stopped' || record.sentry === null) {
+    if (isAll) return;
+    throw new RunscError('container not running');
+  }
+  if (signo === 0) return;
+  const reply = ask(container.directory, { type: 'kill', signo, target: isAll ? 'all' : 'init' });
+  if (reply !== null) return;
+  if (!isAlive(record.sentry)) {
+    if (isAll) return;
+    throw new RunscError('container not running');
+  }
+  // It neither takes commands nor ends: SIGKILL works on anything.
+  if (signo !== SIGKILL) throw new RunscError('the sandbox does not answer');
+  killProcess(record.sentry.pid, SIGKILL);
+}
+
+/** Stops all processes of a running container where they are, or lets them go on. Throws RunscError. */
+export function setPaused(container: Container, paused: boolean): void {
+  const { status, record } = container;
+  if (status === 'stopped') throw new RunscError('container not running');
+  const from = paused ? ['running', 'created'] : ['paused'];
+  if (!from.includes(status)) throw new RunscError(paused ? `container not running or created: ${status}` : 'container not paused');
+  if (ask(container.directory, { type: paused ? 'pause' : 'resume' }) === null) throw new RunscError('container not running');
+  record.phase = paused ? 'paused' : 'running';
+  container.save();
+}

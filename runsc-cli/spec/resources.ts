@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * linux.resources: what is applied to a container's cgroup. Also what `update --resources` reads.
+ */
+import type { Field } from './checker.ts';
+
+export interface Resources {
+  /** Bytes; -1: no limit. */
+  readonly memory?: number;
+  readonly memoryReservation?: number;
+  /** Memory and swap together. */
+  readonly memorySwap?: number;
+  readonly swappiness?: number;
+  readonly oomKillDisable?: boolean;
+  readonly cpuShares?: number;
+  readonly cpuQuota?: number;
+  readonly cpuPeriod?: number;
+  readonly cpus?: string;
+  readonly mems?: string;
+  /** -1: no limit. */
+  readonly pids?: number;
+  readonly blkioWeight?: number;
+  /** Files of cgroup v2 as they are. */
+  readonly unified?: Readonly<Record<string, string>>;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Throws RunscError. */
+export function translateResources(field: Field): Resources {
+  const out: Mutable<Resources> = {};
+  const number = (name: 'memory' | 'memoryReservation' | 'memorySwap' | 'swappiness' | 'cpuShares' | 'cpuQuota' | 'cpuPeriod' | 'pids' | 'blkioWeight', at: Field): void => {
+    // 2^63-1 and what is near it means no limit; a double does not hold it exactly.
+    if (at.isPresent) out[name] = at.integer(-(2 ** 63), 2 ** 64) >= 2 ** 62 ? -1 : at.integer(-(2 ** 63), 2 ** 64);
+  };
+  const memory = field.get('memory');
+  number('memory', memory.get('limit'));
+  number('memoryReservation', memory.get('reservation'));
+  number('memorySwap', memory.get('swap'));
+  number('swappiness', memory.get('swappiness'));
+  if (memory.get('disableOOMKiller').isPresent) out.oomKillDisable = memory.get('disableOOMKiller').optionalBoolean(false);
+  const cpu = field.get('cpu');
+  number('cpuShares', cpu.get('shares'));
+  number('cpuQuota', cpu.get('quota'));
+  number('cpuPeriod', cpu.get('period'));
+  if (cpu.get('cpus').isPresent) out.cpus = cpu.get('cpus').string();
+  if (cpu.get('mems').isPresent) out.mems = cpu.get('mems').string();
+  number('pids', field.get('pids').get('limit'));
+  number('blkioWeight', field.get('blockIO').get('weight'));
+  const unified = field.get('unified');
+  if (unified.isPresent) out.unified = Object.fromEntries(Object.keys(unified.object()).map((key) => [key, unified.get(key).string()]));
+  return out;
+}
