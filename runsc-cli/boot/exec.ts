@@ -13,6 +13,7 @@ import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import type { ThreadGroup } from '../../sentry/kernel/process/thread_group.ts';
 import { sendToGroup } from '../../sentry/kernel/signal/send.ts';
 import type { MountNamespace } from '../../sentry/vfs/mount.ts';
+import { withHome } from './home.ts';
 import { byteString, launchError } from './launch.ts';
 import { containerCredentials, containerRlimits } from './process_settings.ts';
 import { StartError } from './start_error.ts';
@@ -32,7 +33,7 @@ export function startExec(kernel: Kernel, mountNs: MountNamespace, process: Exec
   }
   const task = execInContainer(kernel, {
     argv: process.args.map(byteString),
-    envp: process.env.map(byteString),
+    envp: withHome(kernel, mountNs, process.env.map(byteString), process.uid),
     cwd: byteString(process.cwd),
     mountNs,
     creds,

@@ -117,7 +117,7 @@ function hidePaths(kernel: Kernel, ctx: IoContext, config: SandboxConfig): void 
 }
 
 /** The runtime itself, as root of the container, before there is a task. */
-function setupContext(kernel: Kernel, root: Path): IoContext {
+export function setupContext(kernel: Kernel, root: Path): IoContext {
   const fault = (): Errno => -14 as Errno;
   return {
     creds: rootCredentials(kernel.userNs),

@@ -27,6 +27,7 @@ import { mark } from '../sandbox/timing.ts';
 import { warmGofer } from './code_cache.ts';
 import { Commands } from './commands.ts';
 import { byteString, launchError } from './launch.ts';
+import { withHome } from './home.ts';
 import { HostSignals } from './host_signals.ts';
 import { ControlChannel } from './control_channel.ts';
 import { connectGofer, type GoferTrees } from './gofer_trees.ts';
@@ -111,7 +112,7 @@ export class Sandbox {
     const stdio = importStandardFiles(kernel, fdTable, creds, this.fds.preserved);
     const init = createInit(kernel, {
       argv: process.args.map(byteString),
-      envp: process.env.map(byteString),
+      envp: this.fds.listener < 0 ? process.env.map(byteString) : withHome(kernel, mountNs, process.env.map(byteString), process.uid),
       cwd: byteString(process.cwd),
       mountNs,
       creds,

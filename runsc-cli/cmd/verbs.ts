@@ -7,6 +7,7 @@ import type { RuntimeLog } from '../console/log.ts';
 import { createVerb, startVerb } from './create.ts';
 import { doVerb } from './do.ts';
 import { flagsVerb } from './flags.ts';
+import { execVerb } from './exec.ts';
 import type { GlobalFlags } from './global_flags.ts';
 import { helpVerb } from './help.ts';
 import { checkpointVerb, deleteVerb, killVerb, pauseVerb, restoreVerb, resumeVerb, stateVerb, waitVerb } from './lifecycle.ts';
@@ -33,6 +34,6 @@ export interface Verb {
 }
 
 export const VERBS: readonly Verb[] = [
-  doVerb, runVerb, createVerb, startVerb, stateVerb, killVerb, deleteVerb, listVerb, psVerb, pauseVerb, resumeVerb, waitVerb,
+  doVerb, runVerb, createVerb, startVerb, stateVerb, killVerb, deleteVerb, listVerb, psVerb, execVerb, pauseVerb, resumeVerb, waitVerb,
   checkpointVerb, restoreVerb, specVerb, helpVerb, flagsVerb,
 ];

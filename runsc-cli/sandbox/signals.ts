@@ -27,10 +27,13 @@ const O_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
 /** A descriptor that becomes readable when signals came. */
 export class SignalPipe {
   readonly fd: number;
+  /** Both ends. */
+  readonly fds: readonly number[];
   private readonly buffer = Buffer.alloc(256);
 
-  private constructor(fd: number) {
-    this.fd = fd;
+  private constructor(ends: readonly [number, number]) {
+    this.fd = ends[0];
+    this.fds = ends;
   }
 
   /** Takes over the forwarded signals and, `withChildren`, SIGCHLD. Returns the pipe or errno. */
@@ -38,7 +41,7 @@ export class SignalPipe {
     const ends = pipe(O_CLOEXEC_NONBLOCK);
     if (typeof ends === 'number') return ends;
     const result = signalsToPipe(withChildren ? [...FORWARDED, SIGCHLD] : FORWARDED, ends[1]);
-    return result < 0 ? result : new SignalPipe(ends[0]);
+    return result < 0 ? result : new SignalPipe(ends);
   }
 
   /** The signals that came, oldest first. */
