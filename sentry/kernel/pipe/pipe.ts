@@ -23,6 +23,9 @@ export const pipeLimits = { maxSize: 1048576, userPagesSoft: 16384, userPagesHar
 
 /** Pages promised to pipes that are open now. */
 let pagesPromised = 0;
+/** Bytes of rings that pipes hold now: beyond the limit new pipes are poor whoever makes them. */
+let ringBytes = 0;
+const RING_BYTES_MAX = 256 * 1024 * 1024;
 
 const MERGEABLE = 1;
 const PACKET = 2;
@@ -31,10 +34,12 @@ const RING_POOL_MAX = 16;
 const ringPool: Uint8Array[] = [];
 
 function allocRing(slots: number): Uint8Array {
+  ringBytes += slots * PAGE;
   return (slots === DEFAULT_SLOTS && ringPool.pop()) || Buffer.allocUnsafeSlow(slots * PAGE);
 }
 
 function freeRing(ring: Uint8Array): void {
+  ringBytes -= ring.length;
   if (ring.length === DEFAULT_SLOTS * PAGE && ringPool.length < RING_POOL_MAX) ringPool.push(ring);
 }
 
@@ -60,7 +65,8 @@ export class Pipe {
 
   constructor(isPrivileged: boolean) {
     const poor =
-      !isPrivileged && pipeLimits.userPagesSoft > 0 && pagesPromised + DEFAULT_SLOTS > pipeLimits.userPagesSoft;
+      ringBytes > RING_BYTES_MAX ||
+      (!isPrivileged && pipeLimits.userPagesSoft > 0 && pagesPromised + DEFAULT_SLOTS > pipeLimits.userPagesSoft);
     this.slots = poor ? POOR_SLOTS : DEFAULT_SLOTS;
     pagesPromised += this.slots;
     this.offs = new Int32Array(this.slots);

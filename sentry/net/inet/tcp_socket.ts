@@ -17,6 +17,7 @@ import {
   EINVAL,
   EISCONN,
   ENETUNREACH,
+  ENOBUFS,
   ENOTCONN,
   EOPNOTSUPP,
   EPIPE,
@@ -50,6 +51,7 @@ import {
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { IncomingMessage, OutgoingMessage, Socket } from '../socket.ts';
+import { queueBudget } from '../queue_budget.ts';
 import {
   anyEndpoint,
   decodeEndpoint,
@@ -193,9 +195,17 @@ export class TcpSocket extends InetSocket {
     this.waitQueue.wake(WRITABLE);
   }
 
+  private dropQueued(): void {
+    queueBudget.used -= this.queued;
+    this.queued = 0;
+    this.chunks = [];
+    this.offset = 0;
+  }
+
   /** connect(2) with AF_UNSPEC: back to the beginning. */
   private disconnect(): number {
     this.reset();
+    this.dropQueued();
     this.state = 'closed';
     this.remote = null;
     this.error = 0;
@@ -263,7 +273,7 @@ export class TcpSocket extends InetSocket {
       peer.peer = null;
       peer.waitQueue.wake(WRITABLE);
     }
-    this.chunks = [];
+    this.dropQueued();
     super.release();
   }
 
@@ -281,6 +291,7 @@ export class TcpSocket extends InetSocket {
     while (io.remaining > 0) {
       const room = peer === null ? CHUNK : RECEIVE_MAX - peer.queued;
       if (room <= 0) break;
+      if (queueBudget.isExhausted) return done > 0 ? done : ENOBUFS;
       const want = Math.min(io.remaining, room, CHUNK);
       const data = Buffer.allocUnsafe(want);
       const n = io.take(data, 0, want);
@@ -301,6 +312,7 @@ export class TcpSocket extends InetSocket {
   private push(data: Uint8Array): void {
     this.chunks.push(data);
     this.queued += data.length;
+    queueBudget.used += data.length;
     this.waitQueue.wake(READABLE);
   }
 
@@ -342,6 +354,7 @@ export class TcpSocket extends InetSocket {
     this.offset = offset;
     const before = RECEIVE_MAX - this.queued;
     this.queued -= count;
+    queueBudget.used -= count;
     if (before < WRITABLE_ROOM && before + count >= WRITABLE_ROOM) this.peer?.waitQueue.wake(WRITABLE);
   }
 

@@ -26,8 +26,16 @@ function isCollectable(file: FileDescription): file is Collectable {
   return 'collectQueues' in file;
 }
 
+const FIRST_COLLECTION = 256;
+/** Sockets in flight at which a message starts a collection: cycles that nobody closes a socket after must not pile up. */
+let collectAt = FIRST_COLLECTION;
+
 /** Files were queued in a packet. */
 export function noteInFlight(files: readonly FileDescription[]): void {
+  if (inFlight.size >= collectAt) {
+    collectGarbage();
+    collectAt = Math.max(FIRST_COLLECTION, inFlight.size * 2);
+  }
   inFlightTotal.files += files.length;
   for (const file of files) if (isCollectable(file)) inFlight.set(file, (inFlight.get(file) ?? 0) + 1);
 }

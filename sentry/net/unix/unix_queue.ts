@@ -9,6 +9,7 @@
  */
 import type { FileDescription } from '../../vfs/file_description.ts';
 import type { PeerCred } from '../socket.ts';
+import { queueBudget } from '../queue_budget.ts';
 import { noteInFlight, noteLanded } from './in_flight.ts';
 import type { UnixSocket } from './unix_socket.ts';
 
@@ -43,6 +44,7 @@ export class Packet {
     this.creds = creds;
     this.files = files;
     this.charge = packetCharge(data.length);
+    queueBudget.used += this.charge;
     if (files !== null) {
       for (const file of files) file.incRef();
       noteInFlight(files);
@@ -68,6 +70,7 @@ export class Packet {
   /** It leaves the queue: the sender may send again. */
   release(): void {
     for (const file of this.takeFiles() ?? []) file.decRef();
+    queueBudget.used -= this.charge;
     this.sender.uncharge(this.charge);
   }
 }

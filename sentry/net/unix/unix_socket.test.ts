@@ -157,4 +157,14 @@ describe('SCM_RIGHTS', () => {
     expect(unixSockets.size).toBe(before);
     expect(inFlightTotal.files).toBe(0);
   });
+  it('collects cycles also when nothing but cycles is made', () => {
+    const before = unixSockets.size;
+    for (let i = 0; i < 2000; i++) {
+      const [a, b] = pair(SOCK_STREAM);
+      a.sendMessage(ctx, { ...newOutgoing(new BufferIo(Buffer.from('x'))), files: [a, b] });
+      a.decRef();
+      b.decRef();
+    }
+    expect(unixSockets.size - before).toBeLessThan(1000);
+  });
 });

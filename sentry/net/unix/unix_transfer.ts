@@ -11,6 +11,7 @@ import {
   EINVAL,
   EISCONN,
   EMSGSIZE,
+  ENOBUFS,
   ENOTCONN,
   EOPNOTSUPP,
   EPERM,
@@ -30,6 +31,7 @@ import {
   SOCK_SEQPACKET,
 } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
+import { queueBudget } from '../queue_budget.ts';
 import type { IncomingMessage, OutgoingMessage, PeerCred } from '../socket.ts';
 import { findUnixSocket, parseUnixAddress } from './unix_address.ts';
 import { Packet } from './unix_queue.ts';
@@ -65,6 +67,7 @@ export function sendStream(ctx: IoContext, socket: UnixSocket, message: Outgoing
   while (io.remaining > 0) {
     if (peer.isDead || (peer.shutdownMask & RCV_SHUTDOWN) !== 0) return done > 0 ? done : broken(ctx, message);
     if (socket.charged >= socket.options.sendBuffer) break;
+    if (queueBudget.isExhausted) return done > 0 ? done : ENOBUFS;
     const want = Math.min(io.remaining, Math.max(1, Math.floor(socket.options.sendBuffer / 2) - 64), STREAM_PACKET_MAX);
     const data = Buffer.allocUnsafe(want);
     const n = io.take(data, 0, want);
@@ -117,6 +120,7 @@ export function sendDatagram(ctx: IoContext, socket: UnixSocket, message: Outgoi
     return WOULD_BLOCK;
   }
   if (socket.charged >= socket.options.sendBuffer) return WOULD_BLOCK;
+  if (queueBudget.isExhausted) return ENOBUFS;
   const length = io.remaining;
   const data = Buffer.allocUnsafe(length);
   const n = length === 0 ? 0 : io.take(data, 0, length);
