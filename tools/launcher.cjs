@@ -11,7 +11,7 @@ const path = require('path');
 const vm = require('vm');
 const main = path.join(__dirname, 'main.cjs');
 const cacheFile = path.join(__dirname, 'main.cache');
-const source = fs.readFileSync(main, 'utf8');
+const source = fs.readFileSync(main, 'latin1');
 let cachedData;
 try {
   cachedData = fs.readFileSync(cacheFile);

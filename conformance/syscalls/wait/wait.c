@@ -147,7 +147,8 @@ CASE(zombie_is_visible) {
   char path[64], b[512] = {0};
   pid_t c = fork();
   if (c == 0) _exit(0);
-  sleep_ms(30);
+  siginfo_t ended;
+  NEED(waitid(P_PID, c, &ended, WEXITED | WNOWAIT));
   CALL(kill(c, 0));
   CALL(kill(c, SIGKILL));
   sprintf(path, "/proc/%d/stat", c);
