@@ -13,6 +13,8 @@ import type { ClockSource } from './clock_source.ts';
 
 /** A repeating timer is looked at no more often than this; expirations in between are counted. */
 const MIN_REARM_NS = 20_000;
+/** The same with many timers: firing all of them takes at most a part of the kernel's time, whatever their intervals. */
+const REARM_NS_PER_TIMER = 10_000;
 
 export class IntervalTimer extends Timer {
   private readonly kernel: Kernel;
@@ -67,7 +69,7 @@ export class IntervalTimer extends Timer {
     const now = this.clock.nowNs();
     const missed = Math.max(0, Math.floor((now - this.expiresNs) / this.intervalNs));
     this.expiresNs += (missed + 1) * this.intervalNs;
-    const earliest = this.kernel.clock.monotonicNs() + MIN_REARM_NS;
+    const earliest = this.kernel.clock.monotonicNs() + Math.max(MIN_REARM_NS, this.kernel.timers.size * REARM_NS_PER_TIMER);
     this.kernel.timers.arm(this, Math.max(this.clock.monotonicFor(this.expiresNs), earliest));
     return missed;
   }
