@@ -27,6 +27,8 @@ export class VmaSet {
   locked = 0;
   /** Highest `total` ever. */
   peak = 0;
+  /** Of the last top-down searches below `high`: no gap above `top` is larger than `hole`. */
+  private readonly searched = { high: -1, top: 0, hole: 0 };
 
   constructor(reserved: readonly Range[]) {
     this.reserved = reserved;
@@ -111,6 +113,11 @@ export class VmaSet {
     let last = first;
     while (last < this.list.length && (this.list[last] as Vma).start < end) this.closed(this.list[last++] as Vma);
     this.list.splice(first, last - first);
+    const next = this.list[first];
+    const { searched } = this;
+    // The new gap may reach above what was searched: search from its upper end.
+    if (next === undefined) searched.high = -1;
+    else if (next.start > searched.top) searched.top = next.start;
   }
 
   /** Calls `change` on each Vma of [start, end), cut at the edges; it may alter flags, name and sealed. Merges afterwards. */
@@ -143,6 +150,7 @@ export class VmaSet {
   clear(): void {
     for (const vma of this.list) this.closed(vma);
     this.list.length = 0;
+    this.searched.high = -1;
   }
 
   /** End of the last Vma that ends at or below addr (0 when none), and the usable end below the next one. */
@@ -159,20 +167,32 @@ export class VmaSet {
 
   /** Highest free range of `length` inside [low, high), start aligned to `align`; -1 when none. */
   highestGap(low: number, high: number, length: number, align: number): number {
-    let index = this.indexAfter(high - 1);
-    let top = high;
+    const { searched } = this;
+    if (searched.high !== high || length <= searched.hole) {
+      searched.high = high;
+      searched.top = high;
+      searched.hole = 0;
+    }
+    let top = searched.top;
+    let index = this.indexAfter(top - 1);
     const above = this.list[index];
     if (above !== undefined) top = Math.min(top, this.gapEnd(above));
     for (;;) {
       const below = this.list[index - 1];
       const floor = Math.max(low, below === undefined ? 0 : below.end);
       const found = this.highestIn(floor, top, length, align);
-      if (found >= 0) return found;
-      if (below === undefined || below.end <= low) return -1;
+      if (found >= 0) {
+        searched.top = top;
+        return found;
+      }
+      searched.hole = Math.max(searched.hole, top - floor);
+      if (below === undefined || below.end <= low) break;
       index--;
       top = Math.min(top, this.gapEnd(below));
-      if (top - length < low) return -1;
+      if (top - length < low) break;
     }
+    searched.high = -1;
+    return -1;
   }
 
   /** Lowest free range of `length` inside [low, high), start aligned to `align`; -1 when none. */
