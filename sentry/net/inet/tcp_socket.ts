@@ -70,6 +70,8 @@ export const tcpPorts = new PortTable();
 const SIGPIPE = 13;
 const RECEIVE_MAX = 1 << 20;
 const CHUNK = 65536;
+/** Small writes share a chunk of up to this many bytes: an object for each byte would cost a hundred times as much. */
+const SHARED_CHUNK = 4096;
 const RCV_SHUTDOWN = 1;
 const SEND_SHUTDOWN = 2;
 const READABLE = EPOLLIN | EPOLLRDNORM;
@@ -310,7 +312,10 @@ export class TcpSocket extends InetSocket {
   }
 
   private push(data: Uint8Array): void {
-    this.chunks.push(data);
+    const last = this.chunks.length - 1;
+    const tail = this.chunks[last];
+    if (tail !== undefined && tail.length + data.length <= SHARED_CHUNK) this.chunks[last] = Buffer.concat([tail, data]);
+    else this.chunks.push(data);
     this.queued += data.length;
     queueBudget.used += data.length;
     this.waitQueue.wake(READABLE);

@@ -45,6 +45,7 @@ import {
 } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { IncomingMessage, OutgoingMessage } from '../socket.ts';
+import { queueBudget } from '../queue_budget.ts';
 import {
   anyEndpoint,
   decodeEndpoint,
@@ -142,11 +143,12 @@ export class UdpSocket extends InetSocket {
   }
   private deliver(datagram: Datagram): void {
     const charge = datagram.data.length + OVERHEAD;
-    if (this.charged + charge > this.options.receiveBuffer || (this.shutdownMask & RCV_SHUTDOWN) !== 0) {
+    if (queueBudget.isExhausted || this.charged + charge > this.options.receiveBuffer || (this.shutdownMask & RCV_SHUTDOWN) !== 0) {
       this.drops++;
       return;
     }
     this.charged += charge;
+    queueBudget.used += charge;
     this.queue.push(datagram);
     this.waitQueue.wake(READABLE);
   }
@@ -169,8 +171,16 @@ export class UdpSocket extends InetSocket {
     if ((message.flags & MSG_PEEK) === 0) {
       this.queue.shift();
       this.charged -= data.length + OVERHEAD;
+      queueBudget.used -= data.length + OVERHEAD;
     }
     return (message.flags & MSG_TRUNC) !== 0 ? data.length : n;
+  }
+
+  protected override release(): void {
+    queueBudget.used -= this.charged;
+    this.charged = 0;
+    this.queue.length = 0;
+    super.release();
   }
 
   override poll(): number {
