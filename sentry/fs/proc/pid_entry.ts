@@ -9,11 +9,18 @@ import { EINVAL, ENOENT, ESRCH, type Errno } from '../../../platform/abi/linux/e
 import { DT_DIR, DT_LNK, DT_REG } from '../../../platform/abi/linux/stat.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { IoContext } from '../../vfs/context.ts';
+import type { FileDescription } from '../../vfs/file_description.ts';
 import type { ByteString, Inode } from '../../vfs/inode.ts';
 import type { Path } from '../../vfs/mount.ts';
-import { type DirEntry, type GeneratedContent, GeneratedFileInode, MagicLinkInode } from '../../vfs/pseudo_file.ts';
+import {
+  type DirEntry,
+  type GenerateContent,
+  type GeneratedContent,
+  GeneratedFileInode,
+  MagicLinkInode,
+} from '../../vfs/pseudo_file.ts';
 import { ProcDirInode } from './proc_dir.ts';
-import { mayAccess, type TaskScope } from './task_scope.ts';
+import { liveMm, mayAccess, type TaskScope } from './task_scope.ts';
 
 export interface PidEntry {
   readonly name: ByteString;
@@ -55,12 +62,35 @@ function accept(scope: TaskScope, ctx: IoContext, text: ByteString, write: Write
   return result === 0 ? text.length : result;
 }
 
-/** A generated file that only those who might trace the task can read. */
-export function guarded(name: ByteString, mode: number, read: ReadText): PidEntry {
-  return file(name, mode, (t, ctx, scope) => {
-    const denied = mayAccess(ctx, t);
-    return denied !== 0 ? (denied as Errno) : read(t, ctx, scope);
-  });
+/** A generated file that only those who might trace the task can open. */
+class GuardedFileInode extends GeneratedFileInode {
+  private readonly scope: TaskScope;
+  private readonly needsMemory: boolean;
+
+  constructor(scope: TaskScope, read: GenerateContent, mode: number, needsMemory: boolean) {
+    super(scope.fs, read, null, mode);
+    this.scope = scope;
+    this.needsMemory = needsMemory;
+  }
+  override open(ctx: IoContext, path: Path, flags: number): FileDescription | Errno {
+    if (!this.scope.isCurrent()) return ESRCH;
+    const denied = mayAccess(ctx, this.scope.task);
+    if (denied !== 0) return denied as Errno;
+    if (this.needsMemory && liveMm(this.scope.task) === null) return ESRCH;
+    return super.open(ctx, path, flags);
+  }
+}
+
+/** An entry that only those who might trace the task can open. `memory`: opening needs a process that has not exited. */
+export function guarded(name: ByteString, mode: number, read: ReadText, memory: 'memory' | 'any' = 'any'): PidEntry {
+  return {
+    name,
+    dtype: DT_REG,
+    make: (scope) => {
+      const generate: GenerateContent = (ctx) => (scope.isCurrent() ? read(scope.task, ctx, scope) : ESRCH);
+      return bind(scope, new GuardedFileInode(scope, generate, mode, memory === 'memory'));
+    },
+  };
 }
 
 /** A magic link, for those who might trace the task. */
@@ -106,6 +136,10 @@ export class PidTableDirInode extends ProcDirInode {
     this.table = table.entries;
     this.byName = table.byName;
     this.nlink = 2 + table.directories;
+  }
+  /** A working directory may outlive its process. */
+  override checkPermission(_ctx: IoContext, _mask: number): number | null {
+    return this.scope.isCurrent() ? null : ESRCH;
   }
   override lookup(_ctx: IoContext, name: ByteString): Inode | Errno {
     const entry = this.byName.get(name);

@@ -13,6 +13,7 @@ import type { IoContext } from '../../vfs/context.ts';
 import { dPath } from '../../vfs/d_path.ts';
 import type { FileDescription } from '../../vfs/file_description.ts';
 import type { ByteString, Inode } from '../../vfs/inode.ts';
+import type { Path } from '../../vfs/mount.ts';
 import { type DirEntry, GeneratedFileInode, MagicLinkInode } from '../../vfs/pseudo_file.ts';
 import { ProcDirInode } from './proc_dir.ts';
 import { mayAccess, type ProcScope, type TaskScope } from './task_scope.ts';
@@ -108,15 +109,20 @@ export class FdinfoDirInode extends FdTableDirInode {
     super(scope, 0o555, DT_REG);
   }
   protected override make(scope: FdScope): Inode {
-    return new GeneratedFileInode(
-      this.fs,
-      (ctx) => {
-        if (!scope.isCurrent()) return ENOENT;
-        return mayAccess(ctx, this.scope.task) !== 0 ? EACCES : fdinfoText(this.scope.task, scope.fd, scope.file);
-      },
-      null,
-      0o444,
-    );
+    return new FdinfoInode(this.scope, scope);
+  }
+}
+
+/** One fdinfo file: opening needs the right to trace. */
+class FdinfoInode extends GeneratedFileInode {
+  private readonly target: TaskScope;
+
+  constructor(target: TaskScope, scope: FdScope) {
+    super(target.fs, () => (scope.isCurrent() ? fdinfoText(target.task, scope.fd, scope.file) : ENOENT), null, 0o444);
+    this.target = target;
+  }
+  override open(ctx: IoContext, path: Path, flags: number): FileDescription | Errno {
+    return mayAccess(ctx, this.target.task) !== 0 ? EACCES : super.open(ctx, path, flags);
   }
 }
 

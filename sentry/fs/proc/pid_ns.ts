@@ -6,7 +6,7 @@
  * Linux:      fs/proc/namespaces.c, fs/nsfs.c
  * Invariants: an nsfs inode's number is the namespace's; its attachment is a NamespaceHandle.
  */
-import { EACCES, ENOTTY, ESRCH, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { EACCES, ENOENT, ENOTTY, type Errno } from '../../../platform/abi/linux/errno.ts';
 import { S_IFREG } from '../../../platform/abi/linux/stat.ts';
 import { INIT_CGROUP_INUM, INIT_TIME_INUM, INIT_USER_INUM } from '../../kernel/namespaces.ts';
 import type { Task } from '../../kernel/task.ts';
@@ -80,12 +80,17 @@ class NamespaceFile extends FileDescription {
   }
 }
 
+/** A zombie still has its pid and user namespaces. */
+function outlives(kind: Kind): boolean {
+  return kind.entry === 'pid' || kind.entry === 'user';
+}
+
 function entryFor(kind: Kind): PidEntry {
   return link(
     kind.entry,
-    (t) => (t.isLive ? `${kind.name}:[${kind.get(t).inum}]` : ESRCH),
+    (t) => (t.isLive || outlives(kind) ? `${kind.name}:[${kind.get(t).inum}]` : ENOENT),
     (t) => {
-      if (!t.isLive) return ESRCH;
+      if (!t.isLive && !outlives(kind)) return ENOENT;
       const { inum, namespace } = kind.get(t);
       return nsfs.place(
         new NamespaceInode({ type: kind.type, name: kind.name, inum, namespace }),
