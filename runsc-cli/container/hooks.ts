@@ -5,9 +5,12 @@
  *
  * Differs: createContainer hooks run in the runtime's mount namespace: the container's exists only inside the Sentry.
  */
-import { spawnSync } from 'node:child_process';
+import type * as childProcess from 'node:child_process';
 import { RunscError } from '../errors.ts';
 import type { Hook, HookKind, Hooks } from '../spec/hooks.ts';
+
+/** The bundle's own require: loading node:child_process takes 10 ms, which a start without hooks need not wait for. */
+declare const require: (name: string) => unknown;
 
 /** Runs all hooks of one kind. Throws RunscError, in runc's words, for the first that fails. */
 export function runHooks(hooks: Hooks, kind: HookKind, state: Record<string, unknown>): void {
@@ -33,6 +36,7 @@ export function hookError(kind: HookKind, index: number, why: string): string {
 function runHook(hook: Hook, state: Record<string, unknown>): string {
   const [argv0, ...args] = hook.args.length > 0 ? hook.args : [hook.path];
   const env = hook.env === null ? process.env : Object.fromEntries(hook.env.map((item) => [item.split('=', 1)[0] as string, item.slice(item.indexOf('=') + 1)]));
+  const { spawnSync } = require('node:child_process') as typeof childProcess;
   const result = spawnSync(hook.path, args, {
     argv0: argv0 as string,
     env,
