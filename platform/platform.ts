@@ -289,6 +289,8 @@ export interface HostNetwork {
   readonly sockets: HostSockets;
   /** As it was when the sandbox started. */
   readonly view: NetworkView;
+  /** Reads it again, once. */
+  readonly refresh?: () => NetworkView;
 }
 
 export interface HostClock {

@@ -7,7 +7,7 @@
  */
 import { AF_NETLINK, NETLINK_ROUTE, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, SOCK_CLOEXEC, SOCK_RAW } from '../abi/linux/socket.ts';
 import { close } from '../ffi/files.ts';
-import { recvfrom, sendto, socket } from '../ffi/sockets.ts';
+import { recvmsg, sendmsg, socket } from '../ffi/sockets.ts';
 import type { HostNetwork, NetworkView } from '../platform.ts';
 import { createHostSockets } from './host_sockets.ts';
 
@@ -30,10 +30,11 @@ function dump(fd: number, request: number, answer: number): Uint8Array[] {
   ask.writeUInt16LE(request, 4);
   ask.writeUInt16LE(NLM_F_REQUEST | NLM_F_DUMP, 6);
   ask.writeUInt32LE(request, 8);
-  if (sendto(fd, ask, ask.length, 0, null, 0) < 0) return bodies;
+  if (sendmsg(fd, ask, ask.length, [], 0) < 0) return bodies;
+  const noFds = new Int32Array(1);
   const buf = Buffer.alloc(BUFFER);
   while (bodies.length < MESSAGES_MAX) {
-    const n = recvfrom(fd, buf, buf.length, 0, null, null);
+    const n = recvmsg(fd, buf, noFds, 0);
     if (n <= 0) return bodies;
     for (let at = 0; at + HEADER <= n; ) {
       const length = buf.readUInt32LE(at);
@@ -47,19 +48,23 @@ function dump(fd: number, request: number, answer: number): Uint8Array[] {
 }
 
 /** Reads the network namespace this process is in; empty lists for what the host refuses to tell. */
-function readView(): NetworkView {
-  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+function readView(fd: number): NetworkView {
   if (fd < 0) return { links: [], addresses: [], routes: [] };
-  const view = {
+  return {
     links: dump(fd, RTM_GETLINK, RTM_NEWLINK),
     addresses: dump(fd, RTM_GETADDR, RTM_NEWADDR),
     routes: dump(fd, RTM_GETROUTE, RTM_NEWROUTE),
   };
-  close(fd);
-  return view;
 }
 
-/** Everything a sandbox on the host's network needs. Call it before the seccomp filter is installed. */
-export function openHostNetwork(): HostNetwork {
-  return { sockets: createHostSockets(), view: readView() };
+/** Everything a sandbox on the host's network needs. Call it before the seccomp filter is installed. at start: `refresh` reads it once more. */
+export function openHostNetwork(time: 'now' | 'at start' = 'now'): HostNetwork {
+  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  const refresh = (): NetworkView => {
+    const view = readView(fd);
+    if (fd >= 0) close(fd);
+    return view;
+  };
+  // A container's network may be arranged between its creation and its start: the socket stays for another look.
+  return time === 'at start' ? { sockets: createHostSockets(), view: readView(fd), refresh } : { sockets: createHostSockets(), view: refresh() };
 }

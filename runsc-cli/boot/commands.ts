@@ -6,6 +6,7 @@
  * Invariants: until `start` the container's init is loaded but has not run an instruction. A process started by `exec` dies when
  *             the connection it was asked for on does.
  */
+import { network } from '../../sentry/net/netlink/network_view.ts';
 import { accept4 } from '../../platform/ffi/sockets.ts';
 import { SI_KERNEL, SIGKILL } from '../../platform/abi/linux/signal.ts';
 import { makeSigInfo } from '../../sentry/arch/siginfo.ts';
@@ -75,6 +76,9 @@ export class Commands {
   private release(): void {
     if (!this.isHeld) return;
     this.isHeld = false;
+    // Whoever made the network namespace has arranged it by now.
+    const view = this.kernel.host.network?.refresh?.();
+    if (view !== undefined) network.view = view;
     this.kernel.ready.push(this.init);
   }
 

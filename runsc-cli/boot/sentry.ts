@@ -68,7 +68,7 @@ export class Sandbox {
     const isOn = config.debug || config.strace;
     this.host = createHostServices({
       ...(config.memoryLimit === null ? {} : { memoryLimit: config.memoryLimit }),
-      ...(config.network === 'host' ? { network: openHostNetwork() } : {}),
+      ...(config.network === 'host' ? { network: openHostNetwork(fds.listener < 0 ? 'now' : 'at start') } : {}),
       xstate: this.platform.xstate,
       log: (level, message) => {
         if (fds.debug >= 0 && (isOn || level === 'error')) write(fds.debug, logLine(level, message));

@@ -15,7 +15,7 @@ export const GLOBAL_OPTIONS: readonly Option[] = [
   { name: 'debug-log', kind: 'value', placeholder: 'FILE', help: 'file for debug messages (default: standard error)' },
   { name: 'strace', kind: 'flag', help: 'log every system call, decoded, to the debug log' },
   { name: 'platform', kind: 'value', placeholder: 'ptrace', help: 'how application code is run (default ptrace)' },
-  { name: 'network', kind: 'value', placeholder: 'none|host', help: 'network of the container (default none)' },
+  { name: 'network', kind: 'value', placeholder: 'none|host', help: 'network: loopback only, or host sockets in its network namespace (default: containers host, do none)' },
   { name: 'overlay', kind: 'flag', help: 'run: put a writable in-memory overlay on the root; do: on unless --overlay=false' },
   { name: 'version', short: 'v', kind: 'flag', help: 'print the version' },
   { name: 'help', short: 'h', kind: 'flag', help: 'print help' },
@@ -36,6 +36,8 @@ export interface GlobalFlags {
   readonly strace: boolean;
   readonly platform: string;
   readonly network: 'none' | 'host';
+  /** It was said, and is not just the default. */
+  readonly hasNetwork: boolean;
   /** Containers stay in the cgroups of whoever made them. */
   readonly ignoreCgroups: boolean;
   /** null: the verb's default. */
@@ -60,6 +62,7 @@ export function parseGlobalFlags(args: readonly string[]): { flags: GlobalFlags;
     strace: parsed.flag('strace'),
     platform: choice('platform', ['ptrace'], 'ptrace'),
     network: choice('network', ['none', 'host'], 'none'),
+    hasNetwork: parsed.value('network') !== undefined,
     ignoreCgroups: parsed.flag('ignore-cgroups'),
     overlay: parsed.value('overlay') === undefined ? null : parsed.flag('overlay'),
   };

@@ -6,12 +6,15 @@
 import type { RuntimeLog } from '../console/log.ts';
 import { createVerb, startVerb } from './create.ts';
 import { doVerb } from './do.ts';
+import { featuresVerb } from './features.ts';
 import { flagsVerb } from './flags.ts';
 import { execVerb } from './exec.ts';
 import type { GlobalFlags } from './global_flags.ts';
 import { helpVerb } from './help.ts';
 import { checkpointVerb, deleteVerb, killVerb, pauseVerb, restoreVerb, resumeVerb, stateVerb, waitVerb } from './lifecycle.ts';
+import { installVerb, uninstallVerb } from './install.ts';
 import { listVerb, psVerb } from './list.ts';
+import { eventsVerb, updateVerb } from './resources.ts';
 import { runVerb } from './run.ts';
 import { specVerb } from './spec.ts';
 
@@ -35,5 +38,5 @@ export interface Verb {
 
 export const VERBS: readonly Verb[] = [
   doVerb, runVerb, createVerb, startVerb, stateVerb, killVerb, deleteVerb, listVerb, psVerb, execVerb, pauseVerb, resumeVerb, waitVerb,
-  checkpointVerb, restoreVerb, specVerb, helpVerb, flagsVerb,
+  eventsVerb, updateVerb, featuresVerb, installVerb, uninstallVerb, checkpointVerb, restoreVerb, specVerb, helpVerb, flagsVerb,
 ];

@@ -21,6 +21,7 @@ import { identify } from './process_identity.ts';
 import { Container } from './state.ts';
 import { destroy } from './destroy.ts';
 import type { GlobalFlags } from '../cmd/global_flags.ts';
+import { bringUpLoopback } from './network.ts';
 import { type RunningSandbox, startSandbox } from '../sandbox/start.ts';
 import { loadConfig } from '../spec/load.ts';
 import { type OciSettings, ociSettings } from '../spec/oci.ts';
@@ -51,7 +52,7 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   const { flags, log } = context;
   const field = loadConfig(options.bundle);
   const warnings: string[] = [];
-  const settings = { id: options.id, bundle: options.bundle, overlay: flags.overlay ?? false, network: flags.network, platform: flags.platform, debug: flags.debug, strace: flags.strace };
+  const settings = { id: options.id, bundle: options.bundle, overlay: flags.overlay ?? false, network: flags.hasNetwork ? flags.network : 'host', platform: flags.platform, debug: flags.debug, strace: flags.strace };
   const config = translateConfig(field, settings, warnings);
   const oci = ociSettings(field);
   for (const warning of warnings) log.debug('warn', warning);
@@ -153,7 +154,7 @@ function finish(container: Container, running: RunningSandbox, oci: OciSettings,
   container.save();
   awaitLoaded(running);
   if (oci.oomScoreAdj !== null) adjustOomScore(running.sentryPid, oci.oomScoreAdj);
-  if (Object.keys(oci.netSysctl).length > 0 && oci.network.kind !== 'caller') applyNetSysctl(running.sentryPid, oci.netSysctl);
+  if (oci.network.kind !== 'caller') arrangeNetwork(running.sentryPid, oci);
   if (pty !== null) sendMaster(pty, options.consoleSocket as string);
   inDirectory(options.bundle, () => {
     for (const kind of ['prestart', 'createRuntime', 'createContainer'] as const) runHooks(record.hooks, kind, { ...container.describe(), status: 'creating' });
@@ -186,9 +187,19 @@ function adjustOomScore(pid: number, value: number): void {
   }
 }
 
-function applyNetSysctl(pid: number, settings: Readonly<Record<string, string>>): void {
-  const leave = enterNetwork(`/proc/${pid}/ns/net`);
+/** What a network namespace needs before anybody uses it. Without the right to enter it, it stays as it is. */
+function arrangeNetwork(pid: number, oci: OciSettings): void {
+  // The Sentry, which has no privileges, binds ports on behalf of a container that may have them, and checks that it has.
+  const isNew = oci.network.kind === 'new';
+  const settings = isNew ? { 'net.ipv4.ip_unprivileged_port_start': '0', ...oci.netSysctl } : oci.netSysctl;
+  let leave: () => void;
   try {
+    leave = enterNetwork(`/proc/${pid}/ns/net`);
+  } catch {
+    return;
+  }
+  try {
+    if (isNew) bringUpLoopback();
     for (const [key, value] of Object.entries(settings)) {
       try {
         writeFileSync(`/proc/sys/${key.replaceAll('.', '/')}`, value);

@@ -33,6 +33,9 @@ const IGNORED = new Set([
   'silent', 'loud', 'iversion', 'noiversion', 'lazytime', 'nolazytime', 'idmap', 'ridmap',
 ]);
 
+/** All that are known, for `features`. */
+export const MOUNT_OPTIONS: readonly string[] = [...new Set([...Object.keys(SET), ...Object.keys(CLEAR), ...IGNORED])].sort();
+
 export interface MountOptions {
   readonly flags: number;
   /** What the filesystem is to read. */

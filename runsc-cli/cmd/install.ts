@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * `runsc-ts install` and `uninstall`: registers this runtime in Docker's daemon.json, through a launcher that names its interpreter (daemons
+ * start runtimes with hardly a PATH), and prints what containerd and Podman need.
+ *
+ * Invariants: nothing but the one entry changes in daemon.json; one that is not valid JSON is refused and not touched.
+ */
+import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { RunscError, systemReason } from '../errors.ts';
+import type { Option, Parsed } from './arguments.ts';
+import { containerVerb, print } from './container_verb.ts';
+
+const OPTIONS: readonly Option[] = [
+  { name: 'config_file', kind: 'value', placeholder: 'FILE', help: "Docker's configuration (default /etc/docker/daemon.json)" },
+  { name: 'runtime', kind: 'value', placeholder: 'NAME', help: 'name of the runtime (default runsc-ts)' },
+  { name: 'launcher', kind: 'value', placeholder: 'FILE', help: 'launcher to write (default /usr/local/bin/NAME)' },
+];
+
+function names(parsed: Parsed): { file: string; runtime: string; launcher: string } {
+  const runtime = parsed.value('runtime') ?? 'runsc-ts';
+  if (!/^[A-Za-z0-9_.-]+$/.test(runtime) || runtime === 'runc') throw new RunscError(`invalid runtime name "${runtime}"`);
+  return { runtime, file: parsed.value('config_file') ?? '/etc/docker/daemon.json', launcher: parsed.value('launcher') ?? `/usr/local/bin/${runtime}` };
+}
+
+type Config = Record<string, unknown> & { runtimes?: Record<string, unknown> };
+
+/** The configuration; {} when there is none. Throws RunscError when it cannot be understood. */
+function readConfig(file: string): Config {
+  if (!existsSync(file)) return {};
+  let value: unknown;
+  try {
+    const text = readFileSync(file, 'utf8');
+    value = text.trim() === '' ? {} : JSON.parse(text);
+  } catch (error) {
+    throw new RunscError(`${file} is not valid JSON and was not changed: ${error instanceof Error ? error.message : ''}`);
+  }
+  const config = value as Config;
+  const isObject = (thing: unknown): boolean => typeof thing === 'object' && thing !== null && !Array.isArray(thing);
+  if (!isObject(config) || (config.runtimes !== undefined && !isObject(config.runtimes))) throw new RunscError(`${file} is not a Docker configuration and was not changed`);
+  return config;
+}
+
+function replace(file: string, text: string): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(`${file}.new`, text);
+    renameSync(`${file}.new`, file);
+  } catch (error) {
+    throw new RunscError(`${file}: ${systemReason(error)}`);
+  }
+}
+
+const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+export const installVerb = containerVerb({
+  name: 'install',
+  summary: 'register this runtime with Docker',
+  operands: '[-- GLOBAL FLAGS]',
+  text: "Adds this runtime to Docker's daemon.json, with the global flags given, and prints what containerd and Podman need.",
+  options: OPTIONS,
+  min: 0,
+  max: 100,
+  run: (parsed, operands) => {
+    const { file, runtime, launcher } = names(parsed);
+    const config = readConfig(file);
+    const script = realpathSync(process.argv[1] ?? '');
+    const flags = ['--single-threaded', '--v8-pool-size=0', '--min-semi-space-size=16'].filter((flag) => process.execArgv.includes(flag));
+    replace(launcher, `#!/bin/sh\nexec ${[process.execPath, ...flags, script, ...operands].map(quote).join(' ')} "$@"\n`);
+    chmodSync(launcher, 0o755);
+    const runtimes = { ...config.runtimes, [runtime]: { path: launcher } };
+    replace(file, `${JSON.stringify({ ...config, runtimes }, null, 4)}\n`);
+    return print(`Added runtime ${runtime} to ${file}. Restart Docker, then: docker run --runtime=${runtime} ...
+
+containerd (/etc/containerd/config.toml):
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${runtime}]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${runtime}.options]
+      BinaryName = "${launcher}"
+
+Podman:
+  podman --runtime ${launcher} run ...
+`);
+  },
+});
+
+export const uninstallVerb = containerVerb({
+  name: 'uninstall',
+  summary: "take this runtime out of Docker's configuration",
+  operands: '',
+  text: "Takes this runtime out of Docker's daemon.json, and removes its launcher.",
+  options: OPTIONS,
+  min: 0,
+  max: 0,
+  run: (parsed) => {
+    const { file, runtime, launcher } = names(parsed);
+    const config = readConfig(file);
+    if (config.runtimes?.[runtime] === undefined) throw new RunscError(`${file} has no runtime ${runtime}`);
+    const runtimes = { ...config.runtimes };
+    delete runtimes[runtime];
+    const { runtimes: _old, ...rest } = config;
+    replace(file, `${JSON.stringify(Object.keys(runtimes).length > 0 ? { ...rest, runtimes } : rest, null, 4)}\n`);
+    if (existsSync(launcher) && readFileSync(launcher, 'latin1').startsWith('#!/bin/sh\nexec ')) rmSync(launcher);
+    return print(`Removed runtime ${runtime} from ${file}. Restart Docker.\n`);
+  },
+});
