@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { Packr } from 'msgpackr/pack';
 import { exportVolume, importVolume, type MemfsVolume } from '../../sentry/control/messages/volume_snapshot.ts';
+import { NODE_FLAGS } from '../sandbox/node_flags.ts';
 
 export interface SandboxMount {
   /** Absolute host path. */
@@ -61,7 +62,7 @@ export class Sandbox {
   /** Runs a program to its end. Rejects when the tool cannot be started. */
   static run(options: SandboxOptions): Promise<SandboxResult> {
     return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, ['--single-threaded', '--v8-pool-size=0', TOOL, ...commandLine(options)], {
+      const child = spawn(process.execPath, [...NODE_FLAGS, TOOL, ...commandLine(options)], {
         env: options.env === undefined ? process.env : { ...options.env },
         stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       });

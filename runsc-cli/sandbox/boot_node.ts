@@ -10,6 +10,7 @@ import type { ChildDescriptors } from '../boot/process_entry.ts';
 import type { RuntimeLog } from '../console/log.ts';
 import type { SandboxConfig } from './config.ts';
 import type { SandboxPids } from './start.ts';
+import { NODE_FLAGS } from './node_flags.ts';
 
 /** Descriptor numbers in a booted process. */
 export const BOOT_FDS = { config: 3, socket: 4, control: 5, debug: 6, listener: 7, exitFile: 8, preserved: 10 } as const;
@@ -73,7 +74,7 @@ function bootOne(script: string, verb: string, text: string, from: { socket: num
   const env = Object.entries(process.env).filter(([name]) => name.startsWith('RUNSC_TS_')).map(([name, value]) => `${name}=${value ?? ''}`);
   // Node has marked its own standard descriptors close-on-exec: a move onto itself takes the mark off.
   if (fds?.stdio == null) moved.push([0, 0], [1, 1], [2, 2]);
-  const pid = spawn(process.execPath, [process.execPath, '--single-threaded', '--v8-pool-size=0', script, verb], env, moved);
+  const pid = spawn(process.execPath, [process.execPath, ...NODE_FLAGS, script, verb], env, moved);
   for (const [fd] of moved) if (fd >= HIGH) close(fd);
   close(config);
   close(none);

@@ -5,6 +5,7 @@
  */
 import { execve, fcntl } from '../../platform/ffi/lifecycle.ts';
 import { hasForkFlags } from '../../platform/ffi/forkable.ts';
+import { NODE_FLAGS } from './node_flags.ts';
 
 const F_SETFD = 2;
 const GUARD = 'RUNSC_TS_REEXEC';
@@ -17,5 +18,5 @@ export function ensureForkable(args: readonly string[]): void {
   const env = Object.entries({ ...process.env, [GUARD]: '1' }).map(([name, value]) => `${name}=${value ?? ''}`);
   // Node has marked its standard descriptors close-on-exec.
   for (const fd of [0, 1, 2]) fcntl(fd, F_SETFD, 0);
-  execve(process.execPath, [process.execPath, '--single-threaded', '--v8-pool-size=0', script, ...args], env);
+  execve(process.execPath, [process.execPath, ...NODE_FLAGS, script, ...args], env);
 }
