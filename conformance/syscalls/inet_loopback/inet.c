@@ -1,19 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // AF_INET over the loopback interface; the sandbox has one with --network=none too.
-#include "case.h"
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include "inet.h"
 
-static struct sockaddr_in loop(int port) { return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}; }
-static int bound(int type, struct sockaddr_in *a) {
-  socklen_t n = sizeof *a;
-  int s = NEED(socket(AF_INET, type, 0));
-  *a = loop(0);
-  NEED(bind(s, (void *)a, n));
-  NEED(getsockname(s, (void *)a, &n));
-  return s;
-}
 CASE(tcp_exchange) {
   struct sockaddr_in a;
   char b[16] = {0};

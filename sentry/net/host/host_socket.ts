@@ -17,6 +17,7 @@ import {
   ENFILE,
   ENOPROTOOPT,
   ENOTCONN,
+  EOPNOTSUPP,
   EPERM,
   EPIPE,
   type Errno,
@@ -30,8 +31,6 @@ import {
   FIONREAD,
   IPPROTO_IP,
   IPPROTO_IPV6,
-  IPPROTO_TCP,
-  IPPROTO_UDP,
   MSG_ERRQUEUE,
   MSG_NOSIGNAL,
   MSG_OOB,
@@ -298,13 +297,17 @@ export class HostSocket extends Socket implements HostListener {
     return (word[0] as number) + (word[1] as number) * 256;
   }
 
-  override hasLevel(level: number): boolean {
-    if (level === IPPROTO_IP || level === (this.type === SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP)) return true;
+  /** Unknown levels answer as unknown options do. */
+  override hasLevel(_level: number): boolean {
+    return true;
+  }
+  private knows(level: number): boolean {
+    if (level === SOL_SOCKET || level === IPPROTO_IP || level === this.protocol) return true;
     return level === IPPROTO_IPV6 && this.family === AF_INET6;
   }
   override getOption(_ctx: IoContext, level: number, name: number, length: number): Uint8Array | Errno {
     const size = optionSize(level, name, 'get');
-    if (size === 0) return ENOPROTOOPT;
+    if (size === 0) return this.knows(level) ? ENOPROTOOPT : EOPNOTSUPP;
     const value = new Uint8Array(Math.min(size, length));
     const n = this.services.sockets.getOption(this.hostFd, level, name, value);
     return n < 0 ? (n as Errno) : value.subarray(0, n);

@@ -5,7 +5,7 @@
  *
  * Linux: net/ipv4/af_inet.c (inet_create), net/ipv4/tcp_ipv4.c (tcp4_seq_show)
  */
-import { EACCES, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from '../../../platform/abi/linux/errno.ts';
+import { EACCES, EINVAL, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from '../../../platform/abi/linux/errno.ts';
 import { CAP_NET_RAW } from '../../../platform/abi/linux/capability.ts';
 import {
   AF_INET,
@@ -25,12 +25,14 @@ import { loopbackView } from '../netlink/network_view.ts';
 import { TcpSocket, tcpPorts } from './tcp_socket.ts';
 import { UdpSocket, udpPorts } from './udp_socket.ts';
 
+const IPPROTO_MAX = 263;
 const UDP_CONNECTED = 1;
 const UDP_UNCONNECTED = 7;
 
 function loopbackFamily(family: number): SocketFamily {
   return {
     create: (t, type, protocol) => {
+      if (protocol < 0 || protocol >= IPPROTO_MAX) return EINVAL;
       switch (type) {
         case SOCK_STREAM:
           return protocol === 0 || protocol === IPPROTO_TCP ? new TcpSocket(t, family) : EPROTONOSUPPORT;

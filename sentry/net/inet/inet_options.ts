@@ -1,83 +1,126 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The integer options of the IP, IPv6, TCP and UDP levels with their defaults: kept and shown.
+ * The integer options of the IP, IPv6, TCP and UDP levels: defaults, what values they take, what of them is kept.
  *
- * Linux: net/ipv4/ip_sockglue.c, net/ipv6/ipv6_sockglue.c, net/ipv4/tcp.c; ip(7), ipv6(7), tcp(7)
+ * Linux: net/ipv4/ip_sockglue.c, net/ipv6/ipv6_sockglue.c, net/ipv4/tcp.c (do_tcp_setsockopt); ip(7), ipv6(7), tcp(7)
  */
+import { CAP_NET_RAW } from '../../../platform/abi/linux/capability.ts';
+import { EINVAL, ENOPROTOOPT } from '../../../platform/abi/linux/errno.ts';
 import * as abi from '../../../platform/abi/linux/socket.ts';
 
-const IP: ReadonlyMap<number, number> = new Map([
-  [abi.IP_TOS, 0],
-  [abi.IP_TTL, 64],
-  [abi.IP_HDRINCL, 0],
-  [abi.IP_RECVOPTS, 0],
-  [abi.IP_PKTINFO, 0],
-  [abi.IP_MTU_DISCOVER, 1],
-  [abi.IP_RECVERR, 0],
-  [abi.IP_RECVTTL, 0],
-  [abi.IP_RECVTOS, 0],
-  [abi.IP_MTU, 65535],
-  [abi.IP_FREEBIND, 0],
-  [abi.IP_TRANSPARENT, 0],
-  [abi.IP_MINTTL, 0],
-  [abi.IP_BIND_ADDRESS_NO_PORT, 0],
-  [abi.IP_MULTICAST_IF, 0],
-  [abi.IP_MULTICAST_TTL, 1],
-  [abi.IP_MULTICAST_LOOP, 1],
-  [abi.IP_ADD_MEMBERSHIP, 0],
-  [abi.IP_DROP_MEMBERSHIP, 0],
-  [abi.IP_MULTICAST_ALL, 1],
+export interface OptionRule {
+  readonly initial: number;
+  /** The value kept, or null: refused. */
+  readonly check: (value: number) => number | null;
+  /** What a refused value returns when it is not EINVAL. */
+  readonly refusal?: number;
+  /** Only known while connected. */
+  readonly needsRoute?: boolean;
+  /** Capability that setting takes. */
+  readonly cap?: number;
+}
+
+const toggle = (initial = 0): OptionRule => ({ initial, check: (value) => (value !== 0 ? 1 : 0) });
+const range = (initial: number, low: number, high: number): OptionRule => ({
+  initial,
+  check: (value) => (value >= low && value <= high ? value : null),
+});
+/** As range, and -1 goes back to the default. */
+const rangeOrDefault = (initial: number, low: number, high: number): OptionRule => ({
+  initial,
+  check: (value) => (value === -1 ? initial : value >= low && value <= high ? value : null),
+});
+const any = (initial: number): OptionRule => ({ initial, check: (value) => value });
+const byte = (initial: number): OptionRule => ({ initial, check: (value) => value & 255 });
+const route = (initial: number): OptionRule => ({ initial, check: () => null, refusal: ENOPROTOOPT, needsRoute: true });
+
+const IP: ReadonlyMap<number, OptionRule> = new Map([
+  [abi.IP_TOS, byte(0)],
+  [abi.IP_TTL, rangeOrDefault(64, 1, 255)],
+  [abi.IP_RECVOPTS, toggle()],
+  [abi.IP_RETOPTS, toggle()],
+  [abi.IP_PKTINFO, toggle()],
+  [abi.IP_MTU_DISCOVER, range(1, 0, 5)],
+  [abi.IP_RECVERR, toggle()],
+  [abi.IP_RECVTTL, toggle()],
+  [abi.IP_RECVTOS, toggle()],
+  [abi.IP_MTU, route(65535)],
+  [abi.IP_FREEBIND, toggle()],
+  [abi.IP_TRANSPARENT, { ...toggle(), cap: CAP_NET_RAW }],
+  [abi.IP_RECVORIGDSTADDR, toggle()],
+  [abi.IP_MINTTL, range(0, 0, 255)],
+  [abi.IP_BIND_ADDRESS_NO_PORT, toggle()],
+  [abi.IP_MULTICAST_IF, any(0)],
+  [abi.IP_MULTICAST_TTL, rangeOrDefault(1, 0, 255)],
+  [abi.IP_MULTICAST_LOOP, toggle(1)],
+  [abi.IP_ADD_MEMBERSHIP, any(0)],
+  [abi.IP_DROP_MEMBERSHIP, any(0)],
+  [abi.IP_MULTICAST_ALL, range(1, 0, 1)],
 ]);
 
-const IPV6: ReadonlyMap<number, number> = new Map([
-  [abi.IPV6_UNICAST_HOPS, 64],
-  [abi.IPV6_MULTICAST_IF, 0],
-  [abi.IPV6_MULTICAST_HOPS, 1],
-  [abi.IPV6_MULTICAST_LOOP, 1],
-  [abi.IPV6_ADD_MEMBERSHIP, 0],
-  [abi.IPV6_DROP_MEMBERSHIP, 0],
-  [abi.IPV6_MTU_DISCOVER, 1],
-  [abi.IPV6_MTU, 65536],
-  [abi.IPV6_RECVERR, 0],
-  [abi.IPV6_V6ONLY, 0],
-  [abi.IPV6_RECVPKTINFO, 0],
-  [abi.IPV6_RECVHOPLIMIT, 0],
-  [abi.IPV6_RECVTCLASS, 0],
-  [abi.IPV6_TCLASS, 0],
-  [abi.IPV6_DONTFRAG, 0],
-  [abi.IPV6_FREEBIND, 0],
+const IPV6: ReadonlyMap<number, OptionRule> = new Map([
+  [abi.IPV6_UNICAST_HOPS, rangeOrDefault(64, 0, 255)],
+  [abi.IPV6_MULTICAST_IF, any(0)],
+  [abi.IPV6_MULTICAST_HOPS, rangeOrDefault(1, 0, 255)],
+  [abi.IPV6_MULTICAST_LOOP, range(1, 0, 1)],
+  [abi.IPV6_MULTICAST_ALL, range(1, 0, 1)],
+  [abi.IPV6_ADD_MEMBERSHIP, any(0)],
+  [abi.IPV6_DROP_MEMBERSHIP, any(0)],
+  [abi.IPV6_MTU_DISCOVER, range(1, 0, 5)],
+  [abi.IPV6_MTU, route(65536)],
+  [abi.IPV6_RECVERR, toggle()],
+  [abi.IPV6_V6ONLY, toggle()],
+  [abi.IPV6_RECVPKTINFO, toggle()],
+  [abi.IPV6_RECVHOPLIMIT, toggle()],
+  [abi.IPV6_RECVTCLASS, toggle()],
+  [abi.IPV6_TCLASS, rangeOrDefault(0, 0, 255)],
+  [abi.IPV6_DONTFRAG, toggle()],
+  [abi.IPV6_FREEBIND, toggle()],
 ]);
 
-const TCP: ReadonlyMap<number, number> = new Map([
-  [abi.TCP_NODELAY, 0],
-  [abi.TCP_MAXSEG, 536],
-  [abi.TCP_CORK, 0],
-  [abi.TCP_KEEPIDLE, 7200],
-  [abi.TCP_KEEPINTVL, 75],
-  [abi.TCP_KEEPCNT, 9],
-  [abi.TCP_SYNCNT, 6],
-  [abi.TCP_LINGER2, 60],
-  [abi.TCP_DEFER_ACCEPT, 0],
-  [abi.TCP_WINDOW_CLAMP, 0],
-  [abi.TCP_QUICKACK, 1],
-  [abi.TCP_USER_TIMEOUT, 0],
-  [abi.TCP_FASTOPEN, 0],
-  [abi.TCP_FASTOPEN_CONNECT, 0],
-  [abi.TCP_NOTSENT_LOWAT, 0],
-  [abi.TCP_INQ, 0],
-  [abi.TCP_THIN_LINEAR_TIMEOUTS, 0],
+const TCP_MIN_MSS = 88;
+const MAX_TCP_WINDOW = 32767;
+const INT_MAX = 0x7fffffff;
+
+const TCP: ReadonlyMap<number, OptionRule> = new Map([
+  [abi.TCP_NODELAY, toggle()],
+  [
+    abi.TCP_MAXSEG,
+    {
+      initial: 536,
+      check: (value) => (value === 0 ? 536 : value >= TCP_MIN_MSS && value <= MAX_TCP_WINDOW ? value : null),
+    },
+  ],
+  [abi.TCP_CORK, toggle()],
+  [abi.TCP_KEEPIDLE, range(7200, 1, 32767)],
+  [abi.TCP_KEEPINTVL, range(75, 1, 32767)],
+  [abi.TCP_KEEPCNT, range(9, 1, 127)],
+  [abi.TCP_SYNCNT, range(6, 1, 127)],
+  [abi.TCP_LINGER2, { initial: 60, check: (value) => (value < 0 ? -1 : value > 120 ? 0 : value) }],
+  [abi.TCP_DEFER_ACCEPT, range(0, 0, INT_MAX)],
+  [abi.TCP_WINDOW_CLAMP, range(0, 0, INT_MAX)],
+  [abi.TCP_QUICKACK, { initial: 1, check: (value) => value & 1 }],
+  [abi.TCP_USER_TIMEOUT, range(0, 0, INT_MAX)],
+  [abi.TCP_FASTOPEN, range(0, 0, INT_MAX)],
+  [abi.TCP_FASTOPEN_CONNECT, range(0, 0, 1)],
+  [abi.TCP_NOTSENT_LOWAT, any(0)],
+  [abi.TCP_INQ, range(0, 0, 1)],
+  [abi.TCP_THIN_LINEAR_TIMEOUTS, range(0, 0, 1)],
+  [abi.TCP_TIMESTAMP, any(0)],
 ]);
 
-/** UDP_CORK, UDP_SEGMENT, UDP_GRO */
-const UDP: ReadonlyMap<number, number> = new Map([
-  [1, 0],
-  [103, 0],
-  [104, 0],
+const UDP_CORK = 1;
+const UDP_SEGMENT = 103;
+const UDP_GRO = 104;
+const UDP: ReadonlyMap<number, OptionRule> = new Map([
+  [UDP_CORK, toggle()],
+  [UDP_SEGMENT, { ...range(0, 0, 65535), refusal: EINVAL }],
+  [UDP_GRO, toggle()],
 ]);
 
-/** Default of an option; null when there is none of that name. */
-export function defaultOption(_family: number, protocol: number, level: number, name: number): number | null {
+/** The rule of an option; null when there is none of that name for the protocol. */
+export function optionRule(protocol: number, level: number, name: number): OptionRule | null {
   switch (level) {
     case abi.IPPROTO_IP:
       return IP.get(name) ?? null;

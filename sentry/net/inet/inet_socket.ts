@@ -10,9 +10,13 @@ import {
   EACCES,
   EADDRINUSE,
   EADDRNOTAVAIL,
+  EAFNOSUPPORT,
   EINVAL,
+  ENETUNREACH,
   ENOPROTOOPT,
   ENOTCONN,
+  EOPNOTSUPP,
+  EPERM,
   type Errno,
   isErrno,
 } from '../../../platform/abi/linux/errno.ts';
@@ -23,12 +27,10 @@ import {
   AF_UNSPEC,
   IPPROTO_IP,
   IPPROTO_IPV6,
-  IPPROTO_TCP,
-  IPPROTO_UDP,
   IPV6_V6ONLY,
   SO_REUSEADDR,
   SO_REUSEPORT,
-  SOCK_STREAM,
+  SOL_SOCKET,
 } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { Socket } from '../socket.ts';
@@ -42,20 +44,37 @@ import {
   isLocal,
   sameHost,
 } from './inet_address.ts';
-import { defaultOption } from './inet_options.ts';
+import { optionRule } from './inet_options.ts';
 import { interfaceIoctl } from './interface_ioctls.ts';
 
 const FIRST_EPHEMERAL = 32768;
 const LAST_EPHEMERAL = 60999;
 const RESERVED = 1024;
 
+const NOBODY: ReadonlySet<InetSocket> = new Set();
+
 /** Local ports of one protocol. */
 export class PortTable {
   private readonly ports = new Map<number, Set<InetSocket>>();
+  private readonly listeners = new Map<number, Set<InetSocket>>();
   private nextEphemeral = FIRST_EPHEMERAL + Math.floor(Math.random() * 20000);
 
   at(port: number): ReadonlySet<InetSocket> {
-    return this.ports.get(port) ?? new Set();
+    return this.ports.get(port) ?? NOBODY;
+  }
+  /** Listening sockets of a port. */
+  listenersAt(port: number): ReadonlySet<InetSocket> {
+    return this.listeners.get(port) ?? NOBODY;
+  }
+  addListener(socket: InetSocket): void {
+    const set = this.listeners.get(socket.local.port);
+    if (set === undefined) this.listeners.set(socket.local.port, new Set([socket]));
+    else set.add(socket);
+  }
+  removeListener(socket: InetSocket): void {
+    const set = this.listeners.get(socket.local.port);
+    set?.delete(socket);
+    if (set?.size === 0) this.listeners.delete(socket.local.port);
   }
   add(socket: InetSocket): void {
     const { port } = socket.local;
@@ -76,12 +95,12 @@ export class PortTable {
     }
     return true;
   }
-  /** A free port for `local`'s address; 0: none. */
-  ephemeral(socket: InetSocket, local: Endpoint): number {
+  /** A port nobody has; 0: none. */
+  ephemeral(): number {
     for (let tries = FIRST_EPHEMERAL; tries <= LAST_EPHEMERAL; tries++) {
       const port = this.nextEphemeral;
       this.nextEphemeral = port >= LAST_EPHEMERAL ? FIRST_EPHEMERAL : port + 1;
-      if (!this.ports.has(port) || this.isFree(socket, { ...local, port })) if (!this.ports.has(port)) return port;
+      if (!this.ports.has(port)) return port;
     }
     return 0;
   }
@@ -127,7 +146,7 @@ export abstract class InetSocket extends Socket {
     return this.flag(SO_REUSEADDR) && other.flag(SO_REUSEADDR) && !other.isListening;
   }
   intOption(level: number, name: number): number {
-    return this.values.get(`${level}:${name}`) ?? defaultOption(this.family, this.protocol, level, name) ?? 0;
+    return this.values.get(`${level}:${name}`) ?? optionRule(this.protocol, level, name)?.initial ?? 0;
   }
 
   override bind(ctx: IoContext, address: Uint8Array): number {
@@ -147,7 +166,7 @@ export abstract class InetSocket extends Socket {
 
   /** Takes a local address, choosing a port when it has none. Errors: EADDRINUSE. */
   protected hash(local: Endpoint): number {
-    const port = local.port === 0 ? this.table.ephemeral(this, local) : local.port;
+    const port = local.port === 0 ? this.table.ephemeral() : local.port;
     const chosen = { ...local, port };
     if (port === 0 || !this.table.isFree(this, chosen)) return EADDRINUSE;
     this.local = chosen;
@@ -178,20 +197,56 @@ export abstract class InetSocket extends Socket {
     return error;
   }
 
-  override hasLevel(level: number): boolean {
-    if (level === IPPROTO_IP || level === (this.type === SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP)) return true;
+  /** Why `to` cannot be sent to; 0: it can. */
+  protected cannotReach(to: Endpoint): number {
+    if (!isLocal(to)) return ENETUNREACH;
+    if (!to.isV6 && this.family === AF_INET6 && this.isV6Only) return ENETUNREACH;
+    if (to.isV6 === this.local.isV6 || isAny(this.local)) return 0;
+    return to.isV6 ? ENETUNREACH : EAFNOSUPPORT;
+  }
+  /** What an accepted connection takes over from its listener. */
+  protected inherit(listener: InetSocket): void {
+    for (const [name, value] of listener.options.flags) this.options.flags.set(name, value);
+    for (const [name, value] of listener.values) this.values.set(name, value);
+    const { sendBuffer, receiveBuffer, lingerOn, lingerSeconds, receiveTimeoutNs, sendTimeoutNs } = listener.options;
+    Object.assign(this.options, {
+      sendBuffer,
+      receiveBuffer,
+      lingerOn,
+      lingerSeconds,
+      receiveTimeoutNs,
+      sendTimeoutNs,
+    });
+  }
+
+  /** Unknown levels answer as unknown options do. */
+  override hasLevel(_level: number): boolean {
+    return true;
+  }
+  private knows(level: number): boolean {
+    if (level === SOL_SOCKET || level === IPPROTO_IP || level === this.protocol) return true;
     return level === IPPROTO_IPV6 && this.family === AF_INET6;
   }
-  override getOption(_ctx: IoContext, level: number, name: number, _length: number): Uint8Array | Errno {
-    if (!this.hasLevel(level) || defaultOption(this.family, this.protocol, level, name) === null) return ENOPROTOOPT;
-    return new Uint8Array(Int32Array.of(this.intOption(level, name)).buffer);
+  override getOption(_ctx: IoContext, level: number, name: number, length: number): Uint8Array | Errno {
+    if (!this.knows(level)) return EOPNOTSUPP;
+    const rule = optionRule(this.protocol, level, name);
+    if (rule === null) return ENOPROTOOPT;
+    if (rule.needsRoute === true && this.remote === null) return ENOTCONN;
+    const value = this.intOption(level, name);
+    // ip(7) options that fit a byte may be read as one.
+    if (level === IPPROTO_IP && length > 0 && length < 4 && value >= 0 && value <= 255) return Uint8Array.of(value);
+    return new Uint8Array(Int32Array.of(value).buffer);
   }
-  override setOption(_ctx: IoContext, level: number, name: number, value: Uint8Array): number {
-    if (!this.hasLevel(level) || defaultOption(this.family, this.protocol, level, name) === null) return ENOPROTOOPT;
-    if (value.length === 0) return EINVAL;
+  override setOption(ctx: IoContext, level: number, name: number, value: Uint8Array): number {
+    const rule = this.knows(level) ? optionRule(this.protocol, level, name) : null;
+    if (rule === null) return ENOPROTOOPT;
+    if (value.length < 4 && (level !== IPPROTO_IP || value.length === 0)) return EINVAL;
     if (level === IPPROTO_IPV6 && name === IPV6_V6ONLY && this.isHashed) return EINVAL;
+    if (rule.cap !== undefined && !ctx.creds.hasCap(rule.cap)) return EPERM;
     const buf = Buffer.from(value.buffer, value.byteOffset, value.length);
-    this.values.set(`${level}:${name}`, buf.length >= 4 ? buf.readInt32LE(0) : (buf[0] as number));
+    const stored = rule.check(buf.length >= 4 ? buf.readInt32LE(0) : (buf[0] as number));
+    if (stored === null) return rule.refusal ?? EINVAL;
+    this.values.set(`${level}:${name}`, stored);
     return 0;
   }
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {

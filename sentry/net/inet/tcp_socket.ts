@@ -4,20 +4,19 @@
  * TcpSocket: TCP between sockets of the same sandbox: connections are pairs of sockets, bytes go straight to the peer's queue.
  *
  * Linux:      net/ipv4/tcp.c, net/ipv4/tcp_ipv4.c; tcp(7)
- * Invariants: a connected socket's peer points back until either is closed. `queued` is what waits to be read here, at most
- *             RECEIVE_MAX. An orderly close sends end of file, one that throws data away a reset.
+ * Invariants: a connected socket's peer points back until either is closed. `queue` is what waits to be read here; senders keep it
+ *             below what the two ends' buffers allow. An orderly close sends end of file, one that throws data away a reset.
  */
 import {
   EADDRINUSE,
-  EAFNOSUPPORT,
+  EADDRNOTAVAIL,
   EALREADY,
+  ECONNABORTED,
   ECONNREFUSED,
   ECONNRESET,
   EFAULT,
   EINVAL,
   EISCONN,
-  ENETUNREACH,
-  ENOBUFS,
   ENOTCONN,
   EOPNOTSUPP,
   EPIPE,
@@ -44,6 +43,10 @@ import {
   MSG_TRUNC,
   SIOCATMARK,
   SIOCOUTQ,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
   SOCK_STREAM,
   TCP_CONGESTION,
   TCP_INFO,
@@ -51,7 +54,6 @@ import {
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { IncomingMessage, OutgoingMessage, Socket } from '../socket.ts';
-import { queueBudget } from '../queue_budget.ts';
 import {
   anyEndpoint,
   decodeEndpoint,
@@ -59,40 +61,62 @@ import {
   type Endpoint,
   familyOf,
   isAny,
-  isLocal,
   sameHost,
   sourceFor,
 } from './inet_address.ts';
+import { ByteQueue } from './byte_queue.ts';
 import { InetSocket, PortTable } from './inet_socket.ts';
 
 export const tcpPorts = new PortTable();
 
 const SIGPIPE = 13;
-const RECEIVE_MAX = 1 << 20;
-const CHUNK = 65536;
-/** Small writes share a chunk of up to this many bytes: an object for each byte would cost a hundred times as much. */
-const SHARED_CHUNK = 4096;
+/** What a connection holds each way when no buffer size was asked for. */
+const CAPACITY = 1 << 20;
+/** Defaults of SO_SNDBUF and SO_RCVBUF: net.ipv4.tcp_wmem, tcp_rmem. */
+const SEND_BUFFER = 16384;
+const RECEIVE_BUFFER = 131072;
 const RCV_SHUTDOWN = 1;
 const SEND_SHUTDOWN = 2;
+const ALL_SHUTDOWN = 3;
 const READABLE = EPOLLIN | EPOLLRDNORM;
 const WRITABLE = EPOLLOUT | EPOLLWRNORM;
 const EVERYTHING = READABLE | WRITABLE | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
-/** Part of the peer's room that must be free for a socket to count as writable. */
-const WRITABLE_ROOM = RECEIVE_MAX / 3;
+/** Linux's tcpi_state and the st column of /proc/net/tcp. */
+const TCP_ESTABLISHED = 1;
+const TCP_SYN_SENT = 2;
+const TCP_FIN_WAIT2 = 5;
+const TCP_CLOSE = 7;
+const TCP_CLOSE_WAIT = 8;
+const TCP_LISTEN = 10;
 const TCP_INFO_SIZE = 232;
+/** struct tcp_info: tcpi_rto, tcpi_snd_mss, tcpi_rcv_mss, tcpi_rtt, tcpi_snd_cwnd. */
+const TCP_INFO_FIELDS: readonly (readonly [at: number, value: number])[] = [
+  [8, 204000],
+  [16, 32768],
+  [20, 536],
+  [68, 100],
+  [80, 10],
+];
+/** More buffer than asked for is not kept for a connection. */
+const CAPACITY_MIN = 4608;
 
 type TcpState = 'closed' | 'listening' | 'connecting' | 'connected';
-const STATE_NUMBERS = { closed: 7, listening: 10, connecting: 2, connected: 1 };
 
 export class TcpSocket extends InetSocket {
   state: TcpState = 'closed';
   peer: TcpSocket | null = null;
-  private chunks: Uint8Array[] = [];
-  private offset = 0;
-  queued = 0;
+  readonly queue = new ByteQueue();
   /** Connected by a connect that had answered EINPROGRESS, which the next connect(2) confirms once. */
   private isNews = false;
+  /** A connect that had answered EINPROGRESS failed, which the next connect(2) tells. */
+  private hasFailed = false;
   private wasConnected = false;
+  private finSent = false;
+  private finReceived = false;
+  /** A send found no room: the reader wakes us. */
+  private wasFull = false;
+  private sendLimit = 0;
+  private receiveLimit = 0;
   // Listening.
   private backlog = 0;
   readonly pending: TcpSocket[] = [];
@@ -102,28 +126,59 @@ export class TcpSocket extends InetSocket {
 
   constructor(ctx: IoContext, family: number) {
     super(ctx, family, SOCK_STREAM, IPPROTO_TCP, tcpPorts);
+    this.options.sendBuffer = SEND_BUFFER;
+    this.options.receiveBuffer = RECEIVE_BUFFER;
   }
   override get isListening(): boolean {
     return this.state === 'listening';
   }
-  /** st column of /proc/net/tcp. */
+  get queued(): number {
+    return this.queue.length;
+  }
+  /** Both sides have ended it, or one has broken it. */
+  private get isOver(): boolean {
+    return (
+      this.state === 'connected' && ((this.finSent && this.finReceived) || (this.peer === null && !this.finReceived))
+    );
+  }
   get stateNumber(): number {
-    if (this.state === 'connected' && (this.shutdownMask & RCV_SHUTDOWN) !== 0) return 8;
-    return STATE_NUMBERS[this.state];
+    if (this.state === 'listening') return TCP_LISTEN;
+    if (this.state === 'connecting') return TCP_SYN_SENT;
+    if (this.state === 'closed' || this.isOver) return TCP_CLOSE;
+    return this.finReceived ? TCP_CLOSE_WAIT : this.finSent ? TCP_FIN_WAIT2 : TCP_ESTABLISHED;
+  }
+  override optionChanged(name: number): void {
+    if (name === SO_SNDBUF || name === SO_SNDBUFFORCE) this.sendLimit = this.options.sendBuffer;
+    if (name === SO_RCVBUF || name === SO_RCVBUFFORCE) this.receiveLimit = this.options.receiveBuffer;
+  }
+  override peerAddress(): Uint8Array | Errno {
+    return this.state === 'connected' && !this.isOver ? super.peerAddress() : ENOTCONN;
+  }
+  /** How much of what this socket sends may wait at the peer. */
+  private capacityOf(peer: TcpSocket): number {
+    if (this.sendLimit === 0 && peer.receiveLimit === 0) return CAPACITY;
+    const sum = (this.sendLimit || CAPACITY / 2) + (peer.receiveLimit || CAPACITY / 2);
+    return Math.max(CAPACITY_MIN, Math.min(sum, CAPACITY));
+  }
+  private hasRoom(peer: TcpSocket): boolean {
+    const capacity = this.capacityOf(peer);
+    const room = peer.queue.room(capacity);
+    return room > 0 && room >= Math.min(capacity, peer.queue.length + room) / 3;
   }
 
   override listen(_ctx: IoContext, backlog: number): number {
     if (this.state !== 'closed' && this.state !== 'listening') return EINVAL;
     const bound = this.autobind();
     if (bound < 0) return bound;
-    for (const other of tcpPorts.at(this.local.port)) {
-      const clashes = other !== this && other.isListening && !this.mayShare(other);
+    for (const other of tcpPorts.listenersAt(this.local.port)) {
+      const clashes = other !== this && !this.mayShare(other);
       if (clashes && (isAny(this.local) || isAny(other.local) || sameHost(this.local, other.local))) return EADDRINUSE;
     }
     const limit = sysctlHooks.net.somaxconn;
     this.backlog = backlog < 0 || backlog > limit ? limit : backlog;
     this.state = 'listening';
     this.shutdownMask = 0;
+    tcpPorts.addListener(this);
     return 0;
   }
 
@@ -145,31 +200,40 @@ export class TcpSocket extends InetSocket {
     if (isErrno(wanted)) return wanted;
     if (this.state === 'connecting') return EALREADY;
     if (this.state === 'listening') return EISCONN;
+    if (this.hasFailed) return this.toldOfFailure();
     if (this.state === 'connected') {
       if (!this.isNews) return EISCONN;
       this.isNews = false;
       return 0;
     }
     const to = destination(wanted);
-    if (!isLocal(to)) return ENETUNREACH;
-    if (to.isV6 !== this.local.isV6 && !isAny(this.local)) return to.isV6 ? ENETUNREACH : EAFNOSUPPORT;
+    const refused = this.cannotReach(to);
+    if (refused !== 0) return refused;
     const from = isAny(this.local) ? sourceFor(to, this.local.port) : this.local;
     if (!this.isHashed) {
       const bound = this.hash(from);
-      if (bound < 0) return bound;
+      if (bound < 0) return bound === EADDRINUSE ? EADDRNOTAVAIL : bound;
     } else this.local = from;
     this.remote = to;
     const listener = findListener(to);
-    if (listener === null) {
-      this.refuse();
-    } else if (listener.pending.length > listener.backlog) {
+    if (listener === null) this.refuse();
+    else if (listener.pending.length > listener.backlog) {
       this.state = 'connecting';
       this.knockedAt = listener;
       listener.knocking.add(this);
     } else this.complete(listener, ctx);
     return WOULD_BLOCK;
   }
-
+  private toldOfFailure(): number {
+    const error = this.takeError();
+    this.hasFailed = false;
+    this.shutdownMask = 0;
+    return error === 0 ? ECONNABORTED : -error;
+  }
+  override connectOutcome(): number {
+    if (this.state === 'connecting') return WOULD_BLOCK;
+    return this.hasFailed ? this.toldOfFailure() : super.connectOutcome();
+  }
   override connectConfirmed(): void {
     this.isNews = false;
   }
@@ -177,10 +241,11 @@ export class TcpSocket extends InetSocket {
   /** The connection is made: its other end goes to the listener's queue. */
   private complete(listener: TcpSocket, ctx: IoContext = { creds: this.creds } as IoContext): void {
     const other = new TcpSocket(ctx, listener.family);
+    other.inherit(listener);
+    other.sendLimit = listener.sendLimit;
+    other.receiveLimit = listener.receiveLimit;
     other.local = this.remote as Endpoint;
     other.remote = this.local;
-    other.options.flags.clear();
-    for (const [name, value] of listener.options.flags) other.options.flags.set(name, value);
     tcpPorts.add(other);
     other.isHashed = true;
     this.knockedAt = null;
@@ -188,6 +253,8 @@ export class TcpSocket extends InetSocket {
       end.state = 'connected';
       end.wasConnected = true;
       end.shutdownMask = 0;
+      end.finSent = false;
+      end.finReceived = false;
     }
     this.isNews = true;
     this.peer = other;
@@ -197,23 +264,22 @@ export class TcpSocket extends InetSocket {
     this.waitQueue.wake(WRITABLE);
   }
 
-  private dropQueued(): void {
-    queueBudget.used -= this.queued;
-    this.queued = 0;
-    this.chunks = [];
-    this.offset = 0;
-  }
-
   /** connect(2) with AF_UNSPEC: back to the beginning. */
   private disconnect(): number {
+    if (this.state === 'listening') this.stopListening();
+    this.knockedAt?.knocking.delete(this);
+    this.knockedAt = null;
+    const wasOpen = this.state === 'connecting' || (this.state === 'connected' && !this.isOver);
     this.reset();
-    this.dropQueued();
     this.state = 'closed';
     this.remote = null;
-    this.error = 0;
+    this.error = wasOpen ? -ECONNRESET : 0;
     this.shutdownMask = 0;
+    this.hasFailed = false;
+    this.queue.clear();
     this.unhash();
     this.local = anyEndpoint(this.family);
+    this.waitQueue.wake(EVERYTHING);
     return 0;
   }
 
@@ -222,14 +288,24 @@ export class TcpSocket extends InetSocket {
       if (how !== 1) this.stopListening();
       return 0;
     }
-    if (this.state !== 'connected') return ENOTCONN;
+    if (this.state === 'connecting') return this.stopKnocking();
     const mode = how + 1;
+    const isOpen = this.state === 'connected' && !this.isOver;
     this.shutdownMask |= mode;
-    if ((mode & SEND_SHUTDOWN) !== 0) this.sendFin();
+    if (isOpen && (mode & SEND_SHUTDOWN) !== 0) this.sendFin();
+    this.waitQueue.wake(EVERYTHING);
+    return isOpen ? 0 : ENOTCONN;
+  }
+  private stopKnocking(): number {
+    this.knockedAt?.knocking.delete(this);
+    this.knockedAt = null;
+    this.state = 'closed';
+    this.remote = null;
     this.waitQueue.wake(EVERYTHING);
     return 0;
   }
   private stopListening(): void {
+    tcpPorts.removeListener(this);
     this.state = 'closed';
     for (const end of this.pending.splice(0)) {
       end.reset();
@@ -243,13 +319,16 @@ export class TcpSocket extends InetSocket {
     this.state = 'closed';
     this.knockedAt = null;
     this.remote = null;
+    this.hasFailed = true;
+    this.shutdownMask = ALL_SHUTDOWN;
     this.error = -ECONNREFUSED;
-    this.shutdownMask = RCV_SHUTDOWN | SEND_SHUTDOWN;
     this.waitQueue.wake(EVERYTHING);
   }
   private sendFin(): void {
     const { peer } = this;
+    this.finSent = true;
     if (peer === null) return;
+    peer.finReceived = true;
     peer.shutdownMask |= RCV_SHUTDOWN;
     peer.waitQueue.wake(READABLE | EPOLLRDHUP | EPOLLHUP);
   }
@@ -259,9 +338,15 @@ export class TcpSocket extends InetSocket {
     this.peer = null;
     if (peer === null) return;
     peer.peer = null;
-    peer.error = (peer.shutdownMask & RCV_SHUTDOWN) !== 0 ? -EPIPE : -ECONNRESET;
-    peer.shutdownMask = RCV_SHUTDOWN | SEND_SHUTDOWN;
-    peer.waitQueue.wake(EVERYTHING);
+    peer.broken(peer.finReceived ? -EPIPE : -ECONNRESET);
+  }
+  /** The connection is no more. What had come can still be read. */
+  private broken(error: number): void {
+    this.error = error;
+    this.finSent = true;
+    this.finReceived = true;
+    this.shutdownMask = ALL_SHUTDOWN;
+    this.waitQueue.wake(EVERYTHING);
   }
 
   protected override release(): void {
@@ -271,11 +356,11 @@ export class TcpSocket extends InetSocket {
     const { peer } = this;
     if (isAbort) this.reset();
     else if (peer !== null) {
-      this.sendFin();
+      if (!this.finSent) this.sendFin();
       peer.peer = null;
       peer.waitQueue.wake(WRITABLE);
     }
-    this.dropQueued();
+    this.queue.clear();
     super.release();
   }
 
@@ -289,92 +374,69 @@ export class TcpSocket extends InetSocket {
     }
     const { io } = message;
     const { peer } = this;
-    let done = 0;
-    while (io.remaining > 0) {
-      const room = peer === null ? CHUNK : RECEIVE_MAX - peer.queued;
-      if (room <= 0) break;
-      if (queueBudget.isExhausted) return done > 0 ? done : ENOBUFS;
-      const want = Math.min(io.remaining, room, CHUNK);
-      const data = Buffer.allocUnsafe(want);
-      const n = io.take(data, 0, want);
-      if (n <= 0) return done > 0 ? done : EFAULT;
-      peer?.push(n < want ? data.subarray(0, n) : data);
-      done += n;
-      if (n < want) break;
-    }
-    if (peer === null && done > 0) {
-      // Nobody is there: the answer to this data is a reset.
-      this.error = -EPIPE;
-      this.shutdownMask = RCV_SHUTDOWN | SEND_SHUTDOWN;
-      this.waitQueue.wake(EVERYTHING);
-    }
-    return done > 0 || io.remaining === 0 ? done : WOULD_BLOCK;
+    if (io.remaining === 0) return 0;
+    if (peer === null) return this.sendToNobody(message);
+    if ((peer.shutdownMask & RCV_SHUTDOWN) !== 0 && !peer.finReceived) return this.sendUnread(message);
+    const room = peer.queue.room(this.capacityOf(peer));
+    const want = Math.min(io.remaining, room);
+    if (want < io.remaining) this.wasFull = true;
+    if (want === 0) return WOULD_BLOCK;
+    const n = peer.queue.fill(io, want);
+    if (n > 0) peer.waitQueue.wake(READABLE);
+    return n === 0 ? EFAULT : n;
   }
-
-  private push(data: Uint8Array): void {
-    const last = this.chunks.length - 1;
-    const tail = this.chunks[last];
-    if (tail !== undefined && tail.length + data.length <= SHARED_CHUNK) this.chunks[last] = Buffer.concat([tail, data]);
-    else this.chunks.push(data);
-    this.queued += data.length;
-    queueBudget.used += data.length;
-    this.waitQueue.wake(READABLE);
+  /** The peer has closed: the answer to this data is a reset. */
+  private sendToNobody(message: OutgoingMessage): number {
+    const n = message.io.remaining;
+    this.broken(-EPIPE);
+    return n;
+  }
+  /** shutdown(SHUT_RD) at the other end: data still arrives and can be read there. */
+  private sendUnread(message: OutgoingMessage): number {
+    const peer = this.peer as TcpSocket;
+    const want = Math.min(message.io.remaining, peer.queue.room(this.capacityOf(peer)));
+    if (want < message.io.remaining) this.wasFull = true;
+    return want === 0 ? WOULD_BLOCK : peer.queue.fill(message.io, want);
   }
 
   override receiveMessage(_ctx: IoContext, message: IncomingMessage): number {
     if ((message.flags & MSG_OOB) !== 0) return EINVAL;
     if (this.queued === 0) {
       if (this.error !== 0) return -this.takeError();
-      if ((this.shutdownMask & RCV_SHUTDOWN) !== 0) return 0;
-      return this.wasConnected || this.state === 'connecting' ? WOULD_BLOCK : ENOTCONN;
+      if (!this.wasConnected && this.state !== 'connecting') return ENOTCONN;
+      return (this.shutdownMask & RCV_SHUTDOWN) !== 0 || this.state === 'closed' ? 0 : WOULD_BLOCK;
     }
-    const isPeek = (message.flags & MSG_PEEK) !== 0;
-    const discards = (message.flags & MSG_TRUNC) !== 0;
     const { io } = message;
-    let done = 0;
-    let index = 0;
-    let { offset } = this;
-    while (io.remaining > 0 && index < this.chunks.length) {
-      const chunk = this.chunks[index] as Uint8Array;
-      const want = Math.min(io.remaining, chunk.length - offset);
-      const n = discards ? want : io.put(chunk, offset, want);
-      if (discards) io.remaining -= want;
-      if (n <= 0) {
-        if (done === 0) return n;
-        break;
-      }
-      done += n;
-      offset += n;
-      if (offset === chunk.length) {
-        index++;
-        offset = 0;
-      }
-      if (n < want) break;
+    const discards = (message.flags & MSG_TRUNC) !== 0;
+    const n = discards ? Math.min(io.remaining, this.queued) : this.queue.copyTo(io);
+    if (n <= 0) return n;
+    if (discards) io.remaining -= n;
+    if ((message.flags & MSG_PEEK) === 0) {
+      this.queue.drop(n);
+      this.peer?.roomAgain(this);
     }
-    if (!isPeek) this.consumed(index, offset, done);
-    return done;
+    return n;
   }
-  private consumed(index: number, offset: number, count: number): void {
-    this.chunks.splice(0, index);
-    this.offset = offset;
-    const before = RECEIVE_MAX - this.queued;
-    this.queued -= count;
-    queueBudget.used -= count;
-    if (before < WRITABLE_ROOM && before + count >= WRITABLE_ROOM) this.peer?.waitQueue.wake(WRITABLE);
+  private roomAgain(peer: TcpSocket): void {
+    if (!this.wasFull || !this.hasRoom(peer)) return;
+    this.wasFull = false;
+    this.waitQueue.wake(WRITABLE);
   }
 
   override poll(): number {
     if (this.state === 'listening') return this.pending.length > 0 ? READABLE : 0;
     let bits = this.error !== 0 ? EPOLLERR : 0;
     if (this.state === 'connecting') return bits;
-    if (this.shutdownMask === (RCV_SHUTDOWN | SEND_SHUTDOWN) || this.state === 'closed') bits |= EPOLLHUP;
+    if (this.shutdownMask === ALL_SHUTDOWN || this.state === 'closed') bits |= EPOLLHUP;
     if ((this.shutdownMask & RCV_SHUTDOWN) !== 0) bits |= READABLE | EPOLLRDHUP;
     if (this.queued > 0) bits |= READABLE;
-    if (this.error !== 0 && this.state === 'closed') bits |= READABLE | EPOLLRDHUP;
+    return this.isWritableNow() ? bits | WRITABLE : bits;
+  }
+  private isWritableNow(): boolean {
     const { peer } = this;
-    if ((this.shutdownMask & SEND_SHUTDOWN) !== 0 || peer === null || RECEIVE_MAX - peer.queued >= WRITABLE_ROOM)
-      bits |= WRITABLE;
-    return bits;
+    if ((this.shutdownMask & SEND_SHUTDOWN) !== 0 || peer === null || this.hasRoom(peer)) return true;
+    this.wasFull = true;
+    return false;
   }
 
   override getOption(ctx: IoContext, level: number, name: number, length: number): Uint8Array | Errno {
@@ -382,6 +444,7 @@ export class TcpSocket extends InetSocket {
     if (level === IPPROTO_TCP && name === TCP_INFO) {
       const info = Buffer.alloc(TCP_INFO_SIZE);
       info[0] = this.stateNumber;
+      for (const [at, value] of TCP_INFO_FIELDS) info.writeUInt32LE(value, at);
       return info;
     }
     return super.getOption(ctx, level, name, length);
@@ -410,8 +473,7 @@ export class TcpSocket extends InetSocket {
 function findListener(to: Endpoint): TcpSocket | null {
   let best: TcpSocket[] = [];
   let bestScore = 0;
-  for (const socket of tcpPorts.at(to.port)) {
-    if (!socket.isListening) continue;
+  for (const socket of tcpPorts.listenersAt(to.port)) {
     let score = 0;
     if (sameHost(socket.local, to)) score = 3;
     else if (isAny(socket.local) && socket.local.isV6 === to.isV6) score = 2;

@@ -10,8 +10,8 @@ import {
   ECONNREFUSED,
   EDESTADDRREQ,
   EFAULT,
+  EINVAL,
   EMSGSIZE,
-  ENETUNREACH,
   ENOTCONN,
   EOPNOTSUPP,
   EPIPE,
@@ -34,17 +34,30 @@ import {
   AF_UNSPEC,
   FIONREAD,
   IP_PKTINFO,
+  IP_RECVTOS,
+  IP_RECVTTL,
+  IP_TOS,
+  IP_TTL,
   IPPROTO_IP,
+  IPPROTO_IPV6,
   IPPROTO_UDP,
+  IPV6_HOPLIMIT,
+  IPV6_RECVHOPLIMIT,
+  IPV6_RECVPKTINFO,
+  IPV6_RECVTCLASS,
+  IPV6_TCLASS,
+  IPV6_UNICAST_HOPS,
   MSG_DONTWAIT,
   MSG_OOB,
   MSG_PEEK,
   MSG_TRUNC,
   SIOCOUTQ,
+  SO_TIMESTAMP,
+  SO_TIMESTAMPNS,
   SOCK_DGRAM,
 } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
-import type { IncomingMessage, OutgoingMessage } from '../socket.ts';
+import type { ControlMessage, IncomingMessage, OutgoingMessage } from '../socket.ts';
 import { queueBudget } from '../queue_budget.ts';
 import {
   anyEndpoint,
@@ -54,10 +67,10 @@ import {
   encodeEndpoint,
   familyOf,
   isAny,
-  isLocal,
   sameHost,
   sourceFor,
 } from './inet_address.ts';
+import { int32, packetInfo4, packetInfo6, realtime, stampMessages } from './ancillary.ts';
 import { InetSocket, PortTable } from './inet_socket.ts';
 
 export const udpPorts = new PortTable();
@@ -65,6 +78,7 @@ export const udpPorts = new PortTable();
 const DATAGRAM_MAX = 65507;
 /** What a datagram is charged beyond its bytes. */
 const OVERHEAD = 768;
+const NO_STAMP = [0, 0] as const;
 const RCV_SHUTDOWN = 1;
 const SEND_SHUTDOWN = 2;
 const READABLE = EPOLLIN | EPOLLRDNORM;
@@ -73,6 +87,10 @@ interface Datagram {
   readonly data: Uint8Array;
   readonly from: Endpoint;
   readonly to: Endpoint;
+  readonly ttl: number;
+  readonly tos: number;
+  /** CLOCK_REALTIME when it came. */
+  readonly stamp: readonly [seconds: number, nanoseconds: number];
 }
 
 export class UdpSocket extends InetSocket {
@@ -95,7 +113,8 @@ export class UdpSocket extends InetSocket {
     const wanted = decodeEndpoint(address, this.family);
     if (isErrno(wanted)) return wanted;
     const to = destination(wanted);
-    if (!isLocal(to)) return ENETUNREACH;
+    const refused = this.cannotReach(to);
+    if (refused !== 0) return refused;
     const bound = this.autobind();
     if (bound < 0) return bound;
     if (isAny(this.local)) {
@@ -107,14 +126,14 @@ export class UdpSocket extends InetSocket {
   }
 
   override shutdown(how: number): number {
-    if (this.remote === null) return ENOTCONN;
     this.shutdownMask |= how + 1;
     this.waitQueue.wake();
-    return 0;
+    return this.remote === null ? ENOTCONN : 0;
   }
 
-  override sendMessage(_ctx: IoContext, message: OutgoingMessage): number {
+  override sendMessage(ctx: IoContext, message: OutgoingMessage): number {
     if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
+    if (message.io.remaining > 65535) return EMSGSIZE;
     const to = this.target(message.address);
     if (isErrno(to)) return to;
     if (this.error !== 0) return -this.takeError();
@@ -122,14 +141,16 @@ export class UdpSocket extends InetSocket {
     const { io } = message;
     const length = io.remaining;
     if (length > DATAGRAM_MAX) return EMSGSIZE;
-    if (!isLocal(to)) return ENETUNREACH;
+    const refused = this.cannotReach(to);
+    if (refused !== 0) return refused;
     const bound = this.autobind();
     if (bound < 0) return bound;
     const data = Buffer.allocUnsafe(length);
     if (length > 0 && io.take(data, 0, length) < length) return EFAULT;
     const from = isAny(this.local) ? sourceFor(to, this.local.port) : this.local;
     const receiver = findReceiver(to, from);
-    if (receiver !== null) receiver.deliver({ data, from, to });
+    if (receiver !== null)
+      receiver.deliver({ data, from, to, ...this.markings(message.control), stamp: receiver.wantsStamp ? realtime(ctx) : NO_STAMP });
     else if (this.remote !== null) {
       this.error = -ECONNREFUSED;
       this.waitQueue.wake(EPOLLERR | READABLE);
@@ -138,12 +159,25 @@ export class UdpSocket extends InetSocket {
   }
   private target(address: Uint8Array | null): Endpoint | Errno {
     if (address === null) return this.remote ?? EDESTADDRREQ;
-    const wanted = decodeEndpoint(address, this.family);
-    return isErrno(wanted) ? wanted : destination(wanted);
+    const wanted = decodeEndpoint(address, this.sendFamily(address));
+    if (isErrno(wanted)) return wanted;
+    return wanted.port === 0 ? EINVAL : destination(wanted);
+  }
+  /** A socket of AF_INET6 sends to AF_INET addresses too. */
+  private sendFamily(address: Uint8Array): number {
+    return this.family !== AF_INET && familyOf(address) === AF_INET && !this.isV6Only ? AF_INET : this.family;
+  }
+  private get wantsStamp(): boolean {
+    const { flags } = this.options;
+    return (flags.get(SO_TIMESTAMP) ?? 0) !== 0 || (flags.get(SO_TIMESTAMPNS) ?? 0) !== 0;
   }
   private deliver(datagram: Datagram): void {
     const charge = datagram.data.length + OVERHEAD;
-    if (queueBudget.isExhausted || this.charged + charge > this.options.receiveBuffer || (this.shutdownMask & RCV_SHUTDOWN) !== 0) {
+    if (
+      queueBudget.isExhausted ||
+      this.charged + charge > this.options.receiveBuffer ||
+      (this.shutdownMask & RCV_SHUTDOWN) !== 0
+    ) {
       this.drops++;
       return;
     }
@@ -166,14 +200,46 @@ export class UdpSocket extends InetSocket {
     if (n < want) return EFAULT;
     if (want < data.length) message.outFlags |= MSG_TRUNC;
     message.address = encodeEndpoint(datagram.from, this.family);
-    if (this.intOption(IPPROTO_IP, IP_PKTINFO) !== 0 && this.family === AF_INET)
-      message.control = [packetInfo(datagram)];
+    message.control = this.ancillary(datagram);
     if ((message.flags & MSG_PEEK) === 0) {
       this.queue.shift();
       this.charged -= data.length + OVERHEAD;
       queueBudget.used -= data.length + OVERHEAD;
     }
     return (message.flags & MSG_TRUNC) !== 0 ? data.length : n;
+  }
+
+  /** Hop limit and traffic class of what is sent: the socket's, or the message's own. */
+  private markings(control: OutgoingMessage['control']): { ttl: number; tos: number } {
+    const isV6 = this.family !== AF_INET;
+    let ttl = isV6 ? this.intOption(IPPROTO_IPV6, IPV6_UNICAST_HOPS) : this.intOption(IPPROTO_IP, IP_TTL);
+    let tos = isV6 ? this.intOption(IPPROTO_IPV6, IPV6_TCLASS) : this.intOption(IPPROTO_IP, IP_TOS);
+    for (const { level, type, data } of control ?? []) {
+      const value = data[0] ?? 0;
+      if (level === (isV6 ? IPPROTO_IPV6 : IPPROTO_IP)) {
+        if (type === (isV6 ? IPV6_HOPLIMIT : IP_TTL)) ttl = value;
+        else if (type === (isV6 ? IPV6_TCLASS : IP_TOS)) tos = value;
+      }
+    }
+    return { ttl, tos };
+  }
+  /** The control messages that were asked for by options, in Linux's order. */
+  private ancillary(datagram: Datagram): ControlMessage[] | null {
+    const found = stampMessages(this.options.flags, datagram.stamp);
+    const wants = (level: number, name: number): boolean => this.intOption(level, name) !== 0;
+    if (this.family === AF_INET) {
+      if (wants(IPPROTO_IP, IP_PKTINFO)) found.push(packetInfo4(datagram.to));
+      if (wants(IPPROTO_IP, IP_RECVTTL)) found.push({ level: IPPROTO_IP, type: IP_TTL, data: int32(datagram.ttl) });
+      if (wants(IPPROTO_IP, IP_RECVTOS))
+        found.push({ level: IPPROTO_IP, type: IP_TOS, data: Uint8Array.of(datagram.tos) });
+    } else {
+      if (wants(IPPROTO_IPV6, IPV6_RECVPKTINFO)) found.push(packetInfo6(datagram.to));
+      if (wants(IPPROTO_IPV6, IPV6_RECVHOPLIMIT))
+        found.push({ level: IPPROTO_IPV6, type: IPV6_HOPLIMIT, data: int32(datagram.ttl) });
+      if (wants(IPPROTO_IPV6, IPV6_RECVTCLASS))
+        found.push({ level: IPPROTO_IPV6, type: IPV6_TCLASS, data: int32(datagram.tos) });
+    }
+    return found.length === 0 ? null : found;
   }
 
   protected override release(): void {
@@ -196,15 +262,6 @@ export class UdpSocket extends InetSocket {
     if (cmd === SIOCOUTQ) return ctx.memory.writeU32(arg, 0);
     return super.ioctl(ctx, cmd, arg);
   }
-}
-
-/** struct in_pktinfo: interface, local address, destination address. */
-function packetInfo(datagram: Datagram): { level: number; type: number; data: Uint8Array } {
-  const data = Buffer.alloc(12);
-  data.writeInt32LE(1, 0);
-  data.writeUInt32BE(datagram.to.ip, 4);
-  data.writeUInt32BE(datagram.to.ip, 8);
-  return { level: IPPROTO_IP, type: IP_PKTINFO, data };
 }
 
 /** The socket a datagram from `from` to `to` belongs to: connected before bound, exact before wildcard. */

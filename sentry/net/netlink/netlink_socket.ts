@@ -43,6 +43,7 @@ import {
 } from '../../../platform/abi/linux/socket.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { IoContext } from '../../vfs/context.ts';
+import { interfaceIoctl } from '../inet/interface_ioctls.ts';
 import { type IncomingMessage, type OutgoingMessage, Socket, type SocketFamily } from '../socket.ts';
 import { type MessageHeader, messageOf, NLMSGHDR_SIZE, readHeader } from './netlink_message.ts';
 import { answerRoute } from './route_replies.ts';
@@ -180,6 +181,9 @@ class NetlinkSocket extends Socket {
     if (this.queue.length > 0) bits |= EPOLLIN | EPOLLRDNORM;
     if (this.error !== 0) bits |= EPOLLERR;
     return bits;
+  }
+  override ioctl(ctx: IoContext, cmd: number, arg: number): number {
+    return interfaceIoctl(ctx, cmd, arg);
   }
   override hasLevel(level: number): boolean {
     return level === SOL_NETLINK;

@@ -16,7 +16,6 @@ import {
   EINVAL,
   EISCONN,
   ENOTCONN,
-  ENOTTY,
   EOPNOTSUPP,
   EPERM,
   EPROTOTYPE,
@@ -55,6 +54,7 @@ import { type Path, pathGet, pathPut } from '../../vfs/mount.ts';
 import { makeNode } from '../../vfs/names.ts';
 import { walkPath } from '../../vfs/path_walk.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
+import { interfaceIoctl } from '../inet/interface_ioctls.ts';
 import { type IncomingMessage, type OutgoingMessage, type PeerCred, Socket, type SocketFamily } from '../socket.ts';
 import { type Collectable, collectGarbage } from './in_flight.ts';
 import {
@@ -395,7 +395,7 @@ export class UnixSocket extends Socket implements Collectable {
       case SIOCATMARK:
         return ctx.memory.writeU32(arg, 0);
       default:
-        return ENOTTY;
+        return interfaceIoctl(ctx, cmd, arg);
     }
   }
 }

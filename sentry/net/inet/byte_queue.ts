@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * ByteQueue: bytes of a stream on their way to the reader, in few large pieces however they were written.
+ *
+ * Linux:      net/ipv4/tcp_input.c (tcp_try_rmem_schedule), net/core/sock.c (sk_mem_schedule)
+ * Invariants: a piece's bytes are [start, end); only the last one has room. When all sockets together hold too much
+ *             (queue_budget.ts) each of these may only hold PRESSED_MAX.
+ */
+import type { IoSequence } from '../../vfs/io.ts';
+import { queueBudget } from '../queue_budget.ts';
+
+const PIECE_MIN = 4096;
+const PIECE_MAX = 65536;
+const PRESSED_MAX = 4096;
+
+interface Piece {
+  readonly bytes: Uint8Array;
+  start: number;
+  end: number;
+}
+
+export class ByteQueue {
+  private readonly pieces: Piece[] = [];
+  length = 0;
+
+  /** Bytes that may still be queued by a sender that may fill it up to `capacity`. */
+  room(capacity: number): number {
+    return Math.max(0, (queueBudget.isExhausted ? Math.min(capacity, PRESSED_MAX) : capacity) - this.length);
+  }
+
+  /** Moves up to `want` bytes in. Returns how many; less than asked for, or errno when none, at a bad address. */
+  fill(io: IoSequence, want: number): number {
+    let done = 0;
+    while (done < want) {
+      const piece = this.tail(want - done);
+      const n = Math.min(want - done, piece.bytes.length - piece.end);
+      const taken = io.take(piece.bytes, piece.end, n);
+      if (taken <= 0) return done > 0 ? done : taken;
+      piece.end += taken;
+      this.count(taken);
+      done += taken;
+      if (taken < n) break;
+    }
+    return done;
+  }
+  private tail(want: number): Piece {
+    const last = this.pieces.at(-1);
+    if (last !== undefined && last.end < last.bytes.length) return last;
+    const bytes = new Uint8Array(Math.min(PIECE_MAX, Math.max(PIECE_MIN, want)));
+    const piece = { bytes, start: 0, end: 0 };
+    this.pieces.push(piece);
+    return piece;
+  }
+
+  /** Copies bytes from the front to `io` as far as there is room, leaving them. Returns how many, or errno. */
+  copyTo(io: IoSequence): number {
+    let done = 0;
+    for (const piece of this.pieces) {
+      const want = Math.min(io.remaining, piece.end - piece.start);
+      if (want === 0) break;
+      const n = io.put(piece.bytes, piece.start, want);
+      if (n <= 0) return done > 0 ? done : n;
+      done += n;
+      if (n < want) break;
+    }
+    return done;
+  }
+
+  /** Takes `count` bytes from the front. */
+  drop(count: number): void {
+    this.count(-count);
+    for (let left = count; left > 0; ) {
+      const piece = this.pieces[0] as Piece;
+      const n = Math.min(left, piece.end - piece.start);
+      piece.start += n;
+      left -= n;
+      if (piece.start === piece.end) this.pieces.shift();
+    }
+  }
+  clear(): void {
+    this.count(-this.length);
+    this.pieces.length = 0;
+  }
+  private count(change: number): void {
+    this.length += change;
+    queueBudget.used += change;
+  }
+}
