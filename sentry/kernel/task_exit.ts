@@ -15,6 +15,7 @@ import {
   SI_KERNEL,
   SI_USER,
   SIG_IGN,
+  NSIG,
   SIGCHLD,
   SIGCONT,
   SIGHUP,
@@ -170,7 +171,8 @@ function notifyParent(group: ThreadGroup): boolean {
   if (parent === null || parent.isDead) return true;
   const signo = group.exitSignal;
   let isAutoreaped = false;
-  let sends = signo !== 0;
+  // clone(2) takes any low byte as the exit signal: what is no signal is not sent.
+  let sends = signo !== 0 && signo <= NSIG;
   if (signo === SIGCHLD) {
     const action = parent.handlers.get(SIGCHLD);
     if (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0) {

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,13 +62,14 @@ static int banned(long nr) {
   switch (nr) {
     case SYS_exit: case SYS_exit_group: case SYS_pause: case SYS_rt_sigsuspend: case SYS_fork: case SYS_vfork: case SYS_clone: case SYS_clone3:
     case SYS_kill: case SYS_tkill: case SYS_tgkill: case SYS_rt_sigqueueinfo: case SYS_rt_tgsigqueueinfo: case SYS_rt_sigreturn: case SYS_reboot: case SYS_setrlimit: case SYS_prlimit64:
-    case SYS_munmap: case SYS_mprotect: case SYS_mremap: case SYS_rt_sigtimedwait: case SYS_alarm: case SYS_setitimer: case SYS_rt_sigprocmask:
+    case SYS_munmap: case SYS_mprotect: case SYS_mremap: case SYS_rt_sigtimedwait: case SYS_alarm: case SYS_setitimer: case SYS_rt_sigprocmask: case SYS_rt_sigaction:
       return 1;
   }
   return 0;
 }
 
-static void die(int s) { _exit(s == SIGALRM ? 14 : 100 + s); }
+static void die(int s) { _exit(100 + s); }
+static void interrupt(int s) { (void)s; }
 
 static void one(uint64_t seed, int calls, int allow_all) {
   state = seed * 0x9e3779b97f4a7c15ul + 1;
@@ -85,6 +87,11 @@ static void one(uint64_t seed, int calls, int allow_all) {
   open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK);
   memfd_create("m", MFD_ALLOW_SEALING);
   for (int i = 1; i < 32; i++) if (i != SIGKILL && i != SIGSTOP && i != SIGCHLD) signal(i, die);
+  struct sigaction sa = {.sa_handler = interrupt};
+  sigaction(SIGALRM, &sa, NULL);
+  // What blocks is interrupted, again and again.
+  struct itimerval often = {{0, 20000}, {0, 20000}};
+  setitimer(ITIMER_REAL, &often, NULL);
   for (int i = 0; i < calls; i++) {
     if (i % 16 == 0) scribble();
     long nr = (long)(rnd() % 470);
@@ -94,7 +101,6 @@ static void one(uint64_t seed, int calls, int allow_all) {
     if ((nr == SYS_dup2 || nr == SYS_dup3) && b < 3) continue;
     if (nr == SYS_close && a < 3) continue;
     if (nr == SYS_close_range) continue;
-    alarm(1);
     syscall(nr, a, b, c, d, e, f);
   }
   _exit(0);
@@ -115,8 +121,8 @@ int main(int argc, char **argv) {
     }
     int status = 0, waited = 0;
     // It may have stopped itself, or blocked its alarm.
-    while (waitpid(pid, &status, WNOHANG) == 0 && waited++ < 300) usleep(10000);
-    if (waited > 300) { kill(pid, SIGKILL); kill(pid, SIGCONT); waitpid(pid, &status, 0); }
+    while (waitpid(pid, &status, WNOHANG) == 0 && waited++ < 1000) usleep(10000);
+    if (waited > 1000) { kill(pid, SIGKILL); kill(pid, SIGCONT); waitpid(pid, &status, 0); }
     printf("seed %lu ended\n", (unsigned long)(first + (uint64_t)i));
     fflush(stdout);
     while (waitpid(-1, &status, WNOHANG) > 0) {}

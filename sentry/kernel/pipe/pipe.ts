@@ -23,9 +23,8 @@ export const pipeLimits = { maxSize: 1048576, userPagesSoft: 16384, userPagesHar
 
 /** Pages promised to pipes that are open now. */
 let pagesPromised = 0;
-/** Bytes of rings that pipes hold now: beyond the limit new pipes are poor whoever makes them. */
-let ringBytes = 0;
-const RING_BYTES_MAX = 256 * 1024 * 1024;
+/** Beyond this many new pipes are poor and none can grow, whoever asks: the rings are the Sentry's memory. */
+const PAGES_MAX = 65536;
 
 const MERGEABLE = 1;
 const PACKET = 2;
@@ -34,12 +33,10 @@ const RING_POOL_MAX = 16;
 const ringPool: Uint8Array[] = [];
 
 function allocRing(slots: number): Uint8Array {
-  ringBytes += slots * PAGE;
   return (slots === DEFAULT_SLOTS && ringPool.pop()) || Buffer.allocUnsafeSlow(slots * PAGE);
 }
 
 function freeRing(ring: Uint8Array): void {
-  ringBytes -= ring.length;
   if (ring.length === DEFAULT_SLOTS * PAGE && ringPool.length < RING_POOL_MAX) ringPool.push(ring);
 }
 
@@ -65,7 +62,7 @@ export class Pipe {
 
   constructor(isPrivileged: boolean) {
     const poor =
-      ringBytes > RING_BYTES_MAX ||
+      pagesPromised + DEFAULT_SLOTS > PAGES_MAX ||
       (!isPrivileged && pipeLimits.userPagesSoft > 0 && pagesPromised + DEFAULT_SLOTS > pipeLimits.userPagesSoft);
     this.slots = poor ? POOR_SLOTS : DEFAULT_SLOTS;
     pagesPromised += this.slots;
@@ -225,6 +222,7 @@ export class Pipe {
     }
     // A gigabyte of kernel memory for each pipe is not on offer, even to root.
     if (slots * PAGE > Math.max(pipeLimits.maxSize, 1 << 24)) return EPERM;
+    if (slots > this.slots && pagesPromised - this.slots + slots > PAGES_MAX) return EPERM;
     const used = this.head - this.tail;
     if (slots < used) return EBUSY;
     this.rebuild(slots, used);
