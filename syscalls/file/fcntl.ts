@@ -5,8 +5,9 @@
  *
  * Linux: fs/fcntl.c
  */
-import { EBADF, EFAULT, EINVAL, EPERM, EAGAIN } from '../../platform/abi/linux/errno.ts';
+import { EAGAIN, EBADF, EFAULT, EINVAL, ENOTDIR, EPERM } from '../../platform/abi/linux/errno.ts';
 import {
+  DN_MULTISHOT,
   FD_CLOEXEC,
   F_ADD_SEALS,
   F_CREATED_QUERY,
@@ -25,6 +26,7 @@ import {
   F_GET_FILE_RW_HINT,
   F_GET_RW_HINT,
   F_GET_SEALS,
+  F_NOTIFY,
   F_OFD_GETLK,
   F_OFD_SETLK,
   F_OFD_SETLKW,
@@ -50,6 +52,7 @@ import {
   O_NONBLOCK,
   O_PATH,
 } from '../../platform/abi/linux/fcntl.ts';
+import { S_IFDIR, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import { PipeFile } from '../../sentry/kernel/pipe/pipe_file.ts';
 import { RLIMIT_NOFILE } from '../../sentry/kernel/process/rlimits.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -162,6 +165,12 @@ function ownerCommand(t: Task, file: FileDescription, cmd: number, arg: number):
   }
 }
 
+/** F_NOTIFY: asking for no event ends all notification, and none was ever begun. Errors: ENOTDIR; EINVAL for an event. */
+function notifyDirectory(file: FileDescription, events: number): number {
+  if ((events & ~DN_MULTISHOT) === 0) return 0;
+  return (file.inode.mode & S_IFMT) === S_IFDIR ? EINVAL : ENOTDIR;
+}
+
 export function sys_fcntl(t: Task, fd: number, cmd: number, arg: number): SyscallReturn {
   const file = t.fdTable.get(fd);
   if (file === null) return EBADF;
@@ -187,6 +196,8 @@ export function sys_fcntl(t: Task, fd: number, cmd: number, arg: number): Syscal
       return file.addSeals(arg);
     case F_GET_SEALS:
       return file.getSeals();
+    case F_NOTIFY:
+      return notifyDirectory(file, arg);
     case F_GETLEASE:
       return F_UNLCK;
     case F_SETLEASE:

@@ -31,7 +31,7 @@ export function sys_shmget(t: Task, key: number, size: number, flags: number): n
 }
 
 function newSegment(t: Task, key: number, size: number, flags: number): SharedSegment | Errno {
-  if (size < 1 || size > I.SHMMAX) return EINVAL;
+  if (size < 1 || size >= I.SHMMAX) return EINVAL;
   if ((flags & I.SHM_HUGETLB) !== 0) return ENOMEM;
   const { files } = t.kernel.host;
   const fd = files.memfdCreate('sysv-shm');

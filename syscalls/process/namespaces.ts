@@ -24,6 +24,7 @@ import {
   CLONE_VM,
 } from '../../platform/abi/linux/sched.ts';
 import type { NamespaceHandle } from '../../sentry/fs/proc/pid_ns.ts';
+import { undoListOf } from '../../sentry/kernel/ipc/sem_undo.ts';
 import { IpcNamespace, newNamespaceInum, UtsNamespace } from '../../sentry/kernel/namespaces.ts';
 import { PidNamespace } from '../../sentry/kernel/process/pid_namespace.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -110,7 +111,11 @@ const KCMP_VM = 1;
 const KCMP_FILES = 2;
 const KCMP_FS = 3;
 const KCMP_SIGHAND = 4;
+const KCMP_IO = 5;
+const KCMP_SYSVSEM = 6;
 const KCMP_TYPES = 8;
+/** Stands for the list a process does not have. */
+const NO_UNDO_LIST = {};
 /** Order of objects, stable while they live: objects are numbered when first asked about. */
 const numbers = new Map<object, number>();
 const MAX_NUMBERED = 4096;
@@ -144,6 +149,10 @@ export function sys_kcmp(t: Task, pid1: number, pid2: number, type: number, inde
       return order(a.fsContext, b.fsContext);
     case KCMP_SIGHAND:
       return order(a.threadGroup.handlers, b.threadGroup.handlers);
+    case KCMP_IO:
+      return 0; // no task has an io_context: there is no block layer
+    case KCMP_SYSVSEM:
+      return order(undoListOf(a.threadGroup) ?? NO_UNDO_LIST, undoListOf(b.threadGroup) ?? NO_UNDO_LIST);
     default:
       return type < 0 || type >= KCMP_TYPES ? EINVAL : order(a.threadGroup, b.threadGroup);
   }

@@ -6,9 +6,10 @@
  * Linux: kernel/pid.c, kernel/signal.c
  */
 import { EBADF, EFAULT, EINVAL, ENOENT, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
-import { O_NONBLOCK } from '../../platform/abi/linux/fcntl.ts';
+import { O_NONBLOCK, O_PATH } from '../../platform/abi/linux/fcntl.ts';
 import { NSIG, SI_TKILL, SI_USER } from '../../platform/abi/linux/signal.ts';
 import { PidFile } from '../../sentry/fs/anon/pidfd.ts';
+import { processOfDirectory } from '../../sentry/fs/proc/pid_dir.ts';
 import { mayPtraceAccess } from '../../sentry/kernel/process/ptrace_access.ts';
 import type { ThreadGroup } from '../../sentry/kernel/process/thread_group.ts';
 import { checkKill, isFromAncestor, killInfo } from '../../sentry/kernel/signal/permission.ts';
@@ -36,9 +37,16 @@ function groupOf(t: Task, fd: number): ThreadGroup | null {
   return file instanceof PidFile ? file.threadGroup : null;
 }
 
+/** As groupOf, and an open /proc/pid will do as well (Linux: pidfd_to_pid). */
+function signalledGroupOf(t: Task, fd: number): ThreadGroup | null {
+  const file = t.fdTable.get(fd);
+  const task = file === null || (file.flags & O_PATH) !== 0 ? null : processOfDirectory(file.inode);
+  return task === null ? groupOf(t, fd) : task.threadGroup;
+}
+
 export function sys_pidfd_send_signal(t: Task, fd: number, signo: number, infoAddr: number, flags: number): number {
   if (flags !== 0) return EINVAL;
-  const group = groupOf(t, fd);
+  const group = signalledGroupOf(t, fd);
   if (group === null) return EBADF;
   const target = group.representative;
   if (target === null || !t.pidNs.contains(target.pidNs)) return EINVAL;

@@ -38,8 +38,7 @@ function owns(t: Task, target: Task): boolean {
 export function sys_sched_getaffinity(t: Task, pid: number, size: number, addr: number): number {
   const bytes = Math.max(8, Math.ceil(t.kernel.host.info.cpuCount / 64) * 8);
   if (size * 8 < t.kernel.host.info.cpuCount || size % 8 !== 0) return EINVAL;
-  if (pid < 0) return EINVAL;
-  const target = taskOf(t, pid);
+  const target = pid < 0 ? null : taskOf(t, pid);
   if (target === null) return ESRCH;
   const n = Math.min(size, bytes);
   return t.memory.copyOut(addr, target.affinity, 0, n) === n ? n : EFAULT;
@@ -50,8 +49,7 @@ export function sys_sched_setaffinity(t: Task, pid: number, size: number, addr: 
   const mask = new Uint8Array(t.affinity.length);
   const n = Math.min(size, mask.length);
   if (n > 0 && t.memory.copyIn(addr, mask, 0, n) !== n) return EFAULT;
-  if (pid < 0) return EINVAL;
-  const target = taskOf(t, pid);
+  const target = pid < 0 ? null : taskOf(t, pid);
   if (target === null) return ESRCH;
   if (!owns(t, target)) return EPERM;
   let any = false;

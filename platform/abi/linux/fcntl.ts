@@ -69,6 +69,7 @@ export const F_OFD_SETLKW = 38;
 export const F_SETLEASE = 1024;
 export const F_GETLEASE = 1025;
 export const F_NOTIFY = 1026;
+export const DN_MULTISHOT = 0x80000000 | 0;
 export const F_DUPFD_QUERY = 1027;
 export const F_CREATED_QUERY = 1028;
 export const F_CANCELLK = 1029;

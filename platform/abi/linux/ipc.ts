@@ -61,4 +61,5 @@ export const SHM_DEST = 0o1000;
 export const SHM_LOCKED = 0o2000;
 
 export const SHMMNI = 4096;
+/** Linux's is one byte less, which a double cannot say: a size must be below this. */
 export const SHMMAX = 2 ** 64 - 2 ** 24;

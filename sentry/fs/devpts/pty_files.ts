@@ -62,6 +62,7 @@ import type { Path } from '../../vfs/mount.ts';
 import type { WaitQueue } from '../../wait/wait_queue.ts';
 import { type Pty, TIOCPKT_FLUSHREAD, TIOCPKT_FLUSHWRITE } from './pty.ts';
 import { TOSTOP, VMIN, VTIME } from '../../../platform/abi/linux/termios.ts';
+import { keepLocked, termioIoctl } from './termio.ts';
 import { TERMIOS2_SIZE, TERMIOS_SIZE } from './termios.ts';
 
 const CHUNK = 4096;
@@ -136,16 +137,22 @@ abstract class PtyFile extends FileDescription {
       case TCSBRKP:
         return 0;
       default:
-        return null;
+        return termioIoctl(ctx, pty, cmd, arg, (termios, flushes) => this.change(ctx, termios, flushes));
     }
   }
 
   private setTermios(ctx: IoContext, arg: number, size: number, flushes: boolean): number {
+    if (ctx.memory.copyIn(arg, scratch, 0, size) !== size) return EFAULT;
+    return this.change(ctx, scratch.subarray(0, size), flushes);
+  }
+
+  /** Makes `termios` (struct termios or termios2) the terminal's, but for what is locked. */
+  private change(ctx: IoContext, termios: Uint8Array, flushes: boolean): number {
     const stopped = this.pty.checkChange(ctx);
     if (stopped < 0) return stopped;
-    if (ctx.memory.copyIn(arg, scratch, 0, size) !== size) return EFAULT;
     if (flushes) this.pty.input.flush();
-    this.pty.setTermios(scratch.subarray(0, size));
+    keepLocked(this.pty, termios);
+    this.pty.setTermios(termios);
     return 0;
   }
 

@@ -261,6 +261,11 @@ class TaskDirInode extends ProcDirInode {
   }
 }
 
+/** The process whose /proc/pid `inode` is; null: not such a directory (task/tid is none). */
+export function processOfDirectory(inode: Inode | null): Task | null {
+  return inode instanceof PidTableDirInode && inode.isOf(processTable) ? inode.task : null;
+}
+
 /** The directory of a process (or, under task/, of a thread). */
 export function makePidDir(scope: TaskScope): PseudoInode {
   return bind(scope, new PidTableDirInode(scope, scope.isThread ? threadTable : processTable));

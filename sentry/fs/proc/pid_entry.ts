@@ -141,6 +141,12 @@ export class PidTableDirInode extends ProcDirInode {
   override checkPermission(_ctx: IoContext, _mask: number): number | null {
     return this.scope.isCurrent() ? null : ESRCH;
   }
+  get task(): Task {
+    return this.scope.task;
+  }
+  isOf(table: PidTable): boolean {
+    return this.table === table.entries;
+  }
   override lookup(_ctx: IoContext, name: ByteString): Inode | Errno {
     const entry = this.byName.get(name);
     return entry === undefined ? ENOENT : entry.make(this.scope);

@@ -12,6 +12,11 @@ import type { SemaphoreSet } from './sem.ts';
 
 const undoSets = new WeakMap<ThreadGroup, Set<SemaphoreSet>>();
 
+/** What stands for the process's list of adjustments (kcmp); null when it has none. */
+export function undoListOf(group: ThreadGroup): object | null {
+  return undoSets.get(group) ?? null;
+}
+
 /** Remembers that t's process has adjustments in `set`. */
 export function registerUndo(t: Task, set: SemaphoreSet): void {
   const group = t.threadGroup;

@@ -110,7 +110,7 @@ export class PortTable {
 }
 
 /** Do two bound addresses on the same port take in common packets? */
-function overlaps(a: InetSocket, local: Endpoint, b: InetSocket, other: Endpoint): boolean {
+export function overlaps(a: InetSocket, local: Endpoint, b: InetSocket, other: Endpoint): boolean {
   if (local.isV6 === other.isV6) return isAny(local) || isAny(other) || sameHost(local, other);
   const [six, sixAt] = local.isV6 ? [a, local] : [b, other];
   return isAny(sixAt) && !six.isV6Only;

@@ -65,7 +65,7 @@ import {
   sourceFor,
 } from './inet_address.ts';
 import { ByteQueue } from './byte_queue.ts';
-import { InetSocket, PortTable } from './inet_socket.ts';
+import { InetSocket, overlaps, PortTable } from './inet_socket.ts';
 
 export const tcpPorts = new PortTable();
 
@@ -172,7 +172,7 @@ export class TcpSocket extends InetSocket {
     if (bound < 0) return bound;
     for (const other of tcpPorts.listenersAt(this.local.port)) {
       const clashes = other !== this && !this.mayShare(other);
-      if (clashes && (isAny(this.local) || isAny(other.local) || sameHost(this.local, other.local))) return EADDRINUSE;
+      if (clashes && overlaps(this, this.local, other, other.local)) return EADDRINUSE;
     }
     const limit = sysctlHooks.net.somaxconn;
     this.backlog = backlog < 0 || backlog > limit ? limit : backlog;
