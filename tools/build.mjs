@@ -59,7 +59,7 @@ const shared = {
 };
 
 mkdirSync(dist, { recursive: true });
-await build({ ...shared, entryPoints: ['runsc-cli/main.ts'], outfile: 'dist/main.cjs', minifySyntax: true, keepNames: false, plugins: [koffiDirect], external: [...shared.external, 'pino', 'memfs'] });
+await build({ ...shared, entryPoints: ['runsc-cli/main.ts'], outfile: 'dist/main.cjs', minifySyntax: true, minifyWhitespace: true, lineLimit: 160, keepNames: false, banner: { js: '(function (exports, require, module, __filename, __dirname) {' }, footer: { js: '})' }, plugins: [koffiDirect], external: [...shared.external, 'pino', 'memfs'] });
 await build({ ...shared, entryPoints: ['runsc-cli/lib/sandbox.ts'], outfile: 'dist/lib.cjs', external: [...shared.external, 'memfs'] });
 if (existsSync(join(root, 'conformance/runner/main.ts'))) {
   await build({ ...shared, entryPoints: ['conformance/runner/main.ts'], outfile: 'dist/conformance.cjs' });

@@ -16,8 +16,7 @@ let cachedData;
 try {
   cachedData = fs.readFileSync(cacheFile);
 } catch {}
-const wrapped = '(function (exports, require, module, __filename, __dirname) {' + source + '\n})';
-const script = new vm.Script(wrapped, { filename: main, cachedData, importModuleDynamically: undefined });
+const script = new vm.Script(source, { filename: main, cachedData, importModuleDynamically: undefined });
 const entry = { exports: {} };
 script.runInThisContext().call(entry.exports, entry.exports, require, entry, main, __dirname);
 const makeCache = process.env.RUNSC_TS_MAKE_CACHE === '1' ? () => script.createCachedData() : null;
