@@ -75,18 +75,7 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
   // Compiled here: the children's roots have no libseccomp to load.
   const filters = { gofer: goferFilter(), sentry: sentryFilter(config) };
   mark('filters compiled');
-  const startingGofer = beginChild({
-    name: 'gofer',
-    namespaces: namespaces | CLONE_NEWNET,
-    userNamespace: isRoot ? null : own,
-    mapFromOutside: false,
-    diesWithParent: !options.isDetached,
-    prepare: (granted, socket) => prepareGofer(config, descriptors, granted, socket),
-    main: () => goferMain(config, descriptors, filters.gofer),
-    born: (pid) => options.onBorn?.(pid, 'gofer'),
-  });
-  if (typeof startingGofer === 'string') return startingGofer;
-  mark('gofer begun');
+  // First: it has more to do before the two meet.
   const startingSentry = beginChild({
     name: 'sentry',
     namespaces: options.netNamespace === 'new' || (options.netNamespace === 'default' && config.network !== 'host') ? namespaces | CLONE_NEWNET : namespaces,
@@ -97,9 +86,21 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
     main: () => sentryMain(config, descriptors, filters.sentry),
     born: (pid) => options.onBorn?.(pid, 'sentry'),
   });
+  if (typeof startingSentry === 'string') return startingSentry;
   mark('sentry begun');
-  const gofer = finishChild(startingGofer);
-  const sentry = typeof startingSentry === 'string' ? startingSentry : finishChild(startingSentry);
+  const startingGofer = beginChild({
+    name: 'gofer',
+    namespaces: namespaces | CLONE_NEWNET,
+    userNamespace: isRoot ? null : own,
+    mapFromOutside: false,
+    diesWithParent: !options.isDetached,
+    prepare: (granted, socket) => prepareGofer(config, descriptors, granted, socket),
+    main: () => goferMain(config, descriptors, filters.gofer),
+    born: (pid) => options.onBorn?.(pid, 'gofer'),
+  });
+  mark('gofer begun');
+  const sentry = finishChild(startingSentry);
+  const gofer = typeof startingGofer === 'string' ? startingGofer : finishChild(startingGofer);
   if (typeof gofer === 'string' || typeof sentry === 'string') {
     if (typeof gofer !== 'string') endChild(gofer);
     if (typeof sentry !== 'string') endChild(sentry);
