@@ -71,6 +71,7 @@ linkBin();
 /** The launcher is plain old JavaScript, so that an old Node reaches the line that says it is too old. */
 function writeLauncher() {
   const text = readFileSync(join(root, 'tools/launcher.cjs'), 'utf8').replace('@FLAGS@', FLAGS.join(' '));
+  if (text.indexOf('\n') > 255) throw new Error('the first line is longer than what Linux reads of it');
   rmSync(join(dist, 'runsc-ts.cjs'), { force: true });
   writeFileSync(join(dist, 'runsc-ts.cjs'), text);
   chmodSync(join(dist, 'runsc-ts.cjs'), 0o755);

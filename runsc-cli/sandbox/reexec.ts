@@ -15,7 +15,9 @@ export function ensureForkable(args: readonly string[]): void {
   if (hasForkFlags() || process.env[GUARD] === '1' || process.env['RUNSC_TS_START'] === 'boot') return;
   const script = process.argv[1];
   if (script === undefined || !script.endsWith('.cjs')) return;
-  const env = Object.entries({ ...process.env, [GUARD]: '1' }).map(([name, value]) => `${name}=${value ?? ''}`);
+  // The launcher's first line does the same to this variable: see there.
+  const { NODE_EXTRA_CA_CERTS = '', ...rest } = process.env;
+  const env = Object.entries({ ...rest, '@': NODE_EXTRA_CA_CERTS, [GUARD]: '1' }).map(([name, value]) => `${name}=${value ?? ''}`);
   // Node has marked its standard descriptors close-on-exec.
   for (const fd of [0, 1, 2]) fcntl(fd, F_SETFD, 0);
   execve(process.execPath, [process.execPath, ...NODE_FLAGS, script, ...args], env);
