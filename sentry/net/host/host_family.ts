@@ -6,6 +6,7 @@
  * Linux: net/ipv4/af_inet.c (inet_create), net/ipv4/tcp_ipv4.c (tcp4_seq_show)
  */
 import {
+  EINVAL,
   ENFILE,
   EPERM,
   EPROTONOSUPPORT,
@@ -32,9 +33,11 @@ import type { SocketFamily } from '../socket.ts';
 import { HostSocket, type HostSocketServices } from './host_socket.ts';
 
 const TCP_CLOSE = 7;
+const IPPROTO_MAX = 263;
 
-/** The protocol of a socket the host may be asked for. Errors: EPROTONOSUPPORT, ESOCKTNOSUPPORT, EPERM (raw). */
+/** The protocol of a socket the host may be asked for. Errors: EINVAL, EPROTONOSUPPORT, ESOCKTNOSUPPORT, EPERM (raw). */
 function allowedProtocol(family: number, type: number, protocol: number): number {
+  if (protocol < 0 || protocol >= IPPROTO_MAX) return EINVAL;
   const icmp = family === AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
   switch (type) {
     case SOCK_STREAM:

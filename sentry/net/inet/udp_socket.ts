@@ -150,7 +150,13 @@ export class UdpSocket extends InetSocket {
     const from = isAny(this.local) ? sourceFor(to, this.local.port) : this.local;
     const receiver = findReceiver(to, from);
     if (receiver !== null)
-      receiver.deliver({ data, from, to, ...this.markings(message.control), stamp: receiver.wantsStamp ? realtime(ctx) : NO_STAMP });
+      receiver.deliver({
+        data,
+        from,
+        to,
+        ...this.markings(message.control),
+        stamp: receiver.wantsStamp ? realtime(ctx) : NO_STAMP,
+      });
     else if (this.remote !== null) {
       this.error = -ECONNREFUSED;
       this.waitQueue.wake(EPOLLERR | READABLE);

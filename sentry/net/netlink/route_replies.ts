@@ -33,8 +33,8 @@ const RTM_GETQDISC = 38;
 const RTM_MAX = 127;
 const IFLA_ALT_IFNAME = 53;
 
-/** Bytes of messages in one packet of a dump. */
-const PACKET_MAX = 16384;
+/** Bytes of messages in one packet of a dump: what fits the buffers programs read with (NLMSG_GOODSIZE). */
+const PACKET_MAX = 3776;
 const RTM_F_CLONED = 0x200;
 const FRA_PRIORITY = 6;
 const FRA_TABLE = 15;

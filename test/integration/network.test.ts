@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Networks of a sandbox. Behaviours: with none there is a loopback of its own that servers and clients of every kind use, and nothing of
+ * the host's is reached; with host a client reaches a server on the host and a server is reached from it; netlink shows the interfaces;
+ * hostile addresses, messages and options do not harm the Sentry.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, get, type Server } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compileC } from '../harness/compile.ts';
+import { cliCommand, FIXED_ENV, runInSandbox } from '../harness/run.ts';
+
+const PYTHON = '/usr/bin/python3';
+const NODE_ENV = { ...FIXED_ENV, PATH: `${dirname(process.execPath)}:${FIXED_ENV['PATH']}` };
+const LIMIT_MS = 30_000;
+const FUZZ = join(import.meta.dirname, 'network_fuzz.c');
+let scratch = '';
+let server: Server;
+let port = 0;
+
+beforeAll(async () => {
+  scratch = mkdtempSync(join(tmpdir(), 'network-'));
+  server = createServer((request, response) => {
+    let length = 0;
+    request.on('data', (data: Buffer) => (length += data.length));
+    request.on('end', () => response.end(`host answers ${request.method} ${length}`));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  port = (server.address() as AddressInfo).port;
+});
+afterAll(() => {
+  server.close();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const PYTHON_SERVERS = `
+import asyncio, http.server, socket, socketserver, threading, urllib.request
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b'x' * 300000
+        self.send_response(200); self.send_header('Content-Length', str(len(body))); self.end_headers(); self.wfile.write(body)
+    def log_message(self, *a): pass
+web = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Page)
+threading.Thread(target=web.serve_forever, daemon=True).start()
+print([len(urllib.request.urlopen('http://127.0.0.1:%d/' % web.server_port).read()) for _ in range(3)])
+web.shutdown()
+class Upper(socketserver.StreamRequestHandler):
+    def handle(self): self.wfile.write(self.rfile.readline().upper())
+lines = socketserver.ThreadingTCPServer(('localhost', 0), Upper)
+threading.Thread(target=lines.serve_forever, daemon=True).start()
+with socket.create_connection(lines.server_address) as c:
+    c.sendall(b'hello\\n'); print(c.recv(100))
+lines.shutdown()
+async def main():
+    async def twice(r, w):
+        w.write(await r.readline() * 2); await w.drain(); w.close()
+    s = await asyncio.start_server(twice, '::1', 0)
+    r, w = await asyncio.open_connection('::1', s.sockets[0].getsockname()[1])
+    w.write(b'ab\\n'); print(await r.read()); w.close(); s.close()
+asyncio.run(main())
+`;
+const PYTHON_PRINTS = "[300000, 300000, 300000]\nb'HELLO\\n'\nb'ab\\nab\\n'\n";
+
+const NODE_SERVER = `
+const http = require('http');
+const server = http.createServer((q, r) => { let n = 0; q.on('data', (d) => (n += d.length)); q.on('end', () => r.end('got ' + n)); });
+server.listen(0, '127.0.0.1', () => {
+  let left = 10;
+  for (let i = 0; i < 10; i++) {
+    const q = http.request({ port: server.address().port, host: '127.0.0.1', method: 'POST' }, (r) => {
+      let text = ''; r.on('data', (d) => (text += d)); r.on('end', () => { if (text !== 'got 300000') console.log(text); if (--left === 0) { server.close(); console.log('done'); } });
+    });
+    q.end(Buffer.alloc(300000));
+  }
+});
+`;
+
+describe.each(['none', 'host'])('with --network=%s', (network) => {
+  const flags = [`--network=${network}`];
+  test.runIf(existsSync(PYTHON))('servers and clients of Python work', { timeout: LIMIT_MS + 5000 }, async () => {
+    const script = join(scratch, 'servers.py');
+    writeFileSync(script, PYTHON_SERVERS);
+    const run = await runInSandbox([PYTHON, script], { flags, timeoutMs: LIMIT_MS });
+    expect(run).toMatchObject({ stdout: PYTHON_PRINTS, status: 0 });
+  });
+  test('a server and clients of Node work', { timeout: LIMIT_MS + 5000 }, async () => {
+    const run = await runInSandbox(['node', '-e', NODE_SERVER], { flags, env: NODE_ENV, timeoutMs: LIMIT_MS });
+    expect(run).toMatchObject({ stdout: 'done\n', status: 0 });
+  });
+  test('hostile arguments are refused and the sandbox lives', { timeout: LIMIT_MS + 30_000 }, async () => {
+    const program = compileC([FUZZ]);
+    const run = await runInSandbox([program], { flags, timeoutMs: LIMIT_MS });
+    expect(run).toMatchObject({ stdout: 'survived\n', status: 0 });
+  });
+});
+
+describe('with --network=none', () => {
+  test('nothing of the host is reached', { timeout: LIMIT_MS }, async () => {
+    const run = await runInSandbox(['bash', '-c', `exec 3<>/dev/tcp/127.0.0.1/${port}`], {
+      timeoutMs: LIMIT_MS - 5000,
+    });
+    expect(run.status).not.toBe(0);
+    expect(run.stderr).toContain('Connection refused');
+    const far = await runInSandbox(['bash', '-c', 'exec 3<>/dev/tcp/192.0.2.1/80'], { timeoutMs: LIMIT_MS - 5000 });
+    expect(far.stderr).toContain('Network is unreachable');
+  });
+  test.runIf(existsSync('/usr/sbin/ip'))('ip shows lo and nothing else', { timeout: LIMIT_MS }, async () => {
+    const run = await runInSandbox(['bash', '-c', 'ip -o addr; ip route; ip -6 route'], { timeoutMs: LIMIT_MS - 5000 });
+    expect(run.status).toBe(0);
+    expect(run.stdout).toMatch(
+      /^1: lo {4}inet 127\.0\.0\.1\/8 scope host lo.*\n1: lo {4}inet6 ::1\/128 scope host .*\n::1 dev lo/,
+    );
+  });
+});
+
+describe('with --network=host', () => {
+  const flags = ['--network=host'];
+  test.runIf(existsSync('/usr/bin/curl'))('a client reaches a server on the host', { timeout: LIMIT_MS }, async () => {
+    const body = join(scratch, 'body');
+    writeFileSync(body, Buffer.alloc(3_000_000));
+    const url = `http://127.0.0.1:${port}/`;
+    const run = await runInSandbox(['curl', '-s', '-H', 'Expect:', '--data-binary', `@${body}`, url], {
+      flags,
+      timeoutMs: LIMIT_MS - 5000,
+    });
+    expect(run).toMatchObject({ stdout: 'host answers POST 3000000', status: 0 });
+  });
+  test.runIf(existsSync(PYTHON))('a server is reached from the host', { timeout: LIMIT_MS }, async () => {
+    const free = await freePort();
+    const [command, ...args] = cliCommand() as [string, ...string[]];
+    const page = join(scratch, 'page.txt');
+    writeFileSync(page, 'from the sandbox');
+    const child = spawn(
+      command,
+      [
+        ...args,
+        ...flags,
+        'do',
+        `--cwd=${scratch}`,
+        '--',
+        PYTHON,
+        '-m',
+        'http.server',
+        String(free),
+        '--bind',
+        '127.0.0.1',
+      ],
+      {
+        stdio: 'ignore',
+        env: FIXED_ENV,
+      },
+    );
+    try {
+      expect(await fetchWithin(`http://127.0.0.1:${free}/page.txt`, LIMIT_MS - 10_000)).toBe('from the sandbox');
+    } finally {
+      await ended(child);
+    }
+  });
+  test("getifaddrs names the host's interfaces", { timeout: LIMIT_MS }, async () => {
+    const run = await runInSandbox(['node', '-p', 'Object.keys(require("os").networkInterfaces()).sort().join()'], {
+      flags,
+      env: NODE_ENV,
+      timeoutMs: LIMIT_MS - 5000,
+    });
+    expect(run.stdout).toBe(`${Object.keys(networkInterfaces()).sort().join()}\n`);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const probe = createTcpServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const free = (probe.address() as AddressInfo).port;
+  await new Promise((resolve) => probe.close(resolve));
+  return free;
+}
+
+/** Asks again until somebody answers. */
+async function fetchWithin(url: string, limitMs: number): Promise<string> {
+  const until = Date.now() + limitMs;
+  for (;;) {
+    const text = await new Promise<string | null>((resolve) => {
+      const request = get(url, (response) => {
+        let body = '';
+        response.on('data', (data: Buffer) => (body += data.toString()));
+        response.on('end', () => resolve(body));
+      });
+      request.on('error', () => resolve(null));
+      request.setTimeout(2000, () => request.destroy());
+    });
+    if (text !== null) return text;
+    if (Date.now() > until) return 'nobody answered';
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), 3000);
+  await gone;
+  clearTimeout(late);
+}
