@@ -6,6 +6,7 @@
  * Invariants: the constructor does everything that needs the process's own /proc and free system calls; start() and run()
  *             work under the seccomp filter.
  */
+import { getPriority } from 'node:os';
 import { openHostNetwork } from '../../platform/host/host_network.ts';
 import { createHostServices } from '../../platform/host/host_services.ts';
 import { write } from '../../platform/ffi/lifecycle.ts';
@@ -53,12 +54,17 @@ export class Sandbox {
   private outcome: ExitMessage | null = null;
   private startDeath: string | null = null;
 
+  /** The caller's nice value, which the stubs run at: the guest sees it as its own. */
+  private readonly callersNice: number;
+
   /** Starts the platform. Throws StartError. */
   constructor(config: SandboxConfig, fds: ChildDescriptors) {
     this.config = config;
     this.fds = fds;
     // Set up here: it takes calls that the filter does not have.
     this.hostSignals = !fds.isDetached ? null : HostSignals.create(fds.hasTerminal);
+    // Before the filter: getpriority is not on its list.
+    this.callersNice = getPriority();
     try {
       this.platform = createPtracePlatform();
     } catch (error) {
@@ -125,6 +131,7 @@ export class Sandbox {
     });
     if (isLaunchFailure(init)) throw this.startDeath !== null ? new StartError(this.startDeath, EXIT_OWN_FAILURE) : launchError(init, process.args[0] ?? '');
     this.init = init;
+    init.nice = this.callersNice;
     stdio.tty?.adopt(init.threadGroup);
     if (this.fds.listener < 0) return;
     this.commands = new Commands(kernel, init, mountNs);
