@@ -19,6 +19,7 @@ import { walkPath } from '../../sentry/vfs/path_walk.ts';
 import { EXIT_OWN_FAILURE } from '../errors.ts';
 import type { MountConfig, SandboxConfig } from '../sandbox/config.ts';
 import { hasFilesystem, makeFilesystem, makeOverlay } from './filesystems.ts';
+import { makeDevices } from './devices.ts';
 import type { GoferTrees } from './gofer_trees.ts';
 import { StartError } from './start_error.ts';
 
@@ -49,6 +50,7 @@ export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxCo
     if (isErrno(fs)) throw failure(`mount ${mount.destination} (${mount.kind}): ${errnoName(fs)}`);
     attach(kernel, ctx, mount, fs);
   }
+  makeDevices(kernel, ctx, config);
   if (config.process.createCwd) makePath(ctx, latin1(config.process.cwd));
   hidePaths(kernel, ctx, config);
   if (config.rootReadonly) root.flags |= MS_RDONLY;
@@ -79,7 +81,7 @@ function ensureMountPoint(ctx: IoContext, path: string, isDirectory: boolean): P
 }
 
 /** mkdir -p. Returns 0 or errno. */
-function makePath(ctx: IoContext, path: string): number {
+export function makePath(ctx: IoContext, path: string): number {
   let at = '';
   for (const part of path.split('/')) {
     if (part === '') continue;

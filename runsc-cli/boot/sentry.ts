@@ -28,6 +28,7 @@ import { mark } from '../sandbox/timing.ts';
 import { warmGofer } from './code_cache.ts';
 import { Commands } from './commands.ts';
 import { byteString, launchError } from './launch.ts';
+import { applySysctl, bindConsole } from './devices.ts';
 import { withHome } from './home.ts';
 import { HostSignals } from './host_signals.ts';
 import { ControlChannel } from './control_channel.ts';
@@ -112,10 +113,12 @@ export class Sandbox {
     const { process } = config;
     const mountNs = buildMounts(kernel, trees, config);
     mark('  sentry: mounts made');
+    applySysctl(kernel, mountNs, config);
     const creds = containerCredentials(kernel, process);
     const rlimits = containerRlimits(process);
     const fdTable = new FdTable();
     const stdio = importStandardFiles(kernel, fdTable, creds, this.fds.preserved);
+    if (this.fds.hasTerminal) bindConsole(kernel, mountNs, stdio);
     const init = createInit(kernel, {
       argv: process.args.map(byteString),
       envp: this.fds.listener < 0 ? process.env.map(byteString) : withHome(kernel, mountNs, process.env.map(byteString), process.uid),

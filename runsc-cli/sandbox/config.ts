@@ -75,6 +75,9 @@ export interface SandboxConfig {
   readonly process: ProcessConfig;
   readonly network: 'none' | 'host';
   readonly platform: string;
+  readonly devices?: readonly { readonly path: string; readonly type: string; readonly major: number; readonly minor: number; readonly mode: number; readonly uid: number; readonly gid: number }[];
+  /** Settings of the sandbox's own /proc/sys. */
+  readonly sysctl?: Readonly<Record<string, string>>;
   /** Most tasks at once, or null. */
   readonly pidsLimit?: number | null;
   /** Bytes, or null. */

@@ -53,6 +53,8 @@ export function translateConfig(config: Field, settings: RunSettings, warnings: 
     process: translateProcess(config.get('process'), warnings),
     network: settings.network,
     platform: settings.platform,
+    devices: linux.get('devices').items().map(translateDevice),
+    sysctl: translateSysctl(linux.get('sysctl')),
     pidsLimit: pidsLimit(linux.get('resources').get('pids').get('limit')),
     memoryLimit: memoryLimit(linux.get('resources').get('memory').get('limit')),
     debug: settings.debug,
@@ -88,6 +90,22 @@ function hostName(field: Field, fallback: string): string {
 function memoryLimit(field: Field): number | null {
   const limit = field.optionalInteger(-1, Number.MAX_SAFE_INTEGER, -1);
   return limit <= 0 ? null : limit;
+}
+
+function translateDevice(device: Field) {
+  const number = (name: string): number => device.get(name).optionalInteger(0, 0xfffff, 0);
+  return {
+    path: device.get('path').absolutePath(), type: device.get('type').string(), major: number('major'), minor: number('minor'),
+    mode: device.get('fileMode').optionalInteger(0, 0xffff, 0o666) & 0o7777,
+    uid: device.get('uid').optionalInteger(0, MAX_ID, 0), gid: device.get('gid').optionalInteger(0, MAX_ID, 0),
+  };
+}
+
+/** All but the network's, which are set in its namespace. */
+function translateSysctl(field: Field): Record<string, string> {
+  if (!field.isPresent) return {};
+  const entries = Object.keys(field.object()).map((key) => [key.replaceAll('/', '.'), field.get(key).string()] as const);
+  return Object.fromEntries(entries.filter(([key]) => /^[A-Za-z0-9_.-]+$/.test(key) && !key.includes('..') && !key.startsWith('net.')));
 }
 
 function pidsLimit(field: Field): number | null {

@@ -125,6 +125,6 @@ export class HostTtyFile extends HostStreamFile {
   }
 
   override linkText(): ByteString | null {
-    return `host:[${this.inode.ino}]`;
+    return this.tty.name ?? `host:[${this.inode.ino}]`;
   }
 }
