@@ -21,6 +21,7 @@ import { loadProgram } from '../../sentry/loader/load_program.ts';
 import { MemoryBudget } from '../../sentry/mm/memory_budget.ts';
 import { VirtualFilesystem } from '../../sentry/vfs/virtual_filesystem.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
+import type { MountNamespace } from '../../sentry/vfs/mount.ts';
 import type { ErrorMessage, ExitMessage, StateMessage } from '../../sentry/control/messages/lifecycle.ts';
 import { EXIT_OWN_FAILURE } from '../errors.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
@@ -111,7 +112,7 @@ export class Sandbox {
   private startInit(kernel: Kernel, trees: GoferTrees): void {
     const { config } = this;
     const { process } = config;
-    const mountNs = buildMounts(kernel, trees, config);
+    const mountNs = this.mountNamespace(kernel, trees);
     mark('  sentry: mounts made');
     applySysctl(kernel, mountNs, config);
     const creds = containerCredentials(kernel, process);
@@ -139,6 +140,15 @@ export class Sandbox {
     if (this.fds.listener < 0) return;
     this.commands = new Commands(kernel, init, mountNs);
     this.commands.hold();
+  }
+
+  /** Errors of a dead Gofer's filesystems are not what went wrong. */
+  private mountNamespace(kernel: Kernel, trees: GoferTrees): MountNamespace {
+    try {
+      return buildMounts(kernel, trees, this.config);
+    } catch (error) {
+      throw this.startDeath === null ? error : new StartError(this.startDeath, EXIT_OWN_FAILURE);
+    }
   }
 
   /** Runs the container until its init has exited. `onState` is told of job control stops of init. */

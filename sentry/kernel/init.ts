@@ -162,7 +162,8 @@ function findExecutable(
     envp.find((entry) => entry.startsWith('PATH='))?.slice(5) ??
     '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   let worst: Errno = ENOENT;
-  for (const directory of search.split(':')) {
+  // The empty name is found nowhere (execvp(3)); with a "/" before it it would be the directory.
+  for (const directory of name === '' ? [] : search.split(':')) {
     const path = `${directory === '' ? '.' : directory}/${name}`;
     const file = openForExec(kernel.vfs, ctx, null, path);
     if (!isErrno(file)) return { file, path };
