@@ -6,13 +6,7 @@
 import type { HostServices } from '../../platform/platform.ts';
 import type { SyscallTable } from '../../sentry/kernel/syscall_table.ts';
 import { buildTracedSyscallTable } from '../../syscalls/strace/strace.ts';
-import type { SyscallRow } from '../../syscalls/table/row.ts';
-import { buildSyscallTable, ROWS } from '../../syscalls/table/x86_64.ts';
-
-/** All rows by number. */
-export function allRows(): readonly SyscallRow[] {
-  return ROWS.filter((row): row is SyscallRow => row !== undefined);
-}
+import { buildSyscallTable } from '../../syscalls/table/x86_64.ts';
 
 /** The table the run loop dispatches through. */
 export function syscallTable(strace: boolean, host: HostServices): SyscallTable {

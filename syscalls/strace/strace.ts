@@ -11,7 +11,7 @@ import { REG_R10, REG_R8, REG_R9, REG_RDI, REG_RDX, REG_RSI } from '../../platfo
 import type { SyscallFunction, SyscallTable, SyscallTracer } from '../../sentry/kernel/syscall_table.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { SyscallRow } from '../table/row.ts';
-import { buildSyscallTable, ROWS } from '../table/x86_64.ts';
+import { allRows, buildSyscallTable } from '../table/x86_64.ts';
 
 const ARGUMENT_REGISTERS = [REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9] as const;
 /** Results above this are addresses and shown in hex. */
@@ -68,7 +68,7 @@ class Strace implements SyscallTracer {
   }
 
   onBlockingResult(t: Task, nr: number, result: number): void {
-    const row = ROWS[nr];
+    const row = allRows()[nr];
     const entry = this.entries.get(t);
     this.entries.delete(t);
     if (row === undefined || entry === undefined) return;

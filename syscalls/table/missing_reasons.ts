@@ -98,7 +98,6 @@ export const MISSING: Readonly<Record<string, readonly [Errno, string]>> = {
   lsm_get_self_attr: [ENOSYS, NEWER],
   lsm_set_self_attr: [ENOSYS, NEWER],
   lsm_list_modules: [ENOSYS, NEWER],
-  rseq: [ENOSYS, 'Restartable sequences need the scheduler; glibc works without them.'],
 };
 
 /** What a call without a row returns, and why. */

@@ -56,7 +56,10 @@ function words(text: string): string[] {
   return text.trim().split(/\s+/);
 }
 
-export const SYSCALL_NAMES: ReadonlyMap<number, string> = new Map([
-  ...words(LOW).map((name, i): [number, string] => [i, name]),
-  ...words(HIGH).map((name, i): [number, string] => [FIRST_HIGH + i, name]),
-]);
+/** All names by number. */
+export function syscallNames(): Map<number, string> {
+  return new Map([
+    ...words(LOW).map((name, i): [number, string] => [i, name]),
+    ...words(HIGH).map((name, i): [number, string] => [FIRST_HIGH + i, name]),
+  ]);
+}

@@ -5,7 +5,7 @@
  */
 import { errnoName } from '../../platform/abi/linux/errno.ts';
 import type { Support, SyscallRow } from './row.ts';
-import { ROWS } from './x86_64.ts';
+import { allRows } from './x86_64.ts';
 
 export interface SupportLine {
   number: number;
@@ -16,7 +16,7 @@ export interface SupportLine {
 
 /** One line a system call, by number. */
 export function supportTable(): SupportLine[] {
-  const rows = ROWS.filter((row): row is SyscallRow => row !== undefined);
+  const rows = allRows().filter((row): row is SyscallRow => row !== undefined);
   return rows.map(({ number, name, support, note, handler }) => ({
     number,
     name,

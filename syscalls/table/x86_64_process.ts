@@ -3,6 +3,7 @@
 /**
  * Rows of processes, signals, time, identity and the system.
  */
+import { ENOSYS } from '../../platform/abi/linux/errno.ts';
 import {
   Addr,
   Choice,
@@ -45,7 +46,7 @@ import * as clock from '../time/clock.ts';
 import { sys_clock_nanosleep, sys_nanosleep, sys_restart_syscall } from '../time/sleep.ts';
 import * as timers from '../time/timers.ts';
 import { sys_getrusage, sys_times } from '../time/usage.ts';
-import { row, type SyscallRow } from './row.ts';
+import { missing, row, type SyscallRow } from './row.ts';
 
 const CloneFlags = FlagSet('CloneFlags', 'u64', [
   ['CLONE_VM', 0x100],
@@ -174,6 +175,8 @@ const lifeRows: readonly SyscallRow[] = [
   row(247, 'waitid', [Int, Pid, Addr, WaitOptions, Addr], sys_waitid),
   row(272, 'unshare', [Flags], sys_unshare, NAMESPACES),
   row(273, 'set_robust_list', [Addr, Size], life.sys_set_robust_list),
+  // Here and not with the others that are missing, because every program of glibc tries it.
+  missing(334, 'rseq', ENOSYS, 'Restartable sequences need the scheduler; glibc works without them.'),
   row(274, 'get_robust_list', [Pid, Addr, Addr], life.sys_get_robust_list),
   row(308, 'setns', [Fd, Flags], sys_setns, NAMESPACES),
   row(312, 'kcmp', [Pid, Pid, Int, Int, Int], sys_kcmp),

@@ -116,19 +116,29 @@ function loRoute6(table: number, type: number, priority: number): Buffer {
 }
 const RTA_CACHEINFO = 12;
 
-/** A network of nothing but lo. */
+/** A network of nothing but lo. Its parts are made when asked for: most programs never do, and it takes a good part of a millisecond. */
 export function loopbackView(): NetworkView {
   return {
-    links: [loLink()],
-    addresses: [loAddress(AF_INET), loAddress(AF_INET6)],
-    routes: [
-      loRoute4(Buffer.of(127, 0, 0, 0), 8, RTN_LOCAL, RT_SCOPE_HOST),
-      loRoute4(Buffer.of(127, 0, 0, 1), 32, RTN_LOCAL, RT_SCOPE_HOST),
-      loRoute4(Buffer.of(127, 255, 255, 255), 32, RTN_BROADCAST, RT_SCOPE_LINK),
-      loRoute6(RT_TABLE_MAIN, RTN_UNICAST, 256),
-      loRoute6(RT_TABLE_LOCAL, RTN_LOCAL, 0),
-    ],
+    get links() {
+      return [loLink()];
+    },
+    get addresses() {
+      return [loAddress(AF_INET), loAddress(AF_INET6)];
+    },
+    get routes() {
+      return loRoutes();
+    },
   };
+}
+
+function loRoutes(): Buffer[] {
+  return [
+    loRoute4(Buffer.of(127, 0, 0, 0), 8, RTN_LOCAL, RT_SCOPE_HOST),
+    loRoute4(Buffer.of(127, 0, 0, 1), 32, RTN_LOCAL, RT_SCOPE_HOST),
+    loRoute4(Buffer.of(127, 255, 255, 255), 32, RTN_BROADCAST, RT_SCOPE_LINK),
+    loRoute6(RT_TABLE_MAIN, RTN_UNICAST, 256),
+    loRoute6(RT_TABLE_LOCAL, RTN_LOCAL, 0),
+  ];
 }
 
 /** The sandbox's network; set by the composition root. */
