@@ -13,6 +13,7 @@ import { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SET
 import { enterGoferRoot } from '../../platform/host/spawn/roots.ts';
 import { compile, install } from '../../platform/seccomp/allow_list.ts';
 import { GOFER_CALLS } from '../../platform/seccomp/gofer_filter.ts';
+import { EXIT_OWN_FAILURE } from '../errors.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
 import { type ChildDescriptors, debugLine, settleChild } from './process_entry.ts';
 
@@ -52,7 +53,12 @@ export function goferMain(config: SandboxConfig, fds: ChildDescriptors, filter: 
     write(2, Buffer.from(`runsc-ts: gofer: seccomp: errno ${-confined}\n`));
     exitNow(1);
   }
-  return runGofer({ socketFd: fds.goferServer, roots, procFdDir, log });
+  try {
+    return runGofer({ socketFd: fds.goferServer, roots, procFdDir, log });
+  } catch (error) {
+    debugLine(fds, true, `gofer: ${error instanceof Error ? error.stack : String(error)}`);
+    return EXIT_OWN_FAILURE;
+  }
 }
 
 /** The Gofer's compiled allow-list. Errors: throws SeccompError. */

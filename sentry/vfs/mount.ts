@@ -72,8 +72,13 @@ export class MountNamespace {
 
 /** Calls visit for `mount` and all below it, parents first. */
 export function forEachMount(mount: Mount, visit: (mount: Mount) => void): void {
-  visit(mount);
-  for (const list of mount.children.values()) for (const child of list.slice()) forEachMount(child, visit);
+  // Mounts stack as high as somebody likes: no recursion.
+  const stack = [mount];
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    visit(next);
+    const children = [...next.children.values()].flat();
+    for (let i = children.length - 1; i >= 0; i--) stack.push(children[i] as Mount);
+  }
 }
 
 /** Pins a path: its dentry stays, its mount is busy. */

@@ -50,8 +50,8 @@ import type { VirtualFilesystem } from './virtual_filesystem.ts';
 
 const MS_NOUSER = 0x80000000;
 const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
-/** /proc/sys/fs/mount-max. */
-const MOUNT_MAX = 10000;
+/** /proc/sys/fs/mount-max: less than Linux's 100000, because trees of mounts are copied level by level. */
+const MOUNT_MAX = 4096;
 
 /** The arguments of mount(2), read from the caller. */
 export interface MountRequest {

@@ -84,16 +84,31 @@ export function copyTree(
   skip: 'unbindable' | 'none',
   seen?: Map<Mount, Mount>,
 ): Mount {
-  const copy = cloneMount(vfs, from, root);
-  seen?.set(from, copy);
-  for (const [mountpoint, list] of from.children) {
-    if (!isUnder(mountpoint, root)) continue;
+  const top = cloneMount(vfs, from, root);
+  seen?.set(from, top);
+  // Mounts stack as high as somebody likes: no recursion. Parents before children, in mount order.
+  const stack = childrenUnder(from, root, top, skip);
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const { child, at } = next;
+    const copy = cloneMount(vfs, child, child.root);
+    seen?.set(child, copy);
+    attachMount(copy, at);
+    stack.push(...childrenUnder(child, child.root, copy, skip));
+  }
+  return top;
+}
+
+/** The mounts on `from` at and below `root`, last first, each with its place in `copy`. */
+function childrenUnder(from: Mount, root: Dentry, copy: Mount, skip: 'unbindable' | 'none'): { child: Mount; at: Path }[] {
+  const found: { child: Mount; at: Path }[] = [];
+  for (const [dentry, list] of from.children) {
+    if (!isUnder(dentry, root)) continue;
     for (const child of list) {
       if (skip === 'unbindable' && child.propagation === MS_UNBINDABLE) continue;
-      attachMount(copyTree(vfs, child, child.root, skip, seen), { mount: copy, dentry: mountpoint });
+      found.push({ child, at: { mount: copy, dentry } });
     }
   }
-  return copy;
+  return found.reverse();
 }
 
 /** A copy of a mount namespace (unshare(CLONE_NEWNS)) for a caller in user namespace `owner`. */

@@ -197,7 +197,7 @@ function fsTable(kernel: Kernel): Sysctl[] {
     field('fs/inotify/max_user_watches', sysctlHooks.inotify, 'maxUserWatches', 0, 1048576),
     kept('fs/lease-break-time', 45),
     kept('fs/leases-enable', 1, 0, 1),
-    kept('fs/mount-max', 100000, 1),
+    kept('fs/mount-max', 4096, 1),
     kept('fs/mqueue/msg_default', 10),
     kept('fs/mqueue/msg_max', 10),
     kept('fs/mqueue/msgsize_default', 8192),
