@@ -6,7 +6,7 @@
  * Invariants: calls do not nest and replies come in order. A broken connection is final: every later call is EIO, and onDeath
  *             has been told once.
  */
-import { EIO, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { EIO, ENFILE, EPROTO, type Errno } from '../../../platform/abi/linux/errno.ts';
 import type { HostFiles } from '../../../platform/platform.ts';
 import { isAttrRecord } from '../../../gofer/protocol/attr.ts';
 import { decodeReply, encodeFrame, type WireValue } from '../../../gofer/protocol/codec.ts';
@@ -122,6 +122,8 @@ export class GoferConnection {
     const sent = this.transport.send(encodeFrame([id, method, ...args]));
     if (sent < 0) return this.fail('sending failed');
     const n = this.transport.receive();
+    // The frame came, the descriptor with it did not: the Sentry has as many as it may have.
+    if (n === EPROTO) return ENFILE;
     if (n <= 0) return this.fail('it is gone');
     const reply = decodeReply(this.transport.buffer, n);
     if (reply === null || reply[0] !== id) return this.fail('a reply is malformed');
