@@ -18,7 +18,7 @@ export interface Area {
 }
 
 const ON_EVERY_FILESYSTEM = new Set(['file_open', 'file_rw', 'file_stat', 'dirs', 'links_rename', 'locks', 'mmap_files']);
-const SLOW = new Set(['hostile', 'timers_clocks', 'rlimits']);
+const SLOW = new Set(['hostile', 'timers_clocks', 'rlimits', 'restarts']);
 
 /** Returns all areas, by name. */
 export function findAreas(): Area[] {
