@@ -65,6 +65,8 @@ import { TOSTOP, VMIN, VTIME } from '../../../platform/abi/linux/termios.ts';
 import { keepLocked, termioIoctl } from './termio.ts';
 import { TERMIOS2_SIZE, TERMIOS_SIZE } from './termios.ts';
 
+/** A line discipline looks at every byte: the most one call may keep the kernel at it. */
+const MAX_WRITE = 1 << 20;
 const CHUNK = 4096;
 const scratch = new Uint8Array(TERMIOS2_SIZE);
 
@@ -219,7 +221,7 @@ export class MasterFile extends PtyFile {
     if (io.remaining === 0) return 0;
     let done = 0;
     const buf = new Uint8Array(Math.min(io.remaining, CHUNK));
-    while (io.remaining > 0) {
+    while (io.remaining > 0 && done < MAX_WRITE) {
       const room = Math.min(pty.input.room, buf.length);
       if (room === 0) break;
       const n = io.take(buf, 0, Math.min(room, io.remaining));
@@ -350,7 +352,7 @@ export class SlaveFile extends PtyFile {
     if (io.remaining === 0) return 0;
     let done = 0;
     const buf = new Uint8Array(Math.min(io.remaining, CHUNK));
-    while (io.remaining > 0 && !pty.isStopped) {
+    while (io.remaining > 0 && done < MAX_WRITE && !pty.isStopped) {
       const n = io.take(buf, 0, Math.min(buf.length, io.remaining));
       if (n <= 0) return done > 0 ? done : n;
       const taken = pty.output.write(buf.subarray(0, n));
