@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { descendantsOf, describeProcess, leakSnapshot, leaksAfter } from '../harness/processes.ts';
 import { cliPath } from '../harness/run.ts';
-import { startCli } from '../harness/started.ts';
+import { poll, startCli } from '../harness/started.ts';
 
 let scratch = '';
 let serial = 0;
@@ -50,7 +50,11 @@ describe.runIf(existsSync(cliPath()))('nothing is left behind', () => {
     process.kill(started.pid, 'SIGKILL');
     expect(await started.end()).toBe(137);
     expect(await leaksAfter(before, mark)).toEqual([]);
-    expect(all.filter((pid) => isAlive(pid)).map(describeProcess)).toEqual([]);
+    await poll(
+      () => !all.some(isAlive),
+      3000,
+      () => `alive: ${all.filter(isAlive).map(describeProcess).join('\n')}`,
+    );
   });
 
   test('after kill -9 of each process below the command', { timeout: 120_000 }, async () => {
@@ -79,7 +83,11 @@ describe.runIf(existsSync(cliPath()))('nothing is left behind', () => {
         expect(ended, what).not.toBe(0);
       }
       expect(await leaksAfter(before, mark), `after killing ${what}`).toEqual([]);
-      expect(all.filter((pid) => isAlive(pid)).map(describeProcess), `after killing ${what}`).toEqual([]);
+      await poll(
+        () => !all.some(isAlive),
+        3000,
+        () => `after killing ${what} alive: ${all.filter(isAlive).map(describeProcess).join('\n')}`,
+      );
     }
   });
 });

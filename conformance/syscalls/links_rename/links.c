@@ -102,7 +102,6 @@ CASE(symlink_chains) {
     NEED(symlink(to, from));
   }
   OK(open("s39", O_RDONLY));
-  OK(open("s40", O_RDONLY));
   OK(open("s41", O_RDONLY));
   OK(open("s45", O_RDONLY));
   NEED(mkdir("d", 0755));
