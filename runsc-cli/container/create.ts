@@ -6,7 +6,7 @@
  * Invariants: when it fails nothing is left. The pid-file is written last; before that the Sentry dies with this process, after it
  *             the container is on its own. Nothing but the Sentry keeps the caller's descriptors.
  */
-import { closeSync, constants, openSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setns } from '../../platform/ffi/namespaces.ts';
 import { close, kill, open, poll, read, waitPid, write } from '../../platform/ffi/lifecycle.ts';
@@ -189,6 +189,8 @@ function adjustOomScore(pid: number, value: number): void {
 
 /** What a network namespace needs before anybody uses it. Without the right to enter it, it stays as it is. */
 function arrangeNetwork(pid: number, oci: OciSettings): void {
+  // A Sentry that was refused a namespace of its own is in ours: those settings are not to be touched.
+  if (networkOf('self') === networkOf(String(pid))) return;
   // The Sentry, which has no privileges, binds ports on behalf of a container that may have them, and checks that it has.
   const isNew = oci.network.kind === 'new';
   const settings = isNew ? { 'net.ipv4.ip_unprivileged_port_start': '0', ...oci.netSysctl } : oci.netSysctl;
@@ -209,6 +211,15 @@ function arrangeNetwork(pid: number, oci: OciSettings): void {
     }
   } finally {
     leave();
+  }
+}
+
+/** Names a process's network namespace; null when it cannot be told. */
+function networkOf(pid: string): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return null;
   }
 }
 
