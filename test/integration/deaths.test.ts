@@ -25,6 +25,15 @@ function isAlive(pid: number): boolean {
   return existsSync(`/proc/${pid}`) && !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
 }
 
+/** A stub whose program has just been replaced may be gone by now: that is a death, too. */
+function killHard(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 const marker = () => `deaths-${process.pid}-${serial++}`;
 const BUSY = ['do', '--', 'sh', '-c', 'sleep 60 & cat /dev/zero > /dev/null & echo ready; wait'];
 
@@ -72,8 +81,7 @@ describe.runIf(existsSync(cliPath()))('nothing is left behind', () => {
         break;
       }
       const what = describeProcess(target);
-      // A stub whose program has just been replaced may be gone by now: that is a death, too.
-      if (isAlive(target)) process.kill(target, 'SIGKILL');
+      killHard(target);
       // A stub is one of the program's processes: the others may go on; the command must still end when asked to.
       const ended = await Promise.race([started.end(30_000), new Promise<'goes on'>((resolve) => setTimeout(() => resolve('goes on'), 3000))]);
       if (ended === 'goes on') {
