@@ -88,7 +88,8 @@ describe.runIf(existsSync(cliPath()))('nothing is left behind', () => {
         process.kill(started.pid, 'SIGTERM');
         await started.end(10_000);
       } else {
-        expect(ended, what).not.toBe(0);
+        // Without its pristine stub the program's next execs fail; a shell that then waits for nobody ends with 0.
+        if (!what.includes('runsc-stub')) expect(ended, what).not.toBe(0);
       }
       expect(await leaksAfter(before, mark), `after killing ${what}`).toEqual([]);
       await poll(
