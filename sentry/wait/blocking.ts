@@ -31,3 +31,6 @@ export type Blocking<T = number> = Generator<WaitRequest, T, WakeReason>;
 
 /** What a handler returns: the result (negative errno on failure), or a wait. */
 export type SyscallReturn = number | Blocking;
+
+/** Yielded between the parts of a long piece of work: others run, and a fatal signal ends it (WAKE_SIGNAL). */
+export const TURN: WaitRequest = { queues: [], deadlineNs: 0, killableOnly: true };

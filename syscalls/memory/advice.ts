@@ -5,15 +5,18 @@
  *
  * Linux: mm/madvise.c, mm/msync.c, mm/mincore.c, mm/mlock.c
  */
-import { EBUSY, EFAULT, EINVAL, ENOMEM } from '../../platform/abi/linux/errno.ts';
+import { EBUSY, EFAULT, EINTR, EINVAL, ENOMEM } from '../../platform/abi/linux/errno.ts';
 import { MLOCK_ONFAULT, MS_ASYNC, MS_INVALIDATE, MS_SYNC, PAGE_SIZE } from '../../platform/abi/linux/mman.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { mlock, mlockall, munlock, munlockall } from '../../sentry/mm/mlock.ts';
 import { pageAlign } from '../../sentry/mm/munmap.ts';
 import { VM_LOCKED, VM_PFNMAP, VM_SHARED, type Vma } from '../../sentry/mm/vma.ts';
+import { type Blocking, type SyscallReturn, TURN, WAKE_SIGNAL } from '../../sentry/wait/blocking.ts';
 
 /** mincore answers this many pages at a time. */
 const CHUNK_PAGES = 4096;
+/** And goes on for this many (4 GiB) before others get a turn. */
+const TURN_PAGES = 256 * CHUNK_PAGES;
 const pages = new Uint8Array(CHUNK_PAGES);
 
 export function sys_madvise(t: Task, addr: number, length: number, advice: number): number {
@@ -45,10 +48,25 @@ function syncOne(t: Task, vma: Vma, from: number, to: number, flags: number): nu
   return t.mm.addressSpace.sync(from, to - from, flags & ~MS_INVALIDATE);
 }
 
-export function sys_mincore(t: Task, start: number, length: number, vec: number): number {
+export function sys_mincore(t: Task, start: number, length: number, vec: number): SyscallReturn {
   if (start % PAGE_SIZE !== 0) return EINVAL;
   const end = start + pageAlign(length);
   if (end > t.mm.addressSpace.layout.maxAddr) return ENOMEM;
+  if (end - start > TURN_PAGES * PAGE_SIZE) return mincoreInTurns(t, start, end, vec);
+  return mincoreRange(t, start, end, vec);
+}
+
+/** mincore over a range that would keep the kernel from everyone else's work for long. */
+function* mincoreInTurns(t: Task, start: number, end: number, vec: number): Blocking {
+  for (let at = start, out = vec; at < end; at += TURN_PAGES * PAGE_SIZE, out += TURN_PAGES) {
+    const result = mincoreRange(t, at, Math.min(end, at + TURN_PAGES * PAGE_SIZE), out);
+    if (result < 0) return result;
+    if ((yield TURN) === WAKE_SIGNAL) return EINTR;
+  }
+  return 0;
+}
+
+function mincoreRange(t: Task, start: number, end: number, vec: number): number {
   let out = vec;
   for (let at = start; at < end; at += CHUNK_PAGES * PAGE_SIZE) {
     const stop = Math.min(end, at + CHUNK_PAGES * PAGE_SIZE);

@@ -12,7 +12,7 @@ static void *reserve(size_t n) { return mmap(0, n, PROT_READ | PROT_WRITE, MAP_P
 int main(int argc, char **argv) {
   write(1, "start\n", 6);
   alarm(1);
-  if (strcmp(argv[1], "mincore") == 0) mincore(reserve(1ul << 43), 1ul << 43, reserve(1ul << 31));
+  if (strcmp(argv[1], "mincore") == 0) mincore(reserve(1ul << 46), 1ul << 46, reserve(1ul << 34));
   else for (int fd = open("/dev/ptmx", O_RDWR);;) write(fd, reserve(1ul << 31), 1ul << 31);
   return 0;
 }

@@ -65,7 +65,7 @@ tee >(wc -c) < <(printf 12345) >/dev/null | cat
 sleep 0.2 & p=$!; (exit 7) & q=$!
 wait $q; echo "q $?"; wait $p; echo "p $?"
 for i in 3 1 2; do (sleep 0.$i; echo job $i) & done; wait
-sleep 100 & k=$!; kill -TERM $k; wait $k; echo "killed $?"
+sleep 100 & k=$!; until grep -qx sleep /proc/$k/comm; do sleep 0.01; done; kill -TERM $k; wait $k; echo "killed $?"
 coproc cat; echo through >&\${COPROC[1]}; read -r line <&\${COPROC[0]}; echo "$line"
 bash -c 'trap "echo child-term; exit 4" TERM; kill -TERM $$; sleep 1'; echo $?
 bash -c 'kill -SEGV $$' ; echo $?
