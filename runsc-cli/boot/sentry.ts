@@ -162,9 +162,12 @@ export class Sandbox {
     kernel.platform.watch(this.fds.goferClient, EPOLLRDHUP, { onHostEvent: () => this.goferDied('its socket closed') });
     const status = kernel.run();
     if (kernel.fatalMessage !== null) return { type: 'error', message: kernel.fatalMessage, status: EXIT_OWN_FAILURE };
-    const outcome = this.outcome ?? exitMessage(status);
-    this.commands?.tellExit(outcome);
-    return outcome;
+    return this.outcome ?? exitMessage(status);
+  }
+
+  /** Tells the commands that wait for the container, after its status was written down. */
+  tellWaiters(outcome: ExitMessage | ErrorMessage): void {
+    if (outcome.type === 'exit') this.commands?.tellExit(outcome);
   }
 
   /** Ends every stub. Idempotent. */

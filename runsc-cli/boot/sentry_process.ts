@@ -53,14 +53,15 @@ export function sentryMain(config: SandboxConfig, fds: ChildDescriptors, filter:
     mark('  sentry: init loaded');
     tell({ type: 'started' });
     const outcome = sandbox.run((state) => tell({ type: state }));
+    const status = outcome.type === 'exit' ? (outcome.signo !== 0 ? 128 + outcome.signo : outcome.status) : EXIT_OWN_FAILURE;
+    if (fds.exitFile >= 0) write(fds.exitFile, Buffer.from(String(status)));
+    sandbox.tellWaiters(outcome);
     mark('  sentry: init exited');
     flushMemfs();
     returnVolumes();
     // Before the outcome is told: the command line ends this process as soon as it knows.
     sandbox.warm();
     writeCodeCache();
-    const status = outcome.type === 'exit' ? (outcome.signo !== 0 ? 128 + outcome.signo : outcome.status) : EXIT_OWN_FAILURE;
-    if (fds.exitFile >= 0) write(fds.exitFile, Buffer.from(String(status)));
     tell(outcome);
     sandbox.shutdown();
     return status;

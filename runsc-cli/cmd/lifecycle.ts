@@ -4,8 +4,7 @@
  * `state`, `kill`, `delete`, `pause`, `resume`, `wait`, and the verbs that are not supported.
  */
 import { destroy } from '../container/destroy.ts';
-import { ControlClient } from '../container/control_client.ts';
-import { killContainer, setPaused } from '../container/lifecycle.ts';
+import { awaitExit, killContainer, setPaused } from '../container/lifecycle.ts';
 import { Container, NO_CONTAINER } from '../container/state.ts';
 import { messageOf, RunscError } from '../errors.ts';
 import { containerVerb, idOf, print } from './container_verb.ts';
@@ -110,16 +109,7 @@ export const waitVerb = containerVerb({
   run: (_parsed, operands, { flags }) => {
     const id = idOf(operands);
     const container = Container.load(flags.root, id);
-    const client = container.status === 'stopped' ? null : ControlClient.connect(container.directory);
-    let status: number | null = null;
-    if (client !== null) {
-      client.send({ type: 'wait' });
-      const reply = client.receive(-1);
-      if (reply?.type === 'exit') status = reply.signo !== 0 ? 128 + reply.signo : reply.status;
-    }
-    // Killed from outside, nobody wrote it down.
-    status ??= container.exitStatus() ?? 137;
-    return print(`${JSON.stringify({ id, exitStatus: status })}\n`);
+    return print(`${JSON.stringify({ id, exitStatus: awaitExit(container) })}\n`);
   },
 });
 

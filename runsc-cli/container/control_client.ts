@@ -86,6 +86,17 @@ export class ControlClient {
     if (result < 0) throw new RunscError(`the sandbox does not take commands: ${errnoWords(result)}`);
   }
 
+  /** Like send(). False: nobody takes commands any more. */
+  trySend(command: Command): boolean {
+    try {
+      this.send(command);
+      return true;
+    } catch (error) {
+      if (error instanceof RunscError) return false;
+      throw error;
+    }
+  }
+
   /** The next reply; null: the sandbox ended, or did not answer for `timeoutMs` (-1: for ever). */
   receive(timeoutMs = ANSWER_MS): Reply | null {
     const entry = { fd: this.fd, events: POLLIN, revents: 0 };

@@ -105,7 +105,8 @@ function waitFor(client: ControlClient, signals: SignalPipe | null): number | nu
     if (signals === null || entries[1]?.revents === 0) continue;
     for (const signo of signals.take()) {
       const target = targetOf(signo);
-      if (signo !== 17) client.send({ type: 'signal', signo, target: target === 'init' ? 'process' : target });
+      // One that comes too late is nobody's.
+      if (signo !== 17) client.trySend({ type: 'signal', signo, target: target === 'init' ? 'process' : target });
     }
   }
 }

@@ -3,10 +3,10 @@
 /**
  * start, kill, pause: what moves a container from one state to the next.
  */
-import { kill as killProcess } from '../../platform/ffi/lifecycle.ts';
+import { kill as killProcess, poll } from '../../platform/ffi/lifecycle.ts';
 import type { RuntimeLog } from '../console/log.ts';
 import { RunscError } from '../errors.ts';
-import { ask } from './control_client.ts';
+import { ask, ControlClient } from './control_client.ts';
 import { destroy } from './destroy.ts';
 import { runHooks } from './hooks.ts';
 import { isAlive } from './process_identity.ts';
@@ -60,4 +60,15 @@ export function setPaused(container: Container, paused: boolean): void {
   if (ask(container.directory, { type: paused ? 'pause' : 'resume' }) === null) throw new RunscError('container not running');
   record.phase = paused ? 'paused' : 'running';
   container.save();
+}
+
+/** Waits until a container has ended. Returns the status of its init. */
+export function awaitExit(container: Container): number {
+  const client = container.status === 'stopped' ? null : ControlClient.connect(container.directory);
+  const reply = client?.trySend({ type: 'wait' }) === true ? client.receive(-1) : null;
+  client?.close();
+  if (reply?.type === 'exit') return reply.signo !== 0 ? 128 + reply.signo : reply.status;
+  // It is ending, and no longer answers: what it ended with it has written down when it is gone. Killed from outside, it has not.
+  while (isAlive(container.record.sentry)) poll([], 5);
+  return container.exitStatus() ?? 128 + SIGKILL;
 }
