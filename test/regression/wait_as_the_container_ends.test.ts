@@ -3,7 +3,8 @@
 /**
  * `wait` connected to a Sentry that was ending, could not send its command, and printed nothing.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -32,7 +33,10 @@ describe.runIf(existsSync(cliPath()))('wait while the container ends', () => {
   test('reports its status whenever it is called', async () => {
     for (let i = 0; i < 4; i++) {
       const id = `c${i}`;
-      expect((await cli('create', id)).status).toBe(0);
+      // Its output is the container's: a file, or the pipes would stay open until that ends.
+      const out = openSync(join(bundle, 'out'), 'a');
+      expect(spawnSync(cliPath(), [`--root=${bundle}/state`, 'create', id], { cwd: bundle, stdio: ['ignore', out, out], timeout: 20_000 }).status).toBe(0);
+      closeSync(out);
       const [started, ...waited] = await Promise.all([cli('start', id), cli('wait', id), cli('wait', id), cli('wait', id)]);
       expect(started.status).toBe(0);
       for (const result of [...waited, await cli('wait', id)]) expect(result).toMatchObject({ status: 0, stdout: `{"id":"${id}","exitStatus":7}\n` });
