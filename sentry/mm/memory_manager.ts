@@ -103,6 +103,8 @@ export class MemoryManager {
     envStart: 0,
     envEnd: 0,
   };
+  /** Asynchronous I/O contexts, owned by the kernel; null: none. Released with the address space. */
+  aio: { release(): void } | null = null;
   /** PR_SET_DUMPABLE. */
   dumpable = 1;
   /** Where the search for free addresses starts, going down. */
@@ -292,6 +294,8 @@ export class MemoryManager {
   }
 
   private release(): void {
+    this.aio?.release();
+    this.aio = null;
     this.dropExecutable();
     this.vmas.clear();
     this.services.budget?.remove(this.addressSpace);

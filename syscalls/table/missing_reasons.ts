@@ -9,7 +9,6 @@ const NO_MODULES = 'A sandbox has no kernel modules.';
 const REMOVED = 'Not implemented by Linux itself.';
 const NO_KEYS = 'Kernel keyrings are not supported.';
 const NO_IO_URING = 'io_uring is not supported; programs fall back to other calls.';
-const NO_AIO = 'Linux AIO is not supported.';
 const NO_BPF = 'BPF is not available in a sandbox.';
 const NO_NUMA = 'A sandbox has one memory node.';
 const NO_LANDLOCK = 'Landlock is not supported; as on a kernel built without it.';
@@ -58,12 +57,6 @@ export const MISSING: Readonly<Record<string, readonly [Errno, string]>> = {
   io_uring_setup: [ENOSYS, NO_IO_URING],
   io_uring_enter: [ENOSYS, NO_IO_URING],
   io_uring_register: [ENOSYS, NO_IO_URING],
-  io_setup: [ENOSYS, NO_AIO],
-  io_destroy: [ENOSYS, NO_AIO],
-  io_getevents: [ENOSYS, NO_AIO],
-  io_submit: [ENOSYS, NO_AIO],
-  io_cancel: [ENOSYS, NO_AIO],
-  io_pgetevents: [ENOSYS, NO_AIO],
   bpf: [EPERM, NO_BPF],
   perf_event_open: [EACCES, 'Performance counters are not available in a sandbox.'],
   userfaultfd: [EPERM, 'Page faults are handled by the host.'],

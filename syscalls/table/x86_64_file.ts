@@ -22,6 +22,8 @@ import {
   Size,
   UInt,
 } from '../args/kinds.ts';
+import { sys_io_cancel, sys_io_destroy, sys_io_getevents, sys_io_pgetevents, sys_io_setup } from '../file/aio.ts';
+import { sys_io_submit } from '../file/aio_submit.ts';
 import { sys_access, sys_faccessat, sys_faccessat2 } from '../file/access.ts';
 import {
   sys_chmod,
@@ -235,6 +237,15 @@ const io: readonly SyscallRow[] = [
   row(328, 'pwritev2', [Fd, Addr, UInt, Offset, Long, Flags], sys_pwritev2),
 ];
 
+const aio: readonly SyscallRow[] = [
+  row(206, 'io_setup', [UInt, Addr], sys_io_setup),
+  row(207, 'io_destroy', [Addr], sys_io_destroy),
+  row(208, 'io_getevents', [Addr, Long, Long, Addr, Addr], sys_io_getevents),
+  row(209, 'io_submit', [Addr, Long, Addr], sys_io_submit),
+  row(210, 'io_cancel', [Addr, Addr, Addr], sys_io_cancel),
+  row(333, 'io_pgetevents', [Addr, Long, Long, Addr, Addr, Addr], sys_io_pgetevents),
+];
+
 const descriptors: readonly SyscallRow[] = [
   row(2, 'open', [PathName, OpenFlags, Mode], sys_open),
   row(3, 'close', [Fd], sys_close),
@@ -365,4 +376,4 @@ const xattrs: readonly SyscallRow[] = [
   row(466, 'removexattrat', [DirFd, PathName, AtFlags, PathName], sys_removexattrat),
 ];
 
-export const fileRows: readonly SyscallRow[] = [...io, ...descriptors, ...attributes, ...names, ...mounts, ...xattrs];
+export const fileRows: readonly SyscallRow[] = [...io, ...aio, ...descriptors, ...attributes, ...names, ...mounts, ...xattrs];

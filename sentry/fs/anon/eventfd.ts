@@ -75,6 +75,11 @@ export class EventFile extends AnonFile {
     return true;
   }
 
+  /** The kernel's own signal (asynchronous I/O): adds one. */
+  signal(): void {
+    this.add(1, 0);
+  }
+
   override poll(): number {
     let bits = 0;
     if (this.lo !== 0 || this.hi !== 0) bits |= EPOLLIN;

@@ -8,6 +8,7 @@
  */
 import { EINVAL, EPERM, type Errno } from '../../../platform/abi/linux/errno.ts';
 import { CAP_SYS_ADMIN } from '../../../platform/abi/linux/capability.ts';
+import { aioLimits } from '../../kernel/aio/aio.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { pipeLimits } from '../../kernel/pipe/pipe.ts';
 import type { PidNamespace } from '../../kernel/process/pid_namespace.ts';
@@ -184,8 +185,8 @@ function kernelTable(kernel: Kernel, pidNs: PidNamespace): Sysctl[] {
 
 function fsTable(kernel: Kernel): Sysctl[] {
   return [
-    kept('fs/aio-max-nr', 65536),
-    fixed('fs/aio-nr', 0),
+    field('fs/aio-max-nr', aioLimits, 'max'),
+    { path: 'fs/aio-nr', read: () => String(aioLimits.used) },
     { path: 'fs/dentry-state', read: () => '0\t0\t45\t0\t0\t0' },
     field('fs/epoll/max_user_watches', sysctlHooks.epoll, 'maxUserWatches'),
     kept('fs/file-max', 1048576),
