@@ -104,6 +104,8 @@ export interface AddressSpace {
   newThread(like: PlatformThread): PlatformThread | Errno;
   /** Resident/virtual sizes in bytes as the host accounts them: writes [rss, shared, anonymous] into out; 0 or errno. */
   usage(out: Float64Array): number;
+  /** Resident bytes of shared memory (memfds, not other files), or errno. */
+  sharedMemory(): number;
   /** Kills and reaps the host process. Idempotent. */
   release(): void;
 }
@@ -232,6 +234,8 @@ export interface HostFiles {
   dup(fd: number): number;
   /** A new memfd (CLOEXEC). Returns the descriptor. */
   memfdCreate(name: string): number;
+  /** Bytes of memory that all memfds made here hold together. */
+  memfdBytes(): number;
   /** [read end, write end] of a non-blocking CLOEXEC pipe into out; 0 or errno. */
   pipe(out: Int32Array): number;
   /** One SEQPACKET message. Returns its length, 0 at end of file; EAGAIN with MSG_DONTWAIT in flags. Received descriptors go to `fds` (CLOEXEC), their count to fds[0]. */

@@ -47,6 +47,7 @@ function decodeStat(out: HostStat): void {
 
 /** The descriptor calls of HostServices. */
 export function createHostFiles(): HostFiles {
+  const memfds = new Set<number>();
   return {
     read: files.read,
     write: files.write,
@@ -67,9 +68,21 @@ export function createHostFiles(): HostFiles {
       const r = poll_one(fd, events, 0);
       return r === EINTR ? 0 : r;
     },
-    close: files.close,
+    close(fd) {
+      memfds.delete(fd);
+      return files.close(fd);
+    },
     dup: (fd) => files.fcntl(fd, F_DUPFD_CLOEXEC, 0),
-    memfdCreate: (name) => memfd_create(cstring(name), MFD_CLOEXEC),
+    memfdCreate(name) {
+      const fd = memfd_create(cstring(name), MFD_CLOEXEC);
+      if (fd >= 0) memfds.add(fd);
+      return fd;
+    },
+    memfdBytes() {
+      let blocks = 0;
+      for (const fd of memfds) if (files.fstat(fd, statBuffer.addr) === 0) blocks += field(64);
+      return blocks * 512;
+    },
     pipe: (out) => files.pipe2(out, O_CLOEXEC | O_NONBLOCK),
     recvmsg,
     sendmsg,

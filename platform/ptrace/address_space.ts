@@ -354,6 +354,13 @@ export class PtraceAddressSpace implements AddressSpace {
     return 0;
   }
 
+  sharedMemory(): number {
+    const text = this.procText('status');
+    if (typeof text === 'number') return text;
+    const found = /^RssShmem:\s+(\d+) kB$/m.exec(text);
+    return found === null ? 0 : Number(found[1]) * 1024;
+  }
+
   /** See PlatformThread.cpuTimes(). A single thread's are the process's, which has clocks; others need /proc. */
   cpuTimesOf(thread: PtraceThread, out: Float64Array): void {
     const text = this.threads.length > 1 ? this.procText(`task/${thread.hostTid}/stat`) : 0;

@@ -18,6 +18,8 @@ import { EPOLLRDHUP } from '../../platform/abi/linux/poll.ts';
 import { createInit, isLaunchFailure } from '../../sentry/kernel/init.ts';
 import { Kernel } from '../../sentry/kernel/kernel.ts';
 import { loadProgram } from '../../sentry/loader/load_program.ts';
+import { heapFileBytes } from '../../sentry/fs/tmpfs/tmpfs_file.ts';
+import { MemoryWatch } from '../../sentry/kernel/memory_watch.ts';
 import { MemoryBudget } from '../../sentry/mm/memory_budget.ts';
 import { VirtualFilesystem } from '../../sentry/vfs/virtual_filesystem.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -90,7 +92,7 @@ export class Sandbox {
     const vfs = new VirtualFilesystem(host);
     const trees = connectGofer(host, this.fds.goferClient, config, (why) => this.goferDied(why));
     mark('  sentry: gofer connected');
-    const budget = config.memoryLimit === null ? {} : { budget: new MemoryBudget(config.memoryLimit) };
+    const budget: { budget?: MemoryBudget } = config.memoryLimit === null ? {} : { budget: new MemoryBudget(config.memoryLimit, () => host.files.memfdBytes() + heapFileBytes()) };
     const kernel = new Kernel({
       platform,
       host,
@@ -103,6 +105,7 @@ export class Sandbox {
       domainname: config.domainname,
     });
     this.kernel = kernel;
+    if (budget.budget !== undefined) new MemoryWatch(kernel, budget.budget);
     kernel.pidNs.protectsInit = config.process.isProtectedInit;
     mark('  sentry: kernel made');
     wireKernel(kernel, config);

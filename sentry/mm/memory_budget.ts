@@ -10,14 +10,16 @@ import type { AddressSpace } from '../../platform/platform.ts';
 
 export class MemoryBudget {
   readonly limit: number;
+  private readonly elsewhere: () => number;
   private readonly spaces = new Set<AddressSpace>();
   private promised = Number.POSITIVE_INFINITY;
   private resident = 0;
   private readonly sample = new Float64Array(3);
 
-  /** `limit` in bytes. */
-  constructor(limit: number) {
+  /** `limit` in bytes. `elsewhere`: bytes that files and shared mappings in memory hold. */
+  constructor(limit: number, elsewhere: () => number) {
     this.limit = limit;
+    this.elsewhere = elsewhere;
   }
 
   add(space: AddressSpace): void {
@@ -36,10 +38,18 @@ export class MemoryBudget {
     return true;
   }
 
-  private measure(): void {
-    this.resident = 0;
+  /** Samples what is used. Returns bytes. */
+  measure(): number {
+    let own = 0;
+    // What several map is the same memory; whose descriptor is closed is known by its mappings alone.
+    let shared = this.elsewhere();
     this.promised = 0;
-    for (const space of this.spaces)
-      if (space.usage(this.sample) === 0) this.resident += (this.sample[0] as number) - (this.sample[1] as number);
+    for (const space of this.spaces) {
+      if (space.usage(this.sample) !== 0) continue;
+      own += (this.sample[0] as number) - (this.sample[1] as number);
+      if ((this.sample[1] as number) > shared) shared = Math.max(shared, space.sharedMemory());
+    }
+    this.resident = own + shared;
+    return this.resident;
   }
 }

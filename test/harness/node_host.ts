@@ -63,6 +63,7 @@ export const nodeHostFiles: HostFiles = {
   close: (fd) => ffi.close(fd),
   dup: (fd) => ffi.fcntl(fd, 1030, 0),
   memfdCreate: (name) => memfd_create(cstring(name), 1),
+  memfdBytes: () => 0,
   pipe: unsupported,
   recvmsg: unsupported,
   sendmsg: unsupported,

@@ -65,6 +65,13 @@ const hostStat: HostStat = {
   ctimeNsec: 0,
 };
 
+/** Pages of all files that have no memfd. */
+let heapPages = 0;
+/** What files in the Sentry's own heap hold, in bytes. */
+export function heapFileBytes(): number {
+  return heapPages * PAGE_SIZE;
+}
+
 function pagesOf(bytes: number): number {
   return Math.ceil(bytes / PAGE_SIZE);
 }
@@ -185,6 +192,7 @@ export class TmpfsFile extends TmpfsInode {
   }
 
   private setPages(pages: number): void {
+    if (this.fd < 0) heapPages += pages - this.pages;
     this.pages = pages;
     this.blocks = pages * 8;
   }
@@ -270,6 +278,7 @@ export class TmpfsFile extends TmpfsInode {
     }
     this.fd = fd;
     this.data = EMPTY;
+    heapPages -= this.pages;
     return 0;
   }
 
@@ -347,10 +356,10 @@ export class TmpfsFile extends TmpfsInode {
 
   private closeHost(): void {
     this.fs.host.files.close(this.fd);
-    this.fd = -1;
-    this.data = EMPTY;
     this.fs.uncharge(this.pages);
     this.setPages(0);
+    this.fd = -1;
+    this.data = EMPTY;
   }
 
   protected override freeContent(): void {

@@ -225,6 +225,9 @@ export class FakeAddressSpace implements AddressSpace {
     const script = this.platform.childScripts.shift();
     return script === undefined ? ENOMEM : this.platform.addThread(this, script);
   }
+  sharedMemory(): number {
+    return 0;
+  }
   usage(): number {
     return ENOSYS;
   }

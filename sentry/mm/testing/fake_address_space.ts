@@ -141,6 +141,9 @@ export class FakeAddressSpace implements AddressSpace {
   newThread(): PlatformThread | Errno {
     return ENOMEM;
   }
+  sharedMemory(): number {
+    return 0;
+  }
   usage(out: Float64Array): number {
     out[0] = this.pages.size * PAGE;
     out[1] = 0;
