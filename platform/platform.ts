@@ -181,6 +181,8 @@ export interface Platform {
    * Returns the one reused event object.
    */
   wait(deadlineNs: number): PlatformEvent;
+  /** Before work that may take long: threads resumed since the last wait() must not wait for the next one to really run. */
+  settle(): void;
   /** Watches a host descriptor, level triggered unless mask has EPOLLET. One listener a descriptor. Returns 0 or errno (EPERM for files epoll cannot watch). */
   watch(fd: number, mask: number, listener: HostListener): number;
   /** Changes the mask of a watched descriptor (0: keep it registered but silent). */

@@ -87,6 +87,11 @@ export class Assembler {
     return this.bytes(this.rexW(dst, base), 0x8b, 0x40 | ((dst & 7) << 3) | (base & 7), disp & 255);
   }
 
+  /** As load(), for displacements of 128 and more. */
+  loadWide(dst: number, base: number, disp: number): this {
+    return this.bytes(this.rexW(dst, base), 0x8b, 0x80 | ((dst & 7) << 3) | (base & 7)).u32(disp);
+  }
+
   /** xor dst, dst (32 bits) */
   zero(dst: number): this {
     if (dst >= 8) this.bytes(0x45);

@@ -283,6 +283,10 @@ export class PtracePlatform implements Platform {
     return this.tracer.wait(deadlineNs);
   }
 
+  settle(): void {
+    this.tracer.settle();
+  }
+
   watch(fd: number, mask: number, listener: HostListener): number {
     return this.descriptors.watch(fd, mask, listener);
   }

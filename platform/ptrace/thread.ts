@@ -100,18 +100,16 @@ export class PtraceThread implements PlatformThread {
   }
 
   resume(): void {
-    this.run(PTRACE_SYSEMU);
+    if (this.state !== STOPPED) return;
+    this.request = PTRACE_SYSEMU;
+    this.tracer.resume(this);
   }
 
   step(): void {
-    this.run(PTRACE_SYSEMU_SINGLESTEP);
-  }
-
-  private run(request: number): void {
     if (this.state !== STOPPED) return;
-    this.request = request;
-    this.tracer.onResume(this);
-    this.restart();
+    this.request = PTRACE_SYSEMU_SINGLESTEP;
+    this.tracer.resume(this);
+    this.tracer.settle();
   }
 
   /** Lets the host thread run as it last did, registers brought up to date. */
@@ -122,13 +120,16 @@ export class PtraceThread implements PlatformThread {
     ptrace(this.request, this.hostTid, 0, 0);
   }
 
+  /** Nothing but rax differs from the host's registers. A pending stop makes the host look for its own restart codes: such a value must not meet a live orig_rax. */
+  get needsOnlyRax(): boolean {
+    return !this.registers.dirtyBeyondRax && this.registers.i64(REG_RAX) > -512;
+  }
+
   /** Brings the host's registers up to date. */
   writeRegisters(): void {
     const regs = this.registers;
-    const rax = regs.i64(REG_RAX);
-    // A pending stop makes the host look for its own restart codes: such a value must not meet a live orig_rax.
-    if (!regs.dirtyBeyondRax && rax > -512) {
-      ptrace(PTRACE_POKEUSER, this.hostTid, REG_RAX * 8, rax);
+    if (this.needsOnlyRax) {
+      ptrace(PTRACE_POKEUSER, this.hostTid, REG_RAX * 8, regs.i64(REG_RAX));
     } else {
       regs.set(REG_ORIG_RAX, -1);
       if (ptrace(PTRACE_SETREGS, this.hostTid, 0, this.slot.addr) === -5) this.repairRegisters();
@@ -151,6 +152,7 @@ export class PtraceThread implements PlatformThread {
     this.interruptWanted = true;
     if (this.interruptSent) return;
     this.interruptSent = true;
+    this.tracer.settle();
     ptrace(PTRACE_INTERRUPT, this.hostTid, 0, 0);
   }
 

@@ -21,7 +21,7 @@ import {
   PTRACE_SETREGS,
 } from '../abi/linux/ptrace.ts';
 import type { StubCode } from '../asm/stub_code.ts';
-import { allocateNative } from '../ffi/native.ts';
+import { allocateNative, defineCode } from '../ffi/native.ts';
 import type { NativeMemory } from '../ffi/native.ts';
 import { kill } from '../ffi/process.ts';
 import { ptrace, wait4 } from '../ffi/ptrace.ts';
@@ -48,6 +48,7 @@ import type { Bell } from './bell.ts';
 import type { CommandPage } from './commands.ts';
 import type { CpuPolicy } from './cpu_policy.ts';
 import { FpState } from './fp_state.ts';
+import { exchangeCode } from '../asm/exchange_code.ts';
 import { forgetReads } from './user_memory.ts';
 import { DEAD, PARKED, PtraceThread, QUEUED, RUNNING, STOPPED, USER_CS, USER_EFLAGS, USER_SS } from './thread.ts';
 
@@ -70,6 +71,9 @@ const SLOT_QUARANTINE = 64;
 /** Threads an address space keeps stopped for reuse. */
 const MAX_PARKED = 32;
 
+/** See exchange_code.ts. */
+type Exchange = (tid: number, registers: number, setRax: number, status: number, waitOptions: number) => number;
+
 function isFaultSignal(signo: number): boolean {
   return signo === SIGSEGV || signo === SIGBUS || signo === SIGILL || signo === SIGFPE || signo === SIGTRAP;
 }
@@ -87,6 +91,9 @@ export class Tracer {
   policy: CpuPolicy | null = null;
   /** The thread of the last event: the cheapest one to perform commands on. */
   current: PtraceThread | null = null;
+  /** RUNNING in our books, but not let go yet: it goes together with the next wait, or at settle(). */
+  private deferred: PtraceThread | null = null;
+  private readonly exchange = defineCode<Exchange>(exchangeCode(), 'iiiii');
   private readonly stub: StubCode;
   private readonly stubBase: number;
   private readonly queue: PtraceThread[] = [];
@@ -127,10 +134,23 @@ export class Tracer {
     this.freeSlots.push(thread.slot);
   }
 
-  onResume(thread: PtraceThread): void {
+  /** Lets a stopped thread run application code: at once when another one runs already, else with the next wait. */
+  resume(thread: PtraceThread): void {
+    if (this.deferred !== null) this.settle();
     forgetReads();
     this.running++;
     this.policy?.onResume(thread, this.running);
+    if (thread.registers.dirty && !thread.needsOnlyRax) thread.writeRegisters();
+    thread.state = RUNNING;
+    this.deferred = thread;
+  }
+
+  /** Lets the thread go that waits for the next wait. */
+  settle(): void {
+    const thread = this.deferred;
+    if (thread === null) return;
+    this.deferred = null;
+    thread.restart();
   }
 
   /** Waits for the first stop of a thread a command has just cloned. Returns 0 or ESRCH. */
@@ -183,6 +203,7 @@ export class Tracer {
       else if (thread.state === QUEUED) this.dequeue(thread);
       thread.state = DEAD;
       if (this.current === thread) this.current = null;
+      if (this.deferred === thread) this.deferred = null;
       this.policy?.letFloat(thread);
       this.dying++;
     }
@@ -278,6 +299,10 @@ export class Tracer {
 
   private stopForCommands(thread: PtraceThread): PtraceThread | null {
     const tid = thread.hostTid;
+    if (this.deferred === thread) {
+      this.deferred = null;
+      return thread; // not let go yet: letGo() does
+    }
     if (!thread.interruptSent) {
       thread.interruptSent = true;
       ptrace(PTRACE_INTERRUPT, tid, 0, 0);
@@ -420,6 +445,7 @@ export class Tracer {
 
   private noteExit(thread: PtraceThread, status: number): void {
     this.forget(thread);
+    if (this.deferred === thread) this.deferred = null;
     if (thread.state === DEAD) {
       this.dying--;
       return;
@@ -456,7 +482,10 @@ export class Tracer {
   wait(deadlineNs: number): PlatformEvent {
     for (;;) {
       const ready = this.nextQueued();
-      if (ready !== null) return this.deliver(ready);
+      if (ready !== null) {
+        this.settle();
+        return this.deliver(ready);
+      }
       const event =
         this.running === 0 && this.dying === 0 ? this.waitForDescriptors(deadlineNs) : this.waitForStops(deadlineNs);
       if (event !== null) return event;
@@ -497,12 +526,26 @@ export class Tracer {
 
   private waitForStops(deadlineNs: number): PlatformEvent | null {
     const bell = this.bell;
-    if (bell === null) return this.waitWithoutBell(deadlineNs);
+    if (bell === null) {
+      this.settle();
+      return this.waitWithoutBell(deadlineNs);
+    }
     const until = this.policy === null ? deadlineNs : this.policy.limitWait(deadlineNs, this.running);
     // The armed deadline needs no look at the clock: the bell rings for it.
     const isPoll = until <= 0 || (until < bell.armedNs && this.hasPassed(until));
     if (!isPoll) bell.prepare(until);
-    const tid = wait4(-1, this.status.addr, isPoll ? WALL | WNOTHREAD | WNOHANG : WALL | WNOTHREAD);
+    const deferred = this.deferred;
+    let tid = 0;
+    if (deferred !== null && !isPoll) {
+      tid = this.runDeferred(deferred);
+      if (tid === 0) {
+        if (this.running === 0) return this.deliver(deferred);
+        this.drain();
+      }
+    } else {
+      this.settle();
+      tid = wait4(-1, this.status.addr, isPoll ? WALL | WNOTHREAD | WNOHANG : WALL | WNOTHREAD);
+    }
     if (tid > 0) {
       this.noteStatus(tid, this.status.i32[0] as number);
       if (this.running > 0) this.drain();
@@ -521,6 +564,27 @@ export class Tracer {
     if (this.descriptors.poll() > 0) return this.plainEvent(EVENT_HOST);
     this.policy?.onTick(this.running);
     return this.hasPassed(deadlineNs) ? this.plainEvent(EVENT_TIMER) : null;
+  }
+
+  /** Lets the deferred thread go and waits for a stop. Returns 0 when that thread came to its next system call (then it is queued), else wait4's result. */
+  private runDeferred(thread: PtraceThread): number {
+    this.deferred = null;
+    const { registers } = thread;
+    const tid = this.exchange(
+      thread.hostTid,
+      thread.slot.addr,
+      registers.dirty ? 1 : 0,
+      this.status.addr,
+      WALL | WNOTHREAD,
+    );
+    registers.clean();
+    if (tid !== 0) return tid;
+    thread.eventKind = EVENT_SYSCALL;
+    thread.interruptWanted = false;
+    this.running--;
+    thread.state = QUEUED;
+    if (this.running > 0) this.queue.push(thread);
+    return 0;
   }
 
   /** The wait point when the bell is gone: polls both sides. */

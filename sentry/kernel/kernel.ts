@@ -219,6 +219,7 @@ export class Kernel {
   }
 
   private runReady(): void {
+    this.platform.settle();
     const batch = this.ready.splice(0);
     for (const task of batch) {
       this.current = task;

@@ -278,6 +278,8 @@ export class FakePlatform implements Platform {
     event.thread = null;
     return event;
   }
+  settle(): void {}
+
   watch(): number {
     return 0;
   }
