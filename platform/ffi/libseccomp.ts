@@ -22,8 +22,8 @@ export const SCMP_CMP_MASKED_EQ = 7;
 export interface SeccompArg {
   arg: number;
   op: number;
-  a: number;
-  b?: number;
+  a: number | bigint;
+  b?: number | bigint;
 }
 
 /** One rule: system call number and conditions that must all hold. */
@@ -52,35 +52,112 @@ export function hasLibseccomp(): boolean {
   return openLibrary('libseccomp.so.2') !== null;
 }
 
-/**
- * Builds a filter for x86-64: `rules` are allowed, everything else gets `defaultAction`.
- * Errors: throws SeccompError with one line that says what is missing.
- */
-export function buildSeccompFilter(rules: readonly SeccompRule[], defaultAction: number): Uint8Array {
+/** A rule of a profile: a system call by name, its action, conditions. */
+export interface ProfileRule {
+  readonly name: string;
+  readonly action: number;
+  readonly args: readonly SeccompArg[];
+}
+
+export interface BuiltProfile {
+  readonly program: Uint8Array;
+  /** The highest system call number that a rule names; -1: none. */
+  readonly highest: number;
+  /** Names that libseccomp does not know. */
+  readonly unknown: readonly string[];
+}
+
+type Handle = number;
+
+interface Library {
+  init(action: number): Handle;
+  add(ctx: Handle, action: number, nr: number, n: number, args: Uint8Array | null): number;
+  resolve(name: Uint8Array): number;
+  setApi(level: number): number;
+  exportBpf(ctx: Handle, fd: number): number;
+  release(ctx: Handle): void;
+}
+
+let library: Library | null = null;
+
+function load(): Library {
+  if (library !== null) return library;
   const lib = openLibrary('libseccomp.so.2');
   if (lib === null) throw new SeccompError('libseccomp.so.2 is not installed (Debian: apt-get install libseccomp2)');
-  const init = lib.define<(action: number) => number>('seccomp_init', 'uintptr_t', ['uint32_t']);
-  const add = lib.define<(ctx: number, action: number, nr: number, n: number, args: Uint8Array | null) => number>(
-    'seccomp_rule_add_array',
-    'int',
-    ['uintptr_t', 'uint32_t', 'int', 'uint32_t', 'void *'],
-  );
-  const exportBpf = lib.define<(ctx: number, fd: number) => number>('seccomp_export_bpf', 'int', ['uintptr_t', 'int']);
-  const release = lib.define<(ctx: number) => void>('seccomp_release', 'void', ['uintptr_t']);
-  const ctx = init(defaultAction);
-  if (!ctx) throw new SeccompError('seccomp_init failed');
-  for (const rule of rules) {
-    const args = rule.args ?? [];
-    const r = add(ctx, SCMP_ACT_ALLOW, rule.nr, args.length, args.length === 0 ? null : encodeArgs(args));
-    if (r !== 0) throw new SeccompError(`seccomp_rule_add(${rule.nr}) failed: ${r}`);
-  }
+  library = {
+    init: lib.define('seccomp_init', 'uintptr_t', ['uint32_t']),
+    add: lib.define('seccomp_rule_add_array', 'int', ['uintptr_t', 'uint32_t', 'int', 'uint32_t', 'void *']),
+    resolve: lib.define('seccomp_syscall_resolve_name', 'int', ['void *']),
+    setApi: lib.define('seccomp_api_set', 'int', ['uint32_t']),
+    exportBpf: lib.define('seccomp_export_bpf', 'int', ['uintptr_t', 'int']),
+    release: lib.define('seccomp_release', 'void', ['uintptr_t']),
+  };
+  return library;
+}
+
+/** Errors: throws SeccompError. */
+function exportProgram(lib: Library, ctx: Handle): Uint8Array {
   const fd = memfd_create(cstring('seccomp'), 1);
-  const r = exportBpf(ctx, fd);
-  release(ctx);
+  const r = lib.exportBpf(ctx, fd);
   const length = r === 0 ? lseek(fd, 0, 2) : 0;
   const program = new Uint8Array(Math.max(length, 0));
   if (length > 0) pread(fd, program, 0, length, 0);
   close(fd);
   if (length <= 0) throw new SeccompError(`seccomp_export_bpf failed: ${r}`);
   return program;
+}
+
+/**
+ * Builds a filter for x86-64: `rules` are allowed, everything else gets `defaultAction`.
+ * Errors: throws SeccompError with one line that says what is missing.
+ */
+export function buildSeccompFilter(rules: readonly SeccompRule[], defaultAction: number): Uint8Array {
+  const lib = load();
+  const ctx = lib.init(defaultAction);
+  if (!ctx) throw new SeccompError('seccomp_init failed');
+  try {
+    for (const rule of rules) {
+      const args = rule.args ?? [];
+      const r = lib.add(ctx, SCMP_ACT_ALLOW, rule.nr, args.length, args.length === 0 ? null : encodeArgs(args));
+      if (r !== 0) throw new SeccompError(`seccomp_rule_add(${rule.nr}) failed: ${r}`);
+    }
+    return exportProgram(lib, ctx);
+  } finally {
+    lib.release(ctx);
+  }
+}
+
+/** __NR_SCMP_ERROR: no architecture has the call. */
+const UNKNOWN_NAME = -1;
+const EEXIST = -17;
+/** All actions, whatever this host's kernel would take: the filter is not for it. */
+const API_LEVEL = 6;
+
+/**
+ * Builds the filter of a profile whose rules differ in their actions, for x86-64.
+ * Errors: throws SeccompError in one line.
+ */
+export function buildProfile(defaultAction: number, rules: readonly ProfileRule[]): BuiltProfile {
+  const lib = load();
+  lib.setApi(API_LEVEL);
+  const ctx = lib.init(defaultAction);
+  if (!ctx) throw new SeccompError('the default action is not valid');
+  const unknown = new Set<string>();
+  let highest = -1;
+  try {
+    for (const { name, action, args } of rules) {
+      const nr = lib.resolve(cstring(name));
+      if (nr === UNKNOWN_NAME) {
+        unknown.add(name);
+        continue;
+      }
+      highest = Math.max(highest, nr);
+      if (action === defaultAction) continue;
+      const r = lib.add(ctx, action, nr, args.length, args.length === 0 ? null : encodeArgs(args));
+      if (r !== 0 && r !== EEXIST) throw new SeccompError(`rule for ${name}: error ${r}`);
+    }
+    return { program: exportProgram(lib, ctx), highest, unknown: [...unknown] };
+  } finally {
+    lib.release(ctx);
+  }
 }

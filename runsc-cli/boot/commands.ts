@@ -17,6 +17,7 @@ import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { groupCpuNs } from '../../sentry/kernel/process/usage.ts';
 import type { ThreadGroup } from '../../sentry/kernel/process/thread_group.ts';
 import { beginGroupExit, sendToGroup } from '../../sentry/kernel/signal/send.ts';
+import type { SeccompState } from '../../sentry/kernel/seccomp/seccomp.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { MountNamespace } from '../../sentry/vfs/mount.ts';
 import type { ExitMessage } from '../../sentry/control/messages/lifecycle.ts';
@@ -28,13 +29,15 @@ export class Commands {
   private readonly kernel: Kernel;
   private readonly init: Task;
   private readonly mountNs: MountNamespace;
+  private readonly seccomp: SeccompState | null;
   private readonly waiters = new Set<Peer>();
   private isHeld = false;
 
-  constructor(kernel: Kernel, init: Task, mountNs: MountNamespace) {
+  constructor(kernel: Kernel, init: Task, mountNs: MountNamespace, seccomp: SeccompState | null) {
     this.kernel = kernel;
     this.init = init;
     this.mountNs = mountNs;
+    this.seccomp = seccomp;
   }
 
   /** Keeps init from running until `start`. */
@@ -83,7 +86,7 @@ export class Commands {
   }
 
   private handle(command: Command, fds: readonly number[], peer: Peer): Reply | null {
-    if (command.type === 'exec') return startExec(this.kernel, this.mountNs, command.process, fds, peer);
+    if (command.type === 'exec') return startExec(this.kernel, { mountNs: this.mountNs, seccomp: this.seccomp }, command.process, fds, peer);
     for (const fd of fds) this.kernel.host.files.close(fd);
     switch (command.type) {
       case 'start':

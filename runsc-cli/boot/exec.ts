@@ -11,6 +11,7 @@ import { FdTable } from '../../sentry/kernel/fd_table.ts';
 import { execInContainer, isLaunchFailure } from '../../sentry/kernel/init.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import type { ThreadGroup } from '../../sentry/kernel/process/thread_group.ts';
+import type { SeccompState } from '../../sentry/kernel/seccomp/seccomp.ts';
 import { sendToGroup } from '../../sentry/kernel/signal/send.ts';
 import type { MountNamespace } from '../../sentry/vfs/mount.ts';
 import { withHome } from './home.ts';
@@ -19,8 +20,14 @@ import { containerCredentials, containerRlimits } from './process_settings.ts';
 import { StartError } from './start_error.ts';
 import { importFiles } from './stdio.ts';
 
+/** What a process from outside has of the container's. */
+export interface ExecPlace {
+  readonly mountNs: MountNamespace;
+  readonly seccomp: SeccompState | null;
+}
+
 /** Starts a process. `fds[i]` becomes its descriptor i. */
-export function startExec(kernel: Kernel, mountNs: MountNamespace, process: ExecProcess, fds: readonly number[], peer: Peer): Reply {
+export function startExec(kernel: Kernel, { mountNs, seccomp }: ExecPlace, process: ExecProcess, fds: readonly number[], peer: Peer): Reply {
   const fdTable = new FdTable();
   const creds = containerCredentials(kernel, { ...process, createCwd: false, isProtectedInit: false });
   let group: ThreadGroup | null = null;
@@ -52,6 +59,7 @@ export function startExec(kernel: Kernel, mountNs: MountNamespace, process: Exec
     for (const file of stdio.files) file.decRef();
     return { type: 'failed', message: launchError(task, process.args[0] ?? '').message };
   }
+  task.seccomp = seccomp;
   group = task.threadGroup;
   if (process.terminal) stdio.tty?.adopt(group);
   peer.onClose = () => {

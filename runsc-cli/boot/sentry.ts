@@ -17,6 +17,7 @@ import { FdTable } from '../../sentry/kernel/fd_table.ts';
 import { EPOLLRDHUP } from '../../platform/abi/linux/poll.ts';
 import { createInit, isLaunchFailure } from '../../sentry/kernel/init.ts';
 import { Kernel } from '../../sentry/kernel/kernel.ts';
+import { filterState, type SeccompState } from '../../sentry/kernel/seccomp/seccomp.ts';
 import { loadProgram } from '../../sentry/loader/load_program.ts';
 import { heapFileBytes } from '../../sentry/fs/tmpfs/tmpfs_file.ts';
 import { MemoryWatch } from '../../sentry/kernel/memory_watch.ts';
@@ -139,9 +140,10 @@ export class Sandbox {
     if (isLaunchFailure(init)) throw this.startDeath !== null ? new StartError(this.startDeath, EXIT_OWN_FAILURE) : launchError(init, process.args[0] ?? '');
     this.init = init;
     init.nice = this.callersNice;
+    init.seccomp = seccompOf(config);
     stdio.tty?.adopt(init.threadGroup);
     if (this.fds.listener < 0) return;
-    this.commands = new Commands(kernel, init, mountNs);
+    this.commands = new Commands(kernel, init, mountNs, init.seccomp);
     this.commands.hold();
   }
 
@@ -195,6 +197,14 @@ export class Sandbox {
     }
     this.startDeath ??= message;
   }
+}
+
+/** The filter that every process from outside starts with. */
+function seccompOf(config: SandboxConfig): SeccompState | null {
+  if (config.seccomp === undefined) return null;
+  const state = filterState(Buffer.from(config.seccomp, 'base64'));
+  if (state === null) throw new StartError('linux.seccomp: the filter is not valid', EXIT_OWN_FAILURE);
+  return state;
 }
 
 function exitMessage(status: number): ExitMessage {

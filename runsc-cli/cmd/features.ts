@@ -8,6 +8,7 @@ import { CAPABILITIES } from '../spec/capability_names.ts';
 import { OCI_VERSION } from '../spec/default_spec.ts';
 import { HOOK_KINDS } from '../spec/hooks.ts';
 import { MOUNT_OPTIONS } from '../spec/mount_options.ts';
+import { SECCOMP_ACTIONS, SECCOMP_ARCHS, SECCOMP_FLAGS, SECCOMP_OPERATORS } from '../spec/seccomp.ts';
 import { containerVerb, print } from './container_verb.ts';
 
 export const featuresVerb = containerVerb({
@@ -31,7 +32,7 @@ export const featuresVerb = containerVerb({
             namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts'],
             capabilities: CAPABILITIES,
             cgroup: { v1: found.some((h) => h.version === 1), v2: found.some((h) => h.version === 2), systemd: false, systemdUser: false, rdma: false },
-            seccomp: { enabled: false },
+            seccomp: { enabled: true, actions: SECCOMP_ACTIONS, operators: SECCOMP_OPERATORS, archs: SECCOMP_ARCHS, knownFlags: SECCOMP_FLAGS, supportedFlags: SECCOMP_FLAGS },
             apparmor: { enabled: false },
             selinux: { enabled: false },
             intelRdt: { enabled: false },

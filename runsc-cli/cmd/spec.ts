@@ -5,7 +5,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { EXIT_ERROR, RunscError, systemReason } from '../errors.ts';
+import { EXIT_ERROR, RunscError, systemReason, UsageError } from '../errors.ts';
 import { defaultSpec } from '../spec/default_spec.ts';
 import { describeOptions, type Option, parseOptions } from './arguments.ts';
 import type { Verb } from './verbs.ts';
@@ -13,12 +13,12 @@ import type { Verb } from './verbs.ts';
 const OPTIONS: readonly Option[] = [
   { name: 'bundle', short: 'b', kind: 'value', placeholder: 'DIR', help: 'directory to write config.json to (default: the working directory)' },
   { name: 'cwd', kind: 'value', placeholder: 'DIR', help: 'working directory of the process (default /)' },
-  { name: 'rootless', kind: 'flag', help: 'accepted', isIgnored: true },
+  { name: 'rootless', kind: 'flag', help: 'for a container of an ordinary user' },
   { name: 'help', short: 'h', kind: 'flag', help: 'print help' },
 ];
 
 function usage(): string {
-  return `Usage: runsc-ts spec [OPTIONS] [-- ARGS...]\n\nWrites config.json for a process that runs ARGS (default sh).\n\n${describeOptions(OPTIONS)}\n`;
+  return `Usage: runsc-ts spec [OPTIONS] [-- ARGS...]\n\nWrites config.json for a process that runs ARGS (default: sh, on a terminal).\n\n${describeOptions(OPTIONS)}\n`;
 }
 
 function run(args: readonly string[]): number {
@@ -27,9 +27,18 @@ function run(args: readonly string[]): number {
     process.stdout.write(usage());
     return 0;
   }
+  if (parsed.rest.length > 0 && !args.includes('--')) {
+    process.stdout.write(`Incorrect Usage.\n\n${usage()}`);
+    throw new UsageError('"spec" requires exactly 0 argument(s)');
+  }
   const path = join(resolve(parsed.value('bundle') ?? '.'), 'config.json');
   if (existsSync(path)) throw new RunscError(`File ${path} exists. Remove it first`);
-  const spec = defaultSpec(parsed.rest.length > 0 ? parsed.rest : ['sh'], parsed.value('cwd') ?? '/');
+  const spec = defaultSpec({
+    args: parsed.rest.length > 0 ? parsed.rest : ['sh'],
+    cwd: parsed.value('cwd') ?? '/',
+    terminal: parsed.rest.length === 0,
+    rootless: parsed.flag('rootless') ? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 } : null,
+  });
   try {
     writeFileSync(path, `${JSON.stringify(spec, null, 2)}\n`, { mode: 0o644 });
   } catch (error) {

@@ -18,6 +18,7 @@ import { errnoWords, messageOf, RunscError, systemReason } from '../errors.ts';
 import { runHooks } from './hooks.ts';
 import { listenIn } from './control_client.ts';
 import { identify } from './process_identity.ts';
+import { compileSeccomp } from './seccomp_filter.ts';
 import { Container } from './state.ts';
 import { destroy } from './destroy.ts';
 import type { GlobalFlags } from '../cmd/global_flags.ts';
@@ -25,6 +26,7 @@ import { bringUpLoopback } from './network.ts';
 import { type RunningSandbox, startSandbox } from '../sandbox/start.ts';
 import { loadConfig } from '../spec/load.ts';
 import { type OciSettings, ociSettings } from '../spec/oci.ts';
+import type { SeccompProfile } from '../spec/seccomp.ts';
 import { translateConfig } from '../spec/translate.ts';
 
 const CLONE_NEWNET = 0x40000000;
@@ -53,8 +55,9 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   const field = loadConfig(options.bundle);
   const warnings: string[] = [];
   const settings = { id: options.id, bundle: options.bundle, overlay: flags.overlay ?? false, network: flags.hasNetwork ? flags.network : 'host', platform: flags.platform, debug: flags.debug, strace: flags.strace };
-  const config = translateConfig(field, settings, warnings);
+  const translated = translateConfig(field, settings, warnings);
   const oci = ociSettings(field);
+  const config = oci.seccomp === null ? translated : { ...translated, seccomp: seccompOf(oci.seccomp, warnings) };
   for (const warning of warnings) log.debug('warn', warning);
   checkConsole(oci, options);
   const facts = { id: options.id, bundle: options.bundle, rootfs: config.trees[0]?.source ?? '', annotations: oci.annotations, hooks: oci.hooks, process: config.process };
@@ -77,6 +80,12 @@ export function createContainer(options: CreateOptions, context: { flags: Global
     destroy(container, log);
     throw error;
   }
+}
+
+function seccompOf(profile: SeccompProfile, warnings: string[]): string {
+  const { program, unknown } = compileSeccomp(profile);
+  if (unknown.length > 0) warnings.push(`linux.seccomp: unknown system calls ignored: ${unknown.join(', ')}`);
+  return program;
 }
 
 function checkConsole(oci: OciSettings, options: CreateOptions): void {

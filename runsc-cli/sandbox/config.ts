@@ -82,6 +82,8 @@ export interface SandboxConfig {
   readonly pidsLimit?: number | null;
   /** Bytes, or null. */
   readonly memoryLimit: number | null;
+  /** A seccomp filter (struct sock_filter[], base64) on every process of the container. */
+  readonly seccomp?: string;
   readonly debug: boolean;
   readonly strace: boolean;
 }

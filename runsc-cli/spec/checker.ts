@@ -66,6 +66,18 @@ export class Field {
     return this.isPresent ? this.integer(min, max) : fallback;
   }
 
+  /** A whole number of 64 bits; the parser leaves long ones as digits. */
+  unsigned64(): bigint {
+    const value = this.value;
+    if (typeof value === 'string' && /^\d{1,20}$/.test(value) && BigInt(value) < 1n << 64n) return BigInt(value);
+    return BigInt(this.integer(0, Number.MAX_SAFE_INTEGER));
+  }
+
+  /** The value for a message: never at full length when that is long. */
+  shown(): string {
+    return shorten(String(this.value));
+  }
+
   optionalBoolean(fallback: boolean): boolean {
     if (!this.isPresent) return fallback;
     if (typeof this.value !== 'boolean') return this.fail(`must be true or false, is ${kindOf(this.value)}`);
@@ -86,14 +98,21 @@ export class Field {
   /** An absolute path, cleaned of ".", ".." and doubled slashes. */
   absolutePath(): string {
     const path = this.string();
-    if (!path.startsWith('/')) return this.fail(`must be an absolute path, is "${path}"`);
+    if (!path.startsWith('/')) return this.fail(`must be an absolute path, is "${shorten(path)}"`);
     return cleanPath(path);
   }
   oneOf<T extends string>(allowed: readonly T[]): T {
     const value = this.string();
-    if (!(allowed as readonly string[]).includes(value)) return this.fail(`must be one of ${allowed.join(', ')}, is "${value}"`);
+    if (!(allowed as readonly string[]).includes(value)) return this.fail(`must be one of ${allowed.join(', ')}, is "${shorten(value)}"`);
     return value as T;
   }
+}
+
+const SHOWN = 200;
+
+/** Cuts what is too long for a message. */
+export function shorten(text: string): string {
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}... (${text.length} characters)`;
 }
 
 /** Lexically cleans a path, as "/"-rooted. */

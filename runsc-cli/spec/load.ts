@@ -28,7 +28,7 @@ export function parseConfig(text: string, name: string): Field {
   checkDepth(text, name);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text.includes('"value') ? exactValues(text) : text);
   } catch (error) {
     throw new RunscError(`${name}: not valid JSON: ${messageOf(error).replace(/\n/g, ' ')}`);
   }
@@ -51,6 +51,11 @@ function readLimited(path: string): string {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Seccomp compares 64 bits, which a double does not hold: members "value" and "valueTwo" with many digits become strings of them. */
+function exactValues(text: string): string {
+  return text.replace(/("value(?:Two)?"\s*:\s*)(\d{16,20})(?![\d.eE])/g, '$1"$2"');
 }
 
 /** JSON.parse recurses; a hostile file must not exhaust the stack. */

@@ -6,6 +6,7 @@
 import type { ConsoleSize } from '../console/pty.ts';
 import type { Field } from './checker.ts';
 import { type Hooks, translateHooks } from './hooks.ts';
+import { type SeccompProfile, translateSeccomp } from './seccomp.ts';
 import { type Resources, translateResources } from './resources.ts';
 
 export interface OciSettings {
@@ -21,6 +22,7 @@ export interface OciSettings {
   /** Network: a new namespace, one by path, or the caller's. */
   readonly network: { readonly kind: 'new' | 'caller' } | { readonly kind: 'path'; readonly path: string };
   readonly oomScoreAdj: number | null;
+  readonly seccomp: SeccompProfile | null;
   /** net.* settings, for the network namespace. */
   readonly netSysctl: Readonly<Record<string, string>>;
 }
@@ -45,6 +47,7 @@ export function ociSettings(config: Field): OciSettings {
     hasResources: resources.isPresent,
     network: networkOf(linux),
     oomScoreAdj: process.get('oomScoreAdj').isPresent ? process.get('oomScoreAdj').integer(-1000, 1000) : null,
+    seccomp: translateSeccomp(linux.get('seccomp')),
     netSysctl: Object.fromEntries(settings.filter(([key]) => key.startsWith('net.'))),
   };
 }

@@ -94,6 +94,17 @@ function isValid(program: Uint32Array, pc: number, count: number): boolean {
 
 const memory = new Uint32Array(BPF_MEMWORDS);
 
+/** The last words of seccomp_data that all calls with one number have in common: nr and arch. */
+const ARCH_OFFSET = 4;
+let looked = false;
+
+/** Did a filter look at more than the number and the architecture of the call since the last time this was asked? */
+export function takeLookedAtArguments(): boolean {
+  const result = looked;
+  looked = false;
+  return result;
+}
+
 function alu(operation: number, a: number, operand: number): number {
   switch (operation) {
     case 0x00:
@@ -135,6 +146,7 @@ export function runFilter(program: BpfProgram, data: Uint32Array): number {
     switch (code) {
       case BPF_LD_W_ABS:
         a = data[k >> 2] as number;
+        if (k > ARCH_OFFSET) looked = true;
         continue;
       case BPF_RET_K:
         return k;

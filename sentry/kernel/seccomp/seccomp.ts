@@ -22,9 +22,9 @@ import {
 } from '../../../platform/registers.ts';
 import { makeSigInfo } from '../../arch/siginfo.ts';
 import { dieOfSignal, forceSignal } from '../signal/deliver.ts';
-import type { Task } from '../task.ts';
+import { ATTENTION_EXIT, type Task } from '../task.ts';
 import { KEEP_REGISTERS } from '../task_run.ts';
-import { type BpfProgram, runFilter } from './bpf.ts';
+import { type BpfProgram, parseFilter, runFilter, takeLookedAtArguments } from './bpf.ts';
 
 export const SECCOMP_MODE_STRICT = 1;
 export const SECCOMP_MODE_FILTER = 2;
@@ -50,6 +50,17 @@ export interface SeccompFilter {
 export interface SeccompState {
   readonly mode: number;
   readonly filter: SeccompFilter | null;
+  /** By number: 1 where every filter allows the call whatever its arguments are (Linux: struct action_cache). Made by the first check. */
+  allowed?: Uint8Array;
+}
+
+/** Calls with numbers from here on are not remembered. */
+const CACHED_CALLS = 512;
+
+/** The state of a process under one filter (struct sock_filter[]) from outside; null: not a program. */
+export function filterState(bytes: Uint8Array): SeccompState | null {
+  const program = parseFilter(bytes);
+  return program === null ? null : { mode: SECCOMP_MODE_FILTER, filter: { program, previous: null, totalLength: program.length / 4 } };
 }
 
 /** read, write, rt_sigreturn, exit. */
@@ -77,6 +88,7 @@ function fillData(nr: number, regs: Registers): void {
  * been raised, or the task's death begun).
  */
 export function checkSeccomp(t: Task, state: SeccompState, nr: number, regs: Registers): number {
+  if (state.allowed !== undefined && state.allowed[nr] === 1) return SECCOMP_PASS;
   if (state.mode === SECCOMP_MODE_STRICT) {
     if (STRICT_CALLS.includes(nr)) return SECCOMP_PASS;
     dieOfSignal(t, SIGKILL, false);
@@ -84,10 +96,15 @@ export function checkSeccomp(t: Task, state: SeccompState, nr: number, regs: Reg
   }
   fillData(nr, regs);
   let verdict = SECCOMP_RET_ALLOW;
+  takeLookedAtArguments();
   for (let filter = state.filter; filter !== null; filter = filter.previous) {
     const found = runFilter(filter.program, data);
     // Actions are ordered as signed numbers: KILL_PROCESS is the lowest.
     if (((found & ACTION_MASK) | 0) < ((verdict & ACTION_MASK) | 0)) verdict = found;
+  }
+  if ((verdict & ACTION_MASK) === SECCOMP_RET_ALLOW && nr < CACHED_CALLS && !takeLookedAtArguments()) {
+    state.allowed ??= new Uint8Array(CACHED_CALLS);
+    state.allowed[nr] = 1;
   }
   return act(t, verdict, nr, regs);
 }
@@ -111,6 +128,14 @@ function act(t: Task, verdict: number, nr: number, regs: Registers): number {
     }
     case SECCOMP_RET_TRACE:
       return ENOSYS;
+    case SECCOMP_RET_KILL_THREAD:
+      if (t.threadGroup.tasks.size > 1) {
+        t.exitStatus = SIGSYS;
+        t.attention |= ATTENTION_EXIT;
+        return KEEP_REGISTERS;
+      }
+      dieOfSignal(t, SIGSYS, true);
+      return KEEP_REGISTERS;
     default:
       dieOfSignal(t, SIGSYS, true);
       return KEEP_REGISTERS;
