@@ -23,6 +23,8 @@ export const TREE_NAMES_MAX = 64;
 export const TREE_DIRS_MAX = 1024;
 export const TREE_BYTES_MAX = 98304;
 export const TREE_DEPTH_MAX = 32;
+/** Most files watched for changes at a time. */
+export const WATCHES_MAX = 8192;
 /** Bytes of one attribute record: the first part of struct statx. */
 export const ATTR_SIZE = 144;
 /** Control id of the first root; further roots follow. */
@@ -53,6 +55,8 @@ export const FSYNC = 22;
 export const CONNECT = 23;
 export const READDIR_TREE = 24;
 export const TMPFILE = 25;
+export const WATCH = 26;
+export const UNWATCH = 27;
 
 /** Root flags in the HELLO reply. */
 export const ROOT_READONLY = 1;

@@ -82,6 +82,10 @@ const entries: readonly (readonly [number, string, readonly Kind<unknown>[]])[] 
   [c.TMPFILE, 'tmpfile', [...AT, MODE, ...OWNER]],
   // SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET -> the connected descriptor
   [c.CONNECT, 'connect', [...AT, flags('socket type', 7)]],
+  // -> watch descriptor, with the first one the inotify descriptor that reports changes of content, attributes and entries
+  [c.WATCH, 'watch', [...AT]],
+  // watch descriptor
+  [c.UNWATCH, 'unwatch', [U32]],
 ];
 
 /** Methods by number; a hole is an unknown method. */

@@ -23,6 +23,7 @@ import { Controls, fileType } from '../tree/controls.ts';
 import * as attributes from './handlers/attributes.ts';
 import * as connection from './handlers/connection.ts';
 import * as entries from './handlers/entries.ts';
+import * as notify from './handlers/notify.ts';
 import * as open from './handlers/open.ts';
 import * as tree from './handlers/tree.ts';
 import * as walk from './handlers/walk.ts';
@@ -75,6 +76,8 @@ const HANDLERS: readonly (Handler | undefined)[] = (() => {
   table[c.STATFS] = walk.statfs;
   table[c.FSYNC] = open.fsync;
   table[c.CONNECT] = open.connect;
+  table[c.WATCH] = notify.watch;
+  table[c.UNWATCH] = notify.unwatch;
   return table;
 })();
 

@@ -15,6 +15,9 @@ export class Session {
   /** The one directory being listed over several frames. */
   streamId = 0;
   streamFd = -1;
+  /** The inotify instance, once something is watched, and the number of its watches. */
+  notifyFd = -1;
+  readonly watches = new Set<number>();
   private nextStream = 1;
 
   constructor(controls: Controls, rootControls: readonly number[]) {
@@ -72,6 +75,9 @@ export class Session {
   /** Ends the connection. */
   release(): void {
     this.closeStream();
+    if (this.notifyFd >= 0) close(this.notifyFd);
+    this.notifyFd = -1;
+    this.watches.clear();
     this.controls.clear();
   }
 }

@@ -55,6 +55,10 @@ const c_fchdir = lazy(81, 'i');
 const c_umask = lazy(95, 'i');
 const c_sendmsg = lazy(46, 'iii');
 const c_recvmsg = lazy(47, 'iii');
+const c_inotify_init1 = lazy(294, 'i');
+const c_inotify_add_watch = lazy(254, 'ipi');
+const c_inotify_rm_watch = lazy(255, 'ii');
+const c_dup = lazy(72, 'iii');
 const c_socket = lazy(41, 'iii');
 const c_connect = lazy(42, 'ipi');
 const c_socketpair = lazy(53, 'iiip');
@@ -238,6 +242,22 @@ export function socketpairSeqpacket(out: Int32Array): number {
   out[0] = buf.readInt32LE(0);
   out[1] = buf.readInt32LE(4);
   return r;
+}
+
+/** A new inotify instance (IN_NONBLOCK | IN_CLOEXEC), or errno. */
+export function inotifyInit(): number {
+  return c_inotify_init1(0o2004000);
+}
+/** Watches the file behind an O_PATH descriptor. Returns the watch descriptor or errno. */
+export function inotifyAddWatch(notifyFd: number, fd: number, mask: number): number {
+  return c_inotify_add_watch(notifyFd, fill(nameA, String(fd)), mask);
+}
+export function inotifyRmWatch(notifyFd: number, wd: number): number {
+  return c_inotify_rm_watch(notifyFd, wd);
+}
+/** A second descriptor for the same open file (CLOEXEC), or errno. */
+export function duplicate(fd: number): number {
+  return c_dup(fd, 1030, 0);
 }
 
 /** A Unix socket connected to the socket file behind an O_PATH descriptor. Returns the descriptor or errno. */

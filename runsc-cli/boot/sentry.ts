@@ -91,7 +91,7 @@ export class Sandbox {
   start(): void {
     const { config, platform, host } = this;
     const vfs = new VirtualFilesystem(host);
-    const trees = connectGofer(host, this.fds.goferClient, config, (why) => this.goferDied(why));
+    const trees = connectGofer(host, platform, this.fds.goferClient, config, (why) => this.goferDied(why));
     mark('  sentry: gofer connected');
     const budget: { budget?: MemoryBudget } = config.memoryLimit === null ? {} : { budget: new MemoryBudget(config.memoryLimit, () => host.files.memfdBytes() + heapFileBytes()) };
     const kernel = new Kernel({

@@ -11,6 +11,7 @@
 import { dentryCache } from './dentry_cache.ts';
 import type { Filesystem } from './filesystem.ts';
 import type { ByteString, Inode } from './inode.ts';
+import { IN_DELETE_SELF, notifySelf } from './notify.ts';
 
 export class Dentry {
   readonly fs: Filesystem;
@@ -93,6 +94,9 @@ export class Dentry {
     if (this.isDead) return;
     this.isDead = true;
     const inode = this.inode;
-    if (inode !== null && --inode.dentryCount === 0) inode.evict();
+    if (inode === null || --inode.dentryCount > 0) return;
+    // Marks keep what is watched, as long as it has a name.
+    if (inode.marks !== null) notifySelf(inode, IN_DELETE_SELF);
+    inode.evict();
   }
 }

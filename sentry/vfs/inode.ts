@@ -89,6 +89,11 @@ export abstract class Inode {
     return 0;
   }
 
+  /** The first inotify watch came, or the last one went. */
+  watchedChanged(_isWatched: boolean): void {}
+  /** The sandbox itself did what makes this inotify event (only while watched). */
+  notified(_mask: number, _name: ByteString): void {}
+
   /** Changes attributes (already permitted). Updates ctime. Returns 0 or errno. Size changes on regular files only. */
   abstract setAttributes(ctx: IoContext, attr: SetAttr): number;
 

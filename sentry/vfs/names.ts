@@ -38,7 +38,7 @@ import type { IoContext } from './context.ts';
 import type { Dentry } from './dentry.ts';
 import type { ByteString, Inode } from './inode.ts';
 import type { Path } from './mount.ts';
-import { IN_ATTRIB, IN_CREATE, IN_DELETE, IN_DELETE_SELF, notifyEntry, notifySelf } from './notify.ts';
+import { IN_ATTRIB, IN_CREATE, IN_DELETE, notifyEntry, notifyNameGone, notifySelf } from './notify.ts';
 import {
   FS_APPEND_FL,
   FS_IMMUTABLE_FL,
@@ -184,10 +184,10 @@ export function mayLinkByDescriptor(ctx: IoContext, inode: Inode): boolean {
 function removed(dir: Dentry, victim: Dentry): void {
   const inode = victim.inode as Inode;
   const { name } = victim;
-  notifyEntry(dir.inode as Inode, IN_DELETE, name, inode);
-  if (inode.nlink === 0 || isDir(inode)) notifySelf(inode, IN_DELETE_SELF);
-  else notifySelf(inode, IN_ATTRIB);
+  if (!isDir(inode)) notifySelf(inode, IN_ATTRIB);
   victim.unlinked();
+  notifyNameGone(inode);
+  notifyEntry(dir.inode as Inode, IN_DELETE, name, inode);
   if (dir.fs.cacheNegative && !dir.fs.needsRevalidate) addFresh(dir, name, null);
 }
 

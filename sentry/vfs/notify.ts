@@ -8,6 +8,7 @@
  */
 import { S_IFDIR, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import type { Dentry } from './dentry.ts';
+import type { Filesystem } from './filesystem.ts';
 import type { ByteString, Inode } from './inode.ts';
 
 export const IN_ACCESS = 0x1;
@@ -27,7 +28,16 @@ export const IN_ISDIR = 0x40000000;
 /** Delivers one event to the marks of `inode`; name '' for events on the inode itself. */
 export type NotifyHook = (inode: Inode, mask: number, name: ByteString, cookie: number) => void;
 
-export const fsNotify: { hook: NotifyHook | null; lastCookie: number } = { hook: null, lastCookie: 0 };
+interface NotifyState {
+  hook: NotifyHook | null;
+  /** The marks of a removed inode no longer keep it: it goes with its last user, and IN_DELETE_SELF is told then. */
+  letGo: ((inode: Inode) => void) | null;
+  /** The last mount of a filesystem went. */
+  unmounted: ((fs: Filesystem) => void) | null;
+  lastCookie: number;
+}
+
+export const fsNotify: NotifyState = { hook: null, letGo: null, unmounted: null, lastCookie: 0 };
 
 /** An event about entry `name` of directory `dir`; `child` (when known) says whether IN_ISDIR is set. */
 export function notifyEntry(dir: Inode, mask: number, name: ByteString, child: Inode | null, cookie = 0): void {
@@ -48,6 +58,11 @@ export function notifyFile(dentry: Dentry, mask: number): void {
 /** An event about an inode alone (IN_DELETE_SELF, IN_MOVE_SELF). */
 export function notifySelf(inode: Inode, mask: number): void {
   if (inode.marks !== null) fsNotify.hook?.(inode, mask, '', 0);
+}
+
+/** A name of `inode` went, and it was the last one when there are no links left. */
+export function notifyNameGone(inode: Inode): void {
+  if (inode.marks !== null && (inode.nlink === 0 || (inode.mode & S_IFMT) === S_IFDIR)) fsNotify.letGo?.(inode);
 }
 
 /** A cookie that ties IN_MOVED_FROM to IN_MOVED_TO. */

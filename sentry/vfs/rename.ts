@@ -24,12 +24,13 @@ import type { Inode } from './inode.ts';
 import type { Path } from './mount.ts';
 import {
   IN_ATTRIB,
-  IN_DELETE_SELF,
+  IN_ISDIR,
   IN_MOVED_FROM,
   IN_MOVED_TO,
   IN_MOVE_SELF,
   nextCookie,
   notifyEntry,
+  notifyNameGone,
   notifySelf,
 } from './notify.ts';
 import { inodePermission, mayCreate, mayDelete, wantWrite } from './permission.ts';
@@ -171,6 +172,7 @@ function tellWatchers(from: Walk, to: Walk, moved: Inode, replaced: Inode | null
   const cookie = nextCookie();
   notifyEntry(from.dentry.inode as Inode, IN_MOVED_FROM, from.lastName, moved, cookie);
   notifyEntry(to.dentry.inode as Inode, IN_MOVED_TO, to.lastName, moved, cookie);
+  if (replaced !== null) notifySelf(replaced, isDir(replaced) ? IN_ATTRIB | IN_ISDIR : IN_ATTRIB);
   notifySelf(moved, IN_MOVE_SELF);
-  if (replaced !== null) notifySelf(replaced, replaced.nlink === 0 ? IN_DELETE_SELF : IN_ATTRIB);
+  if (replaced !== null) notifyNameGone(replaced);
 }

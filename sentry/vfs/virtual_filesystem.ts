@@ -16,6 +16,7 @@ import type { FileDescription } from './file_description.ts';
 import type { Filesystem, FilesystemType } from './filesystem.ts';
 import type { ByteString, Inode } from './inode.ts';
 import { Mount, MountNamespace, type Path } from './mount.ts';
+import { fsNotify } from './notify.ts';
 import { openPath } from './open.ts';
 import { walkPath } from './path_walk.ts';
 
@@ -79,6 +80,7 @@ export class VirtualFilesystem {
   releaseMount(mount: Mount): void {
     mount.root.put();
     if (--mount.fs.mountRefs > 0) return;
+    fsNotify.unmounted?.(mount.fs);
     const root = mount.fs.rootDentry;
     mount.fs.rootDentry = null;
     root?.put();

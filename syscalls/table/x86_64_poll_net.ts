@@ -98,7 +98,7 @@ export const pollNetRows: readonly SyscallRow[] = [
   row(233, 'epoll_ctl', [Fd, EpollOp, Fd, Addr], sys_epoll_ctl),
   row(253, 'inotify_init', [], sys_inotify_init),
   row(254, 'inotify_add_watch', [Fd, PathName, Flags], sys_inotify_add_watch, {
-    partial: 'Changes made outside the sandbox are not reported.',
+    partial: 'Of changes made outside the sandbox only those in bind mounts are reported.',
   }),
   row(255, 'inotify_rm_watch', [Fd, Int], sys_inotify_rm_watch),
   row(270, 'pselect6', [Int, Addr, Addr, Addr, Addr, Addr], sys_pselect6),

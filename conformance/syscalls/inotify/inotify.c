@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "case.h"
 #include <sys/inotify.h>
+#include <sys/mount.h>
 
 static void drain(int fd) {
   char b[4096] __attribute__((aligned(8)));
@@ -37,4 +38,52 @@ CASE(inotify_errors) {
   CALL(inotify_rm_watch(fd, 77));
   make_file("f", "x", 0600);
   CALL(inotify_add_watch(fd, "f", IN_ONLYDIR | IN_CREATE));
+}
+CASE(inotify_removal) {
+  int fd = OK(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  int kinds = IN_ALL_EVENTS & ~(IN_OPEN | IN_ACCESS | IN_CLOSE);
+  NEED(mkdir("d", 0755));
+  NEED(mkdir("d/sub", 0755));
+  make_file("d/f", "x", 0600);
+  NEED(link("d/f", "d/second"));
+  CALL(inotify_add_watch(fd, "d", kinds));
+  CALL(inotify_add_watch(fd, "d/sub", kinds));
+  CALL(inotify_add_watch(fd, "d/f", kinds));
+  NEED(unlink("d/second"));
+  drain(fd);
+  int held = OK(open("d/f", O_RDONLY));
+  NEED(unlink("d/f"));
+  say("removed, still open");
+  drain(fd);
+  close(held);
+  say("closed");
+  drain(fd);
+  NEED(rmdir("d/sub"));
+  drain(fd);
+  NEED(rmdir("d"));
+  drain(fd);
+}
+CASE(inotify_replaced) {
+  int fd = OK(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  int kinds = IN_ALL_EVENTS & ~(IN_OPEN | IN_ACCESS | IN_CLOSE);
+  make_file("a", "x", 0600);
+  make_file("b", "x", 0600);
+  NEED(mkdir("c", 0700));
+  NEED(mkdir("d", 0700));
+  for (const char *name = "abcd"; *name; name++) CALL(inotify_add_watch(fd, (char[]){*name, 0}, kinds));
+  NEED(rename("a", "b"));
+  drain(fd);
+  NEED(rename("c", "d"));
+  drain(fd);
+}
+CASE(inotify_unmount) {
+  int fd = OK(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  NEED(mkdir("m", 0755));
+  NEED(unshare(CLONE_NEWNS));
+  NEED(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+  NEED(mount("none", "m", "tmpfs", 0, 0));
+  make_file("m/f", "x", 0600);
+  CALL(inotify_add_watch(fd, "m/f", IN_CREATE));
+  NEED(umount("m"));
+  drain(fd);
 }

@@ -6,7 +6,7 @@
  * Linux:      fs/notify/inotify/
  * Invariants: inode.marks is null or the non-empty set of its watches. A watch pins its dentry, so that the inode object
  *             stays the one events are about. The queue never exceeds max_queued_events + 1 (the overflow event).
- * Differs:    changes made outside the sandbox are not seen.
+ * Differs:    of changes made outside the sandbox only those in bind mounts are seen (sentry/fs/gofer/host_watches.ts).
  */
 import { EEXIST, EINVAL, ENOSPC, ENOTTY, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
 import { O_NONBLOCK, O_RDONLY } from '../../../platform/abi/linux/fcntl.ts';
@@ -14,6 +14,7 @@ import { EPOLLIN, EPOLLRDNORM } from '../../../platform/abi/linux/poll.ts';
 import type { Credentials } from '../../auth/credentials.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 import type { IoContext } from '../../vfs/context.ts';
+import type { Filesystem } from '../../vfs/filesystem.ts';
 import type { ByteString, Inode } from '../../vfs/inode.ts';
 import type { IoSequence } from '../../vfs/io.ts';
 import { type Path, pathGet, pathPut } from '../../vfs/mount.ts';
@@ -41,7 +42,8 @@ interface Watch {
   readonly owner: InotifyFile;
   readonly wd: number;
   readonly inode: Inode;
-  readonly path: Path;
+  /** Null once the file has been removed. */
+  path: Path | null;
   mask: number;
 }
 
@@ -58,7 +60,28 @@ function eventSize(event: QueuedEvent): number {
 
 /** vfs calls this for every event on an inode that has marks. */
 function deliver(inode: Inode, mask: number, name: ByteString, cookie: number): void {
+  inode.notified(mask, name);
   for (const watch of [...(inode.marks as Set<Watch>)]) watch.owner.onEvent(watch, mask, name, cookie);
+}
+
+function unpin(watch: Watch): void {
+  const { path } = watch;
+  if (path === null) return;
+  watch.path = null;
+  path.mount.refs++;
+  pathPut(path);
+}
+
+const instances = new Set<InotifyFile>();
+
+/** vfs calls this when the last mount of a filesystem went. */
+function unmounted(fs: Filesystem): void {
+  for (const instance of [...instances]) instance.onUnmount(fs);
+}
+
+/** vfs calls this when a file has been removed. */
+function letGo(inode: Inode): void {
+  for (const watch of [...(inode.marks as Set<Watch>)]) unpin(watch);
 }
 
 export class InotifyFile extends AnonFile {
@@ -71,10 +94,14 @@ export class InotifyFile extends AnonFile {
     super('inotify', O_RDONLY | (flags & O_NONBLOCK), creds);
     inotifyUse.instances++;
     fsNotify.hook = deliver;
+    fsNotify.letGo = letGo;
+    fsNotify.unmounted = unmounted;
+    instances.add(this);
   }
 
   protected override release(): void {
     inotifyUse.instances--;
+    instances.delete(this);
     for (const watch of this.watches.values()) this.detach(watch);
     this.watches.clear();
   }
@@ -96,6 +123,7 @@ export class InotifyFile extends AnonFile {
     path.mount.refs--;
     marks.add(watch);
     inode.marks = marks;
+    if (marks.size === 1) inode.watchedChanged(true);
     this.watches.set(watch.wd, watch);
     return watch.wd;
   }
@@ -109,7 +137,7 @@ export class InotifyFile extends AnonFile {
   }
 
   onEvent(watch: Watch, mask: number, name: ByteString, cookie: number): void {
-    if ((mask & watch.mask & (IN_ALL_EVENTS | IN_UNMOUNT)) !== 0) {
+    if ((mask & ((watch.mask & IN_ALL_EVENTS) | IN_UNMOUNT)) !== 0) {
       this.push({ wd: watch.wd, mask, cookie, name });
       if ((watch.mask & IN_ONESHOT) !== 0) {
         this.drop(watch);
@@ -117,6 +145,11 @@ export class InotifyFile extends AnonFile {
       }
     }
     if ((mask & (IN_DELETE_SELF | IN_UNMOUNT)) !== 0 && this.watches.has(watch.wd)) this.drop(watch);
+  }
+
+  /** Every watch in `fs` ends with IN_UNMOUNT. */
+  onUnmount(fs: Filesystem): void {
+    for (const watch of [...this.watches.values()]) if (watch.inode.fs === fs) this.onEvent(watch, IN_UNMOUNT, '', 0);
   }
 
   override read(_ctx: IoContext, io: IoSequence): number {
@@ -188,9 +221,11 @@ export class InotifyFile extends AnonFile {
     inotifyUse.watches--;
     const marks = watch.inode.marks as Set<Watch> | null;
     marks?.delete(watch);
-    if (marks?.size === 0) watch.inode.marks = null;
-    watch.path.mount.refs++;
-    pathPut(watch.path);
+    if (marks?.size === 0) {
+      watch.inode.marks = null;
+      watch.inode.watchedChanged(false);
+    }
+    unpin(watch);
   }
 }
 

@@ -12,6 +12,7 @@ import { isAttrRecord } from '../../../gofer/protocol/attr.ts';
 import { decodeReply, encodeFrame, type WireValue } from '../../../gofer/protocol/codec.ts';
 import { BATCH_MAX, FORGET, FRAME_MAX, HELLO, PROTOCOL_VERSION } from '../../../gofer/protocol/constants.ts';
 import { ControlCache } from './control_cache.ts';
+import type { HostWatches } from './host_watches.ts';
 
 /** Carries frames; the real one is a SEQPACKET socket. */
 export interface GoferTransport {
@@ -77,6 +78,8 @@ const FORGET_BATCH = 128;
 export class GoferConnection {
   readonly roots: RootInfo[] = [];
   readonly controls = new ControlCache();
+  /** Watches on host files; null: changes from outside are not told. */
+  watches: HostWatches | null = null;
   /** Round trips made, for tests and statistics. */
   callCount = 0;
   private readonly transport: GoferTransport;

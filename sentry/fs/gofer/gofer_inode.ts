@@ -250,6 +250,18 @@ export class GoferInode extends Inode implements ControlHolder {
     return isErrno(reply) ? reply : this.applyRecord(reply[2]);
   }
 
+  // What happens to the host file outside the sandbox
+
+  override watchedChanged(isWatched: boolean): void {
+    const { watches } = this.fs.connection;
+    if (this.fs.isExclusive || watches === null) return;
+    if (isWatched) watches.add(this);
+    else watches.remove(this);
+  }
+  override notified(mask: number, name: ByteString): void {
+    if (!this.fs.isExclusive) this.fs.connection.watches?.expect(this, mask, name);
+  }
+
   // Directories: the work is in directory_calls.ts
 
   override lookup(_ctx: IoContext, name: ByteString): Inode | Errno {
@@ -427,7 +439,10 @@ export class GoferInode extends Inode implements ControlHolder {
   closeHostFds(): void {
     if (this.areAttrsStale && this.nlink > 0) this.refreshAttributes();
     if (this.roFd >= 0) this.fs.files.close(this.roFd);
-    if (this.rwFd >= 0) this.fs.files.close(this.rwFd);
+    if (this.rwFd >= 0) {
+      this.fs.files.close(this.rwFd);
+      if (!this.fs.isExclusive) this.fs.connection.watches?.closedByUs(this);
+    }
     this.roFd = -1;
     this.rwFd = -1;
     this.isRwReadable = false;
