@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** `docker run`: the process, its identity, its limits, its exit status. */
+
+const CAPS = 'grep ^Cap /proc/self/status';
+
+export const processScenarios = [
+  [
+    'exit statuses',
+    async (d) => {
+      await d.run([], 'echo hi; id; exit 3');
+      await d.run([], 'echo to stderr >&2; exit 0');
+      await d.run([], ['nosuch']);
+      await d.run([], ['/etc/passwd']);
+      await d.run([], ['/nosuch']);
+      await d.run([], ['/etc']);
+      await d.run([], 'kill -9 $$');
+      await d.run([], 'kill -TERM $$; sleep 1; echo survived');
+      await d.run([], 'sh -c "kill -SEGV \\$\\$"; echo $?');
+      await d.run(['--entrypoint', '/bin/echo'], ['from', 'the entry point']);
+    },
+  ],
+  [
+    'input and output',
+    async (d) => {
+      await d.run(['-i'], ['cat'], { input: 'piped\n' });
+      await d.run(['-i'], ['wc', '-c'], { input: Buffer.alloc(3_000_000, 'x') });
+      await d.run([], 'cat; echo end of no input');
+      await d.run([], 'i=0; while [ $i -lt 3000 ]; do echo "line $i"; i=$((i+1)); done | md5sum; seq 1 20000');
+      await d.run([], 'yes | head -c 1000000 | md5sum');
+    },
+  ],
+  [
+    '--user, --workdir, --env, --hostname, --group-add, --ulimit',
+    async (d) => {
+      await d.run(['--user', '5:6', '--workdir', '/made/dir', '--env', 'A=b c', '--hostname', 'hh', '--domainname', 'dd.example'], 'id; pwd; echo "$A" $HOME; hostname; uname -n; cat /etc/hostname; ls -ld /made/dir');
+      await d.run(['--user', 'alice'], 'id; echo $HOME; touch /x; echo $?');
+      await d.run(['--user', '1000', '--group-add', '29', '--group-add', '77'], ['id']);
+      await d.run(['--user', 'nobodyknows'], ['id']);
+      await d.run(['--ulimit', 'nofile=100:200', '--ulimit', 'core=0'], 'ulimit -n; ulimit -Hn; ulimit -c');
+      await d.run(['-e', 'EMPTY=', '-e', 'PATH=/bin'], ['env']);
+    },
+  ],
+  [
+    '--cap-drop, --cap-add, --privileged, no-new-privileges',
+    async (d) => {
+      await d.run([], CAPS);
+      await d.run(['--cap-drop', 'ALL'], `${CAPS}; chown 5 /tmp; echo $?`);
+      await d.run(['--cap-drop', 'ALL', '--cap-add', 'CHOWN'], `${CAPS}; chown 5 /tmp && echo chowned`);
+      await d.run(['--cap-add', 'SYS_ADMIN', '--cap-add', 'SYS_TIME'], CAPS);
+      await d.run(['--cap-drop', 'SETUID', '--user', '5'], CAPS);
+      await d.run(['--cap-add', 'NOSUCH'], ['true']);
+      await d.run(['--security-opt', 'no-new-privileges'], 'grep NoNewPrivs /proc/self/status');
+      await d.run(['--cap-drop', 'NET_BIND_SERVICE', '--user', '1000'], 'nc -l -p 80 -w 1 2>&1 | head -1');
+    },
+  ],
+  [
+    '--ipc, --pid, --uts, --init',
+    async (d) => {
+      await d.run(['--ipc', 'none'], 'ls /dev/shm; echo $?; grep -c " /dev/shm " /proc/mounts');
+      await d.run(['--ipc', 'private', '--shm-size', '8m'], "df /dev/shm | awk 'END { print $2 }'");
+      await d.run(['--ipc', 'host'], 'test -d /dev/shm && echo there');
+      await d.run(['--pid', 'host'], 'ps | grep -c . > /tmp/n; test $(cat /tmp/n) -gt 0 && echo some');
+      await d.run(['--uts', 'host'], 'test -n "$(hostname)" && echo named');
+      await d.run(['--init'], 'cat /proc/1/comm; sh -c "exit 7" & wait $!; echo $?; exit 5');
+      const c = await d.start('init', ['--init'], 'trap "echo got term; exit 9" TERM; echo up; while :; do sleep 0.1; done');
+      await d.logged(c, 'up');
+      await d.docker(['stop', '-t', '20', c]);
+      await d.docker(['logs', c]);
+      await d.docker(['inspect', '-f', '{{.State.ExitCode}}', c]);
+    },
+  ],
+  [
+    '--ipc container:X, --pid container:X',
+    async (d) => {
+      const c = await d.start('shared', ['--ipc', 'shareable'], 'echo shared > /dev/shm/file; echo up; sleep 300');
+      await d.logged(c, 'up');
+      await d.run(['--ipc', `container:${c}`], ['cat', '/dev/shm/file']);
+      await d.run(['--pid', `container:${c}`], 'ps -o args | grep -c "[s]leep 300"');
+    },
+  ],
+  [
+    'what /proc says',
+    async (d) => {
+      await d.run([], 'cat /proc/self/cgroup > /dev/null && echo cgroup; cat /proc/1/cmdline | tr "\\0" " "; echo; ls -l /proc/self/fd | wc -l; echo $$; ps -o pid,comm');
+      await d.run([], 'ls /dev; ls -l /dev/null /dev/zero /dev/tty /dev/fd /dev/stdin | cut -c1-10; stat -c "%a %F" /dev/shm /dev/pts /dev/mqueue');
+      await d.run([], "awk '{ print $5 }' /proc/self/mountinfo | sort | grep -v -e /proc/ -e /sys/fs/cgroup/");
+      await d.run([], 'cat /proc/kcore | head -c 10; echo 1 > /proc/sys/kernel/domainname; echo $?; ls /proc/acpi /sys/firmware; echo b > /proc/sysrq-trigger; echo $?');
+      await d.run([], 'umask; nice; cat /proc/self/oom_score_adj; grep -e Seccomp: -e NoNewPrivs: /proc/self/status');
+      await d.run(['--oom-score-adj', '300'], ['cat', '/proc/self/oom_score_adj']);
+      await d.run(['--sysctl', 'net.ipv4.ip_forward=0', '--sysctl', 'kernel.shm_rmid_forced=1'], 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shm_rmid_forced');
+    },
+  ],
+];

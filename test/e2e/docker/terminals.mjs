@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Terminals: run -it, exec -it, resize, job control, attach and the keys that detach. */
+
+const PROMPT = 'PS1="ready> "; export PS1; exec sh';
+
+export const terminalScenarios = [
+  [
+    'run -it',
+    async (d) => {
+      const words = [...d.runWords(['--rm', '-it']), 'bb', 'sh', '-c', PROMPT];
+      await d.terminal(words, [['expect', 'ready> '], ['send', 'tty; stty size; echo "pid $$"\n'], ['expect', 'pid 1'], ['expect', 'ready> '], ['send', 'exit 7\n']]);
+      await d.terminal(words, [['expect', 'ready> '], ['send', 'sleep 300\n'], ['expect', 'sleep 300'], ['send', '\x03'], ['expect', 'ready> '], ['send', 'echo $?; exit\n']]);
+      await d.terminal(words, [['expect', 'ready> '], ['send', 'cat\n'], ['expect', 'cat'], ['send', 'line\n'], ['expect', 'line'], ['send', '\x04'], ['expect', 'ready> '], ['send', '\x04']]);
+    },
+  ],
+  [
+    'resize',
+    async (d) => {
+      const words = [...d.runWords(['--rm', '-it']), 'bb', 'sh', '-c', 'trap "stty size" WINCH; echo ready; i=0; while [ $i -lt 600 ]; do sleep 0.05; i=$((i+1)); done'];
+      await d.terminal(words, [['expect', 'ready'], ['resize', 33, 101], ['expect', '33 101'], ['resize', 20, 60], ['expect', '20 60'], ['send', '\x03']]);
+    },
+  ],
+  [
+    'exec -it with resize',
+    async (d) => {
+      const c = await d.start('term', [], 'echo started; while :; do sleep 0.1; done');
+      await d.logged(c, 'started');
+      const steps = [['expect', 'ready> '], ['send', 'stty size; tty\n'], ['expect', '/dev/pts/'], ['expect', 'ready> '], ['resize', 44, 99]];
+      const wait = 'until [ "$(stty size)" = "44 99" ]; do sleep 0.05; done; echo resized\n';
+      await d.terminal(['exec', '-it', c, 'sh', '-c', PROMPT], [...steps, ['send', wait], ['expect', 'resized\r'], ['expect', 'ready> '], ['send', 'exit 5\n']]);
+      await d.terminal(['exec', '-it', c, 'sh', '-c', PROMPT], [['expect', 'ready> '], ['send', 'sleep 299 &\n'], ['expect', 'ready> '], ['send', 'kill %1; wait %1; echo "over $?"\n'], ['expect', 'over 143'], ['send', 'exit\n']]);
+      await d.terminal(['exec', '-t', c, 'echo', 'only a terminal'], []);
+    },
+  ],
+  [
+    'attach, and the keys that detach',
+    async (d) => {
+      const c = d.name('att');
+      const words = [...d.runWords(['-it', '--name', c]), 'bb', 'sh', '-c', PROMPT];
+      await d.terminal(words, [['expect', 'ready> '], ['send', 'x=kept\n'], ['expect', 'ready> '], ['send', '\x10\x11']]);
+      await d.docker(['inspect', '-f', '{{.State.Status}}', c]);
+      const attached = await d.daemon.docker(['version']);
+      d.fact('docker answers', attached.status);
+      await d.terminal(['attach', '--detach-keys', 'ctrl-a,x', c], [['send', 'echo "$x"\n'], ['expect', 'kept\r'], ['expect', 'ready> '], ['send', '\x01x']]);
+      await d.docker(['inspect', '-f', '{{.State.Status}}', c]);
+      await d.terminal(['attach', c], [['send', 'exit 3\n']]);
+      await d.exited(c);
+      await d.docker(['inspect', '-f', '{{.State.ExitCode}}', c]);
+      const plain = await d.start('plain', ['-i'], 'while read x; do echo "got $x"; [ "$x" = end ] && exit 4; done');
+      await d.docker(['attach', plain], { input: 'one\nend\n' });
+      await d.exited(plain);
+      await d.docker(['inspect', '-f', '{{.State.ExitCode}}', plain]);
+    },
+  ],
+  [
+    'run -t, and detached',
+    async (d) => {
+      await d.run(['-t'], 'stty size; test -t 0 && test -t 1 && echo terminal; ls -l /dev/console | cut -c1');
+      const c = await d.start('dt', ['-t'], 'echo on a terminal; tty; sleep 300');
+      await d.logged(c, 'pts');
+      await d.docker(['logs', c]);
+      await d.docker(['stop', '-t', '1', c]);
+      await d.docker(['inspect', '-f', '{{.State.ExitCode}}', c]);
+    },
+  ],
+];

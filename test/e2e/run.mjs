@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The clients' own programs, on this machine, with daemons of our own: node test/e2e/run.mjs [--long] [--only PART,...] [--filter TEXT].
+ * Needs root and `npm run build`; installs what is missing from apt. Ends with "N passed, N failed".
+ */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { DockerDaemon } from './daemon.mjs';
+import { dockerList } from './docker.mjs';
+import { check, finish, notRun } from './report.mjs';
+
+const { values } = parseArgs({ options: { long: { type: 'boolean' }, only: { type: 'string' }, filter: { type: 'string', default: '' } } });
+const runtime = process.env.RUNSC_TS ?? join(import.meta.dirname, '../../dist/runsc-ts.cjs');
+const wanted = (part) => values.only === undefined || values.only.split(',').includes(part);
+
+const PACKAGES = { dockerd: 'docker.io', containerd: 'containerd', runc: 'runc', podman: 'podman', busybox: 'busybox-static', python3: 'python3', ip: 'iproute2', ping: 'iputils-ping', iptables: 'iptables', tar: 'tar' };
+
+function installMissing() {
+  const isThere = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
+  const missing = Object.keys(PACKAGES).filter((command) => !isThere(command));
+  if (missing.length === 0) return;
+  const packages = missing.map((command) => PACKAGES[command]);
+  console.log(`installing ${packages.join(' ')}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  spawnSync('apt-get', ['update', '-qq'], { env });
+  const result = spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env, encoding: 'utf8' });
+  if (result.status !== 0) console.log(result.stderr.slice(-500));
+}
+
+async function main() {
+  if (process.geteuid() !== 0) {
+    notRun('test/e2e', 'it needs root');
+    return;
+  }
+  installMissing();
+  if (wanted('docker')) {
+    const daemon = await DockerDaemon.start(runtime);
+    try {
+      await dockerList(daemon, values.filter);
+    } finally {
+      await daemon.stop();
+    }
+  }
+}
+
+await main().catch((error) => check(false, 'the tests themselves', error.stack));
+process.exit(finish());
