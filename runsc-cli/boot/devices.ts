@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What a configuration adds to the container's /dev and /proc/sys: linux.devices, linux.sysctl, and /dev/console for a terminal.
+ * What a configuration adds to the container's /dev and /proc/sys: linux.devices, linux.sysctl, and names for a terminal.
  */
 import { errnoName, isErrno } from '../../platform/abi/linux/errno.ts';
 import { makedev, S_IFBLK, S_IFCHR, S_IFIFO } from '../../platform/abi/linux/stat.ts';
+import { DevptsFilesystem, PTS_MAJOR } from '../../sentry/fs/devpts/devpts_filesystem.ts';
+import type { HostTty } from '../../sentry/fs/host/host_tty.ts';
 import type { ImportedStdio } from '../../sentry/fs/host/host_filesystem.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import type { IoContext } from '../../sentry/vfs/context.ts';
@@ -20,6 +22,8 @@ import { byteString } from './launch.ts';
 
 const EEXIST = -17;
 const O_WRONLY = 1;
+/** The group that owns terminals (devpts' gid= in every container's configuration). */
+const TTY_GROUP = 5;
 const CONSOLE = '/dev/console';
 
 /** Makes the nodes of linux.devices. What the sandbox has no driver for can be seen and not opened. */
@@ -49,7 +53,22 @@ export function applySysctl(kernel: Kernel, mountNs: MountNamespace, config: San
   }
 }
 
-/** The container's terminal as /dev/console, which is then also its name (ttyname(3)). */
+/** Gives a terminal that came from outside its name in the container, /dev/pts/N (ttyname(3)), and its owner there. */
+export function nameTerminal(kernel: Kernel, mountNs: MountNamespace, tty: HostTty | null, uid: number): void {
+  const ctx = setupContext(kernel, { mount: mountNs.root, dentry: mountNs.root.root });
+  const at = walkPath(ctx, null, '/dev/pts', true);
+  if (tty === null || tty.inode === null || tty.name !== null || isErrno(at)) return;
+  const { fs } = at.mount;
+  if (!(fs instanceof DevptsFilesystem)) return;
+  const index = fs.addForeign(tty.inode);
+  if (index < 0) return;
+  tty.name = `/dev/pts/${index}`;
+  tty.rdev = makedev(PTS_MAJOR, index);
+  Object.assign(tty.inode, { rdev: tty.rdev, mode: S_IFCHR | 0o620, uid, gid: TTY_GROUP });
+  tty.onClosed = () => fs.removeForeign(index);
+}
+
+/** The container's terminal as /dev/console too. */
 export function bindConsole(kernel: Kernel, mountNs: MountNamespace, stdio: ImportedStdio): void {
   const ctx = setupContext(kernel, { mount: mountNs.root, dentry: mountNs.root.root });
   const file = stdio.files.find((f) => f.inode === stdio.tty?.inode);
@@ -58,5 +77,4 @@ export function bindConsole(kernel: Kernel, mountNs: MountNamespace, stdio: Impo
   const at = walkPath(ctx, null, CONSOLE, true);
   if (isErrno(at)) return;
   mountInstance(at, kernel.vfs.newMount(file.path.mount.fs, mountFlags(0), file.path.dentry), 'devpts');
-  stdio.tty.name = CONSOLE;
 }

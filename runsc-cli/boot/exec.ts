@@ -14,6 +14,7 @@ import type { ThreadGroup } from '../../sentry/kernel/process/thread_group.ts';
 import type { SeccompState } from '../../sentry/kernel/seccomp/seccomp.ts';
 import { sendToGroup } from '../../sentry/kernel/signal/send.ts';
 import type { MountNamespace } from '../../sentry/vfs/mount.ts';
+import { nameTerminal } from './devices.ts';
 import { withHome } from './home.ts';
 import { byteString, launchError } from './launch.ts';
 import { containerCredentials, containerRlimits } from './process_settings.ts';
@@ -61,7 +62,10 @@ export function startExec(kernel: Kernel, { mountNs, seccomp }: ExecPlace, proce
   }
   task.seccomp = seccomp;
   group = task.threadGroup;
-  if (process.terminal) stdio.tty?.adopt(group);
+  if (process.terminal) {
+    nameTerminal(kernel, mountNs, stdio.tty, creds.ruid);
+    stdio.tty?.adopt(group);
+  }
   peer.onClose = () => {
     if (group !== null) sendToGroup(group, makeSigInfo(SIGKILL, SI_KERNEL), { force: true });
   };

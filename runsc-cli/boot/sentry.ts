@@ -32,7 +32,7 @@ import { mark } from '../sandbox/timing.ts';
 import { warmGofer } from './code_cache.ts';
 import { Commands } from './commands.ts';
 import { byteString, launchError } from './launch.ts';
-import { applySysctl, bindConsole } from './devices.ts';
+import { applySysctl, bindConsole, nameTerminal } from './devices.ts';
 import { withHome } from './home.ts';
 import { HostSignals } from './host_signals.ts';
 import { ControlChannel } from './control_channel.ts';
@@ -123,6 +123,7 @@ export class Sandbox {
     const rlimits = containerRlimits(process);
     const fdTable = new FdTable();
     const stdio = importStandardFiles(kernel, fdTable, creds, this.fds.preserved);
+    nameTerminal(kernel, mountNs, stdio.tty, creds.ruid);
     if (this.fds.hasTerminal) bindConsole(kernel, mountNs, stdio);
     const init = createInit(kernel, {
       argv: process.args.map(byteString),

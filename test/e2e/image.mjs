@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The image everything runs: busybox, and a few of the host's own programs with their libraries in /opt (for glibc's resolver, iproute2, ping). */
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 
@@ -16,6 +16,7 @@ function copyIn(root, path, to = path) {
 export function makeRootfs(root) {
   for (const dir of ['bin', 'proc', 'dev', 'sys', 'tmp', 'etc', 'root', 'opt', 'usr/bin', 'data']) mkdirSync(join(root, dir), { recursive: true });
   copyIn(root, '/bin/busybox');
+  chmodSync(join(root, 'bin/busybox'), 0o755);
   for (const name of text(['/bin/busybox', '--list']).trim().split('\n')) if (name !== 'busybox') symlinkSync('busybox', join(root, 'bin', name));
   writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n');
   writeFileSync(join(root, 'etc/group'), 'root:x:0:\nalice:x:1000:\naudio:x:29:alice\n');

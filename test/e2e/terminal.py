@@ -8,13 +8,23 @@ import fcntl, json, os, pty, select, signal, struct, sys, termios, time
 
 job = json.load(sys.stdin)
 end = time.monotonic() + job.get("limit", 40)
-pid, master = pty.fork()
-if pid == 0:
-    os.execvp(job["argv"][0], job["argv"])
+master, slave = pty.openpty()
 
 
 def resize(rows, columns):
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+resize(*job.get("size", [24, 80]))
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    for fd in range(3):
+        os.dup2(slave, fd)
+    os.close(master)
+    os.execvp(job["argv"][0], job["argv"])
+os.close(slave)
 
 
 output, seen = b"", 0
@@ -34,7 +44,6 @@ def read_some():
 
 
 missing = None
-resize(*job.get("size", [24, 80]))
 for kind, *what in job["steps"]:
     if kind == "send":
         os.write(master, what[0].encode())

@@ -33,10 +33,7 @@ const LINKS: readonly (readonly [string, string])[] = [
   ['stdin', '/proc/self/fd/0'],
   ['stdout', '/proc/self/fd/1'],
   ['stderr', '/proc/self/fd/2'],
-  ['core', '/proc/kcore'],
 ];
-
-const DIRECTORIES = ['pts', 'shm', 'mqueue'] as const;
 
 /** Registers the character devices this room implements (devpts registers its own). */
 export function registerDevices(vfs: VirtualFilesystem, kernel: Kernel): void {
@@ -47,7 +44,7 @@ export function registerDevices(vfs: VirtualFilesystem, kernel: Kernel): void {
   });
 }
 
-/** Makes the standard nodes, links and mount points in `dir`, leaving names that exist. Returns 0 or errno. */
+/** Makes the standard nodes and links in `dir`, leaving names that exist. Returns 0 or errno. */
 export function populateDev(ctx: IoContext, dir: Inode): number {
   const made = (found: Inode | Errno): number => (isErrno(found) ? found : 0);
   const missing = (name: string): boolean => isErrno(dir.lookup(ctx, name));
@@ -56,6 +53,5 @@ export function populateDev(ctx: IoContext, dir: Inode): number {
     if (err === 0 && missing(name)) err = made(dir.mknod(ctx, name, S_IFCHR | mode, makedev(major, minor), 0, 0));
   }
   for (const [name, target] of LINKS) if (err === 0 && missing(name)) err = made(dir.symlink(ctx, name, target, 0, 0));
-  for (const name of DIRECTORIES) if (err === 0 && missing(name)) err = made(dir.mkdir(ctx, name, 0o755, 0, 0));
   return err;
 }

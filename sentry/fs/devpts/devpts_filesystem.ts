@@ -26,7 +26,7 @@ import { MasterFile, SlaveFile } from './pty_files.ts';
 
 const DEVPTS_SUPER_MAGIC = 0x1cd1;
 const TTYAUX_MAJOR = 5;
-const PTS_MAJOR = 136;
+export const PTS_MAJOR = 136;
 const MAX_PTYS = 4096;
 
 interface Options {
@@ -45,6 +45,8 @@ export class DevptsFilesystem extends Filesystem {
   readonly options: Options;
   private readonly kernel: TtyKernel;
   private readonly ptys = new Map<number, Pty>();
+  /** Numbers of terminals that are not ours. */
+  private readonly foreign = new Set<number>();
 
   constructor(kernel: TtyKernel, options: Options) {
     super();
@@ -78,10 +80,34 @@ export class DevptsFilesystem extends Filesystem {
     return `${uid === null ? '' : `,uid=${uid}`}${gid === null ? '' : `,gid=${gid}`},mode=${mode.toString(8)},ptmxmode=${ptmxmode.toString(8).padStart(3, '0')}`;
   }
 
+  private freeIndex(): number {
+    let index = 0;
+    while (this.ptys.has(index) || this.foreign.has(index)) index++;
+    return index;
+  }
+
+  /** Gives a terminal from elsewhere (the container's own) a number and a name here. Returns the number, or ENOSPC. */
+  addForeign(inode: Inode): number {
+    const index = this.freeIndex();
+    if (index >= MAX_PTYS) return ENOSPC;
+    this.foreign.add(index);
+    this.root.add(String(index), inode);
+    return index;
+  }
+
+  removeForeign(index: number): void {
+    this.foreign.delete(index);
+    this.forget(index);
+  }
+
+  private forget(index: number): void {
+    this.root.remove(String(index));
+    this.rootDentry?.children?.get(String(index))?.unlinked();
+  }
+
   /** Opens ptmx: makes a pty and its slave's name. Errors: ENOSPC. */
   openMaster(ctx: IoContext, path: Path, inode: Inode, flags: number): FileDescription | Errno {
-    let index = 0;
-    while (this.ptys.has(index)) index++;
+    const index = this.freeIndex();
     if (index >= MAX_PTYS) return ENOSPC;
     const pty = new Pty(index, this.kernel, openSlave);
     const slave = new SlaveInode(
@@ -99,8 +125,7 @@ export class DevptsFilesystem extends Filesystem {
     );
     master.onReleased = () => {
       this.ptys.delete(index);
-      this.root.remove(String(index));
-      this.rootDentry?.children?.get(String(index))?.unlinked();
+      this.forget(index);
     };
     return master;
   }

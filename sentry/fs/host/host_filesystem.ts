@@ -9,6 +9,7 @@
 import { ENXIO, EPERM, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
 import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../../platform/abi/linux/stat.ts';
 import type { HostFiles, HostStat, Platform } from '../../../platform/platform.ts';
+import { copyAttributes } from '../../vfs/attributes.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { Dentry } from '../../vfs/dentry.ts';
 import type { FileDescription } from '../../vfs/file_description.ts';
@@ -28,6 +29,7 @@ export interface HostFileServices {
 }
 
 const O_ACCMODE = 3;
+const O_RDWR = 2;
 const O_APPEND = 0o2000;
 const F_GETFL = 3;
 const TCGETS = 0x5401;
@@ -72,13 +74,16 @@ export class HostInode extends Inode {
     const r = this.fs.services.files.fstat(this.hostFd, st);
     if (r < 0) return r;
     this.ino = st.ino;
-    // A donated socket has no socket object here: shown as what it can do, read and write, else programs that ask for its
-    // name and type (libuv) take it for something they cannot use.
-    this.mode = (st.mode & S_IFMT) === S_IFSOCK ? S_IFIFO | 0o600 : st.mode;
     this.nlink = st.nlink;
-    this.uid = st.uid;
-    this.gid = st.gid;
-    this.rdev = st.rdev;
+    // A terminal with a name here has the attributes it got with it.
+    if (this.tty === null || this.tty.name === null) {
+      // A donated socket has no socket object here: shown as what it can do, read and write, else programs that ask for its
+      // name and type (libuv) take it for something they cannot use.
+      this.mode = (st.mode & S_IFMT) === S_IFSOCK ? S_IFIFO | 0o600 : st.mode;
+      this.uid = st.uid;
+      this.gid = st.gid;
+      this.rdev = st.rdev;
+    }
     this.size = st.size;
     this.blksize = st.blksize;
     this.blocks = st.blocks;
@@ -92,6 +97,11 @@ export class HostInode extends Inode {
   }
 
   override setAttributes(_ctx: IoContext, attr: SetAttr): number {
+    // A terminal with a name here belongs to the container; its owner outside stays who it is.
+    if (this.tty !== null && this.tty.name !== null) {
+      if ((attr.valid & ~ATTR_SIZE) !== 0) copyAttributes(this, attr);
+      return 0;
+    }
     if (attr.valid !== ATTR_SIZE || this.kind !== 'regular') return EPERM;
     return this.fs.services.files.ftruncate(this.hostFd, attr.size);
   }
@@ -117,10 +127,18 @@ export class HostInode extends Inode {
     return new HostStreamFile(path, this, flags, ctx.creds);
   }
 
+  /** Keeps the descriptor open until closed(). */
+  hold(): void {
+    this.openCount++;
+  }
+
   /** An open file was released; the last one closes the descriptor. */
   closed(): void {
     if (--this.openCount > 0) return;
     this.fs.services.files.close(this.hostFd);
+    if (this.tty === null || this.tty.inode !== this) return;
+    this.tty.inode = null;
+    this.tty.onClosed?.();
   }
 }
 
@@ -164,14 +182,26 @@ export class HostFilesystem extends Filesystem {
   importFd(hostFd: number, ctx: Pick<IoContext, 'creds'>, tty: HostTty | null): FileDescription | Errno {
     const flags = this.services.files.fcntl(hostFd, F_GETFL, 0);
     if (flags < 0) return flags as Errno;
+    const inode = this.inodeFor(hostFd, flags, tty);
+    const path = { mount: this.mount, dentry: new Dentry(this, null, '', inode) };
+    // O_LARGEFILE is shown by 64-bit kernels too.
+    return inode.describe(path, flags & (O_ACCMODE | O_APPEND | 0o100000), ctx, 'donated');
+  }
+
+  /** The inode of a descriptor. Descriptors of one terminal that can do everything share the first one's. */
+  private inodeFor(hostFd: number, flags: number, tty: HostTty | null): HostInode {
+    const first = tty?.inode as HostInode | null | undefined;
+    if (first != null && (first.hostFlags & O_ACCMODE) === O_RDWR && (flags & O_ACCMODE) === O_RDWR && first.hostFd !== hostFd) {
+      // The lowest three stay taken: what else gets their numbers would get what this process prints.
+      if (hostFd > 2) this.services.files.close(hostFd);
+      return first;
+    }
     const inode = new HostInode(this, hostFd, flags, tty);
     if (tty !== null && tty.inode === null) {
       tty.inode = inode;
       tty.rdev = inode.rdev;
     }
-    const path = { mount: this.mount, dentry: new Dentry(this, null, '', inode) };
-    // O_LARGEFILE is shown by 64-bit kernels too.
-    return inode.describe(path, flags & (O_ACCMODE | O_APPEND | 0o100000), ctx, 'donated');
+    return inode;
   }
 }
 
