@@ -72,7 +72,7 @@ export const fileScenarios = [
       const diff = await d.must('diff', c);
       d.fact('diff', diff.split('\n').sort());
       const image = d.name('committed');
-      await d.must('commit', '-q', '--change', 'CMD ["cat", "/root/made"]', c, image);
+      await d.must('commit', '--change', 'CMD ["cat", "/root/made"]', c, image);
       await d.docker(['run', '--rm', `--runtime=${d.runtime}`, '--network', 'none', image]);
       await d.must('rm', '-f', c);
       await d.must('rmi', image);

@@ -16,7 +16,7 @@ export const processScenarios = [
       await d.run([], ['/etc']);
       await d.run([], 'kill -9 $$');
       await d.run([], 'kill -TERM $$; sleep 1; echo survived');
-      await d.run([], 'sh -c "kill -SEGV \\$\\$"; echo $?');
+      await d.run([], 'sh -c "kill -SEGV \\$\\$" 2>/dev/null; echo $?');
       await d.run(['--entrypoint', '/bin/echo'], ['from', 'the entry point']);
     },
   ],
@@ -71,12 +71,13 @@ export const processScenarios = [
     },
   ],
   [
-    '--ipc container:X, --pid container:X',
+    '--ipc container:X',
     async (d) => {
       const c = await d.start('shared', ['--ipc', 'shareable'], 'echo shared > /dev/shm/file; echo up; sleep 300');
       await d.logged(c, 'up');
       await d.run(['--ipc', `container:${c}`], ['cat', '/dev/shm/file']);
-      await d.run(['--pid', `container:${c}`], 'ps -o args | grep -c "[s]leep 300"');
+      await d.run(['--ipc', `container:${c}`], 'echo back > /dev/shm/reply');
+      await d.docker(['exec', c, 'cat', '/dev/shm/reply']);
     },
   ],
   [
@@ -84,8 +85,8 @@ export const processScenarios = [
     async (d) => {
       await d.run([], 'cat /proc/self/cgroup > /dev/null && echo cgroup; cat /proc/1/cmdline | tr "\\0" " "; echo; ls -l /proc/self/fd | wc -l; echo $$; ps -o pid,comm');
       await d.run([], 'ls /dev; ls -l /dev/null /dev/zero /dev/tty /dev/fd /dev/stdin | cut -c1-10; stat -c "%a %F" /dev/shm /dev/pts /dev/mqueue');
-      await d.run([], "awk '{ print $5 }' /proc/self/mountinfo | sort | grep -v -e /proc/ -e /sys/fs/cgroup/");
-      await d.run([], 'cat /proc/kcore | head -c 10; echo 1 > /proc/sys/kernel/domainname; echo $?; ls /proc/acpi /sys/firmware; echo b > /proc/sysrq-trigger; echo $?');
+      await d.run([], "awk '{ print $5 }' /proc/self/mountinfo | sort | grep -v -e /proc/ -e /sys/fs/cgroup");
+      await d.run([], 'echo 1 > /proc/sys/kernel/domainname; echo $?; ls /sys/firmware; test -w /proc/sys/kernel/domainname; echo $?');
       await d.run([], 'umask; nice; cat /proc/self/oom_score_adj; grep -e Seccomp: -e NoNewPrivs: /proc/self/status');
       await d.run(['--oom-score-adj', '300'], ['cat', '/proc/self/oom_score_adj']);
       await d.run(['--sysctl', 'net.ipv4.ip_forward=0', '--sysctl', 'kernel.shm_rmid_forced=1'], 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shm_rmid_forced');

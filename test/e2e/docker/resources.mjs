@@ -31,7 +31,7 @@ export const resourceScenarios = [
     'limits seen inside',
     async (d) => {
       await d.run(['--cpus', '0.5'], 'nproc');
-      await d.run(['--cpuset-cpus', '0'], 'nproc; grep -c ^processor /proc/cpuinfo; grep Cpus_allowed_list /proc/self/status');
+      await d.run(['--cpuset-cpus', '0'], 'nproc; grep Cpus_allowed_list /proc/self/status');
       await d.run(['--cpus', '99'], ['true']);
       await d.run(['--memory', '3m'], ['true']);
     },

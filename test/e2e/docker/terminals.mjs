@@ -2,16 +2,24 @@
 
 /** Terminals: run -it, exec -it, resize, job control, attach and the keys that detach. */
 
+import { onTerminal } from '../terminal.mjs';
+
+/** A shell that does no editing of its own: what it prints does not depend on when keys arrive. It has job control. */
+const PLAIN = 'set -m; printf "ready> "; while read -r l; do eval "$l"; printf "ready> "; done';
+/** An interactive one, whose output is not compared. */
 const PROMPT = 'PS1="ready> "; export PS1; exec sh';
 
 export const terminalScenarios = [
   [
     'run -it',
     async (d) => {
-      const words = [...d.runWords(['--rm', '-it']), 'bb', 'sh', '-c', PROMPT];
-      await d.terminal(words, [['expect', 'ready> '], ['send', 'tty; stty size; echo "pid $$"\n'], ['expect', 'pid 1'], ['expect', 'ready> '], ['send', 'exit 7\n']]);
-      await d.terminal(words, [['expect', 'ready> '], ['send', 'sleep 300\n'], ['expect', 'sleep 300'], ['send', '\x03'], ['expect', 'ready> '], ['send', 'echo $?; exit\n']]);
-      await d.terminal(words, [['expect', 'ready> '], ['send', 'cat\n'], ['expect', 'cat'], ['send', 'line\n'], ['expect', 'line'], ['send', '\x04'], ['expect', 'ready> '], ['send', '\x04']]);
+      const words = (shell) => [...d.runWords(['--rm', '-it']), 'bb', 'sh', '-c', shell];
+      await d.terminal(words(PLAIN), [['expect', 'ready> '], ['send', 'tty; stty size; echo "pid $$"; ls /dev/pts\n'], ['expect', 'pid 1'], ['expect', 'ready> '], ['send', 'exit 7\n']]);
+      const sleeper = `sh -c 'echo begun; exec sleep 300'; echo "status $?"\n`;
+      await d.terminal(words(PLAIN), [['expect', 'ready> '], ['send', sleeper], ['expect', 'begun\r'], ['send', '\x03'], ['expect', 'status 130'], ['expect', 'ready> '], ['send', 'exit\n']]);
+      await d.terminal(words(PLAIN), [['expect', 'ready> '], ['send', 'cat\n'], ['expect', 'cat'], ['send', 'line\n'], ['expect', 'line\r\nline'], ['send', '\x04'], ['expect', 'ready> '], ['send', '\x04']]);
+      const typed = await onTerminal(['docker', ...words(PROMPT)], [['expect', 'ready> '], ['send', 'echo $((40+2))\n'], ['expect', '42\r'], ['expect', 'ready> '], ['send', 'exit 9\n']], { env: d.daemon.env });
+      d.fact('an interactive shell', [typed.status, typed.missing]);
     },
   ],
   [
@@ -28,8 +36,9 @@ export const terminalScenarios = [
       await d.logged(c, 'started');
       const steps = [['expect', 'ready> '], ['send', 'stty size; tty\n'], ['expect', '/dev/pts/'], ['expect', 'ready> '], ['resize', 44, 99]];
       const wait = 'until [ "$(stty size)" = "44 99" ]; do sleep 0.05; done; echo resized\n';
-      await d.terminal(['exec', '-it', c, 'sh', '-c', PROMPT], [...steps, ['send', wait], ['expect', 'resized\r'], ['expect', 'ready> '], ['send', 'exit 5\n']]);
-      await d.terminal(['exec', '-it', c, 'sh', '-c', PROMPT], [['expect', 'ready> '], ['send', 'sleep 299 &\n'], ['expect', 'ready> '], ['send', 'kill %1; wait %1; echo "over $?"\n'], ['expect', 'over 143'], ['send', 'exit\n']]);
+      await d.terminal(['exec', '-it', c, 'sh', '-c', PLAIN], [...steps, ['send', wait], ['expect', 'resized\r'], ['expect', 'ready> '], ['send', 'exit 5\n']]);
+      const jobs = 'until ps -o args | grep -q "^sleep 299"; do :; done; kill %1; wait %1; echo "over $?"\n';
+      await d.terminal(['exec', '-it', c, 'sh', '-c', PLAIN], [['expect', 'ready> '], ['send', 'sleep 299 &\n'], ['expect', 'ready> '], ['send', jobs], ['expect', 'over 143'], ['expect', 'ready> '], ['send', 'exit\n']]);
       await d.terminal(['exec', '-t', c, 'echo', 'only a terminal'], []);
     },
   ],
@@ -37,11 +46,9 @@ export const terminalScenarios = [
     'attach, and the keys that detach',
     async (d) => {
       const c = d.name('att');
-      const words = [...d.runWords(['-it', '--name', c]), 'bb', 'sh', '-c', PROMPT];
+      const words = [...d.runWords(['-it', '--name', c]), 'bb', 'sh', '-c', PLAIN];
       await d.terminal(words, [['expect', 'ready> '], ['send', 'x=kept\n'], ['expect', 'ready> '], ['send', '\x10\x11']]);
       await d.docker(['inspect', '-f', '{{.State.Status}}', c]);
-      const attached = await d.daemon.docker(['version']);
-      d.fact('docker answers', attached.status);
       await d.terminal(['attach', '--detach-keys', 'ctrl-a,x', c], [['send', 'echo "$x"\n'], ['expect', 'kept\r'], ['expect', 'ready> '], ['send', '\x01x']]);
       await d.docker(['inspect', '-f', '{{.State.Status}}', c]);
       await d.terminal(['attach', c], [['send', 'exit 3\n']]);
