@@ -98,6 +98,14 @@ const rules = [
   },
   { from: 'runsc-cli/boot', may: ['*'], because: 'the composition root sees all rooms' },
   {
+    from: 'runsc-cli/shim',
+    may: [
+      ...['platform/ffi', 'sentry/control/messages', 'runsc-cli/cgroup', 'runsc-cli/console', 'runsc-cli/container', 'runsc-cli/spec'],
+      ...['runsc-cli/errors.ts', 'runsc-cli/version.ts', 'runsc-cli/sandbox/node_flags.ts', 'node:', 'protobufjs'],
+    ],
+    because: 'the shim serves containerd and never loads the kernel',
+  },
+  {
     from: 'runsc-cli',
     may: [
       ...['platform/abi', 'platform/ffi', 'platform/host', 'sentry/control/messages', 'runsc-cli', 'syscalls/table'],

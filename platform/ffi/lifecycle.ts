@@ -22,6 +22,11 @@ const SIGCHLD = 17;
 const SYS_ioctl = 16;
 const SYS_getpgrp = 111;
 const SYS_mkdir = 83;
+const SYS_waitid = 247;
+const P_ALL = 0;
+const WNOHANG_WEXITED_WNOWAIT = 1 | 4 | 0x01000000;
+/** Of siginfo_t, in words. */
+const SI_PID = 4;
 const EINTR = -4;
 const ENOSYS = -38;
 const EPERM = -1;
@@ -54,6 +59,12 @@ export function waitPid(pid: number, options: number): number {
     const result = proc.waitpid(pid, status, options);
     if (result !== EINTR) return result;
   }
+}
+/** waitid(2) of any child with WNOWAIT: a child that has ended and is not reaped, 0 when there is none, or errno. */
+export function endedChild(): number {
+  const info = new Int32Array(32);
+  const result = rawSyscall(SYS_waitid, P_ALL, 0, info, WNOHANG_WEXITED_WNOWAIT, 0);
+  return result < 0 ? result : (info[SI_PID] as number);
 }
 /** The status that the last waitPid() reported. */
 export function waitStatus(): number {

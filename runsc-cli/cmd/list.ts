@@ -3,8 +3,8 @@
 /**
  * `list` and `ps`: tables and JSON of containers and of their processes.
  */
-import { readFileSync } from 'node:fs';
 import { ask } from '../container/control_client.ts';
+import { hostPids } from '../container/host_pids.ts';
 import { Container } from '../container/state.ts';
 import { RunscError } from '../errors.ts';
 import type { ProcessFacts } from '../../sentry/control/messages/commands.ts';
@@ -67,23 +67,4 @@ function row(p: ProcessFacts): string[] {
   const two = (n: number): string => String(Math.floor(n)).padStart(2, '0');
   const time = `${two(p.cpuSeconds / 3600)}:${two((p.cpuSeconds / 60) % 60)}:${two(p.cpuSeconds % 60)}`;
   return [String(p.uid), String(p.pid), String(p.ppid), '0', `${two(clock.getHours())}:${two(clock.getMinutes())}`, '?', time, p.command];
-}
-
-/** The host's numbers of the processes that hold the container's memory. */
-function hostPids(sentryPid: number, processes: readonly ProcessFacts[]): number[] {
-  const wanted = new Set(processes.map((p) => p.stubPid));
-  const found: number[] = [];
-  for (const child of text(`/proc/${sentryPid}/task/${sentryPid}/children`).split(' ')) {
-    const numbers = /^NSpid:\s+(.*)$/m.exec(child === '' ? '' : text(`/proc/${child}/status`))?.[1]?.split(/\s+/) ?? [];
-    if (wanted.has(Number(numbers.at(-1)))) found.push(Number(child));
-  }
-  return found.length > 0 ? found : [sentryPid];
-}
-
-function text(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return '';
-  }
 }

@@ -41,6 +41,15 @@ export function listenIn(directory: string): number {
   return fd;
 }
 
+/** A listening stream socket <directory>/<name>. Throws RunscError. */
+export function listenStream(directory: string, name: string): number {
+  const fd = socket(AF_UNIX, SOCK_STREAM_CLOEXEC | SOCK_NONBLOCK, 0);
+  const bound = fd < 0 ? fd : atAddress(directory, name, (address) => bind(fd, address));
+  const result = bound < 0 ? bound : listen(fd, 4);
+  if (result < 0) throw new RunscError(`socket ${directory}/${name}: ${errnoWords(result)}`);
+  return fd;
+}
+
 /** Connects to a stream socket by path. Returns the descriptor or errno. */
 export function connectStream(path: string): number {
   const at = path.lastIndexOf('/');

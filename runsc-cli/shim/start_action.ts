@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * `start`: prints the address of the shim that serves a container, starting it unless its pod has one already.
+ *
+ * Invariants: the socket is there when the address is printed. The shim holds neither our standard output nor our standard error:
+ *             containerd waits for their end.
+ */
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
+import { dirname, join } from 'node:path';
+import { messageOf, RunscError } from '../errors.ts';
+import { socketPath } from './address.ts';
+import { checkNames, type ShimFlags } from './flags.ts';
+import { moveToCgroup, shimCgroupOf } from './shim_cgroup.ts';
+
+const ATTEMPTS = 5;
+
+/** Returns the exit status. */
+export async function startAction(flags: ShimFlags): Promise<number> {
+  checkNames(flags);
+  const bundle = process.cwd();
+  const path = socketPath(flags, bundle);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  const server = await listenOrJoin(path);
+  if (server !== null) {
+    const pid = startDaemon(flags, server);
+    const cgroup = shimCgroupOf(readStdin(), flags);
+    if (cgroup !== '') moveToCgroup(cgroup, pid);
+    replace(join(bundle, 'shim.pid'), String(pid));
+  }
+  replace(join(bundle, 'address'), `unix://${path}`);
+  writeSync(1, `unix://${path}`);
+  return 0;
+}
+
+/** Listens; null: somebody does already. Throws RunscError. */
+async function listenOrJoin(path: string): Promise<Server | null> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const server = createServer();
+    const before = process.umask(0o177);
+    const listening = await new Promise<boolean>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(false) : reject(new RunscError(`listen ${path}: ${error.message}`))));
+      server.listen(path, () => resolve(true));
+    });
+    process.umask(before);
+    if (listening) return server;
+    if (await answers(path)) return null;
+    removeSocket(path);
+  }
+  throw new RunscError(`listen ${path}: address already in use`);
+}
+
+/** Does a shim accept connections there? */
+export function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+}
+
+export function removeSocket(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Somebody else did.
+  }
+}
+
+/** This program again, with the socket as descriptor 3. Returns its pid. */
+function startDaemon(flags: ShimFlags, server: Server): number {
+  const args = ['-namespace', flags.namespace, '-id', flags.id, '-address', flags.address, '-publish-binary', flags.publishBinary, ...(flags.debug ? ['-debug'] : [])];
+  const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...args], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', (server as unknown as { _handle: { fd: number } })._handle.fd],
+  });
+  if (child.pid === undefined) throw new RunscError('the shim could not be started');
+  child.unref();
+  raiseOomScore(child.pid);
+  return child.pid;
+}
+
+/** containerd may be protected from the kernel's choice of victims; what runs below it should not be. */
+function raiseOomScore(pid: number): void {
+  try {
+    const own = Number(readFileSync('/proc/self/oom_score_adj', 'latin1'));
+    writeFileSync(`/proc/${pid}/oom_score_adj`, String(Math.min(1000, own + 1)));
+  } catch {
+    // It stays as it is.
+  }
+}
+
+function readStdin(): Uint8Array {
+  try {
+    return readFileSync(0);
+  } catch {
+    return new Uint8Array();
+  }
+}
+
+function replace(path: string, text: string): void {
+  try {
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    throw new RunscError(`${path}: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Makes and starts processes: a container's init through `create`, execs through `exec --detach`. Both become children of the shim.
+ */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isAlive } from '../../container/process_identity.ts';
+import { Container } from '../../container/state.ts';
+import { messageOf, RunscError } from '../../errors.ts';
+import { mountRootfs, unmountRootfs } from '../mounts.ts';
+import { saveOptions } from '../options.ts';
+import { runRuntime } from '../runtime_command.ts';
+import { askSandbox } from '../sandbox_control.ts';
+import { openIo } from '../stdio/open.ts';
+import type { TaskContainer } from './container.ts';
+import { watchOom } from './oom.ts';
+import type { TaskProcess } from './process.ts';
+import { ended } from '../runtime_command.ts';
+import type { ServiceContext } from './service.ts';
+
+const LOCK_ATTEMPTS = 300;
+const LOCK_PAUSE_MS = 20;
+let sequence = 0;
+
+/** Makes a container; nothing is left when it fails. Throws RunscError. */
+export async function createInit(container: TaskContainer, context: ServiceContext): Promise<void> {
+  const { bundle, init, rootfs, rootfsPath } = container;
+  saveOptions(bundle, container.options);
+  mountRootfs(rootfs, rootfsPath);
+  try {
+    await launch(container, init, context, join(bundle, 'init.pid'), ['create', '--bundle', bundle], []);
+    init.phase = 'created';
+  } catch (error) {
+    if (rootfs.length > 0) unmountRootfs(rootfsPath);
+    throw error;
+  }
+}
+
+/** Runs one of the two commands with the process's descriptors, and reads its pid. */
+async function launch(container: TaskContainer, process: TaskProcess, context: ServiceContext, pidFile: string, args: readonly string[], after: readonly string[]): Promise<void> {
+  const { reaper, namespace } = context;
+  const io = await openIo(process.stdio, container.options, { id: container.id, namespace, born: (child) => void ended(reaper, child) });
+  try {
+    await reaper.whileStarting(async () => {
+      const terminal = io.consoleSocket === null ? [] : ['--console-socket', io.consoleSocket];
+      await runRuntime(reaper, container, [...args, ...terminal, '--pid-file', pidFile, container.id, ...after], { stdio: io.childStdio });
+      io.started();
+      process.pid = Number(readFileSync(pidFile, 'latin1'));
+      // Its end is kept from here on.
+      reaper.expect(process.pid);
+    });
+    process.io = io;
+  } catch (error) {
+    io.close();
+    throw error;
+  }
+}
+
+/** Runs a created container's process. Throws RunscError. */
+export async function startInit(container: TaskContainer, context: ServiceContext): Promise<void> {
+  const state = await locked(container);
+  try {
+    const { hooks, sentry } = state.record;
+    const hasHooks = hooks.startContainer !== undefined || hooks.poststart !== undefined;
+    if (hasHooks) state.unlock();
+    if (hasHooks) await runRuntime(context.reaper, container, ['start', container.id]);
+    else {
+      if (state.status !== 'created') throw new RunscError(state.status === 'stopped' ? 'cannot start a container that has stopped' : 'cannot start an already running container');
+      state.record.phase = 'running';
+      state.save();
+      if ((await askSandbox(container.stateDirectory, { type: 'start' })) === null && isAlive(sentry)) throw new RunscError('the sandbox does not answer');
+    }
+  } finally {
+    state.unlock();
+  }
+  container.stopOomWatch = watchOom(state.record.cgroupsPath, () => context.events.publish('TaskOOM', { containerId: container.id }));
+}
+
+/** A container's state, locked; without standing still while a command holds it. Throws RunscError. */
+export async function locked(container: TaskContainer): Promise<Container> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return Container.loadLocked(container.root, container.id, 0);
+    } catch (error) {
+      if (attempt >= LOCK_ATTEMPTS || !messageOf(error).includes('in use')) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
+  }
+}
+
+/** Starts a process that was added. Throws RunscError. */
+export async function startExec(container: TaskContainer, process: TaskProcess, context: ServiceContext): Promise<void> {
+  const base = join(container.bundle, `exec-${++sequence}`);
+  const specFile = `${base}.json`;
+  const pidFile = `${base}.pid`;
+  writeFileSync(specFile, specText(process), { mode: 0o600 });
+  try {
+    await launch(container, process, context, pidFile, ['exec', '--process', specFile, '--detach'], []);
+    process.spec = null;
+  } finally {
+    for (const file of [specFile, pidFile]) rmSync(file, { force: true });
+  }
+}
+
+/** The description with the terminal that was asked for: the two may differ. Throws RunscError. */
+function specText(process: TaskProcess): string {
+  let spec: unknown;
+  try {
+    spec = JSON.parse(Buffer.from(process.spec ?? []).toString());
+  } catch (error) {
+    throw new RunscError(`process spec: not valid JSON: ${messageOf(error)}`);
+  }
+  return JSON.stringify({ ...(spec as object), terminal: process.stdio.terminal });
+}
