@@ -20,14 +20,14 @@ export function parseSettings(text: string, file: string): Record<string, Settin
       return;
     }
     const setting = /^([A-Za-z0-9_-]+|"[^"\\]+")\s*=\s*(.*)$/.exec(line);
-    const value = setting === null ? undefined : valueOf(setting[2] as string);
-    if (value === undefined) throw new RunscError(`${file}:${i + 1}: cannot be understood: ${line.slice(0, 80)}`);
-    table[(setting?.[1] as string).replaceAll('"', '')] = value;
+    const value = decode(setting?.[2] ?? '');
+    if (setting === null || value === undefined) throw new RunscError(`${file}:${i + 1}: cannot be understood: ${line.slice(0, 80)}`);
+    table[(setting[1] as string).replaceAll('"', '')] = value;
   });
   return tables;
 }
 
-function valueOf(text: string): string | number | boolean | undefined {
+function decode(text: string): string | number | boolean | undefined {
   const match = /^(?:"((?:[^"\\]|\\["\\])*)"|'([^']*)'|(true|false)|([+-]?\d{1,15}))\s*(?:#.*)?$/.exec(text);
   if (match === null) return undefined;
   const [, basic, literal, boolean, number] = match;

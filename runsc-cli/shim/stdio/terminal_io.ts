@@ -109,9 +109,9 @@ function terminalWriter(descriptor: () => number): Writable {
       const attempt = (rest: Buffer): void => {
         const fd = descriptor();
         const n = fd < 0 ? -5 : writeSome(fd, rest);
-        if (n >= rest.length) return done();
-        if (n > 0 || n === EINTR) return attempt(rest.subarray(Math.max(0, n)));
-        if (n === EAGAIN) setTimeout(attempt, RETRY_MS, rest);
+        if (n >= rest.length) done();
+        else if (n > 0 || n === EINTR) attempt(rest.subarray(Math.max(0, n)));
+        else if (n === EAGAIN) setTimeout(attempt, RETRY_MS, rest);
         else done(new Error(`terminal: errno ${-n}`));
       };
       attempt(chunk);

@@ -33,18 +33,25 @@ export function serve(socket: Socket, services: Services, log: (message: string)
     if (socket.writableLength > MAX_UNSENT) socket.pause();
   };
   const fail = (stream: number, code: number, message: string): void => answer(stream, { status: { code, message } });
-  const take = (frame: Frame): void => {
-    const { stream, payload } = frame;
-    if (frame.type !== TYPE_REQUEST) return;
-    if (stream % 2 === 0) return fail(stream, INVALID_ARGUMENT, 'StreamID must be odd for client initiated streams');
-    if (stream <= lastStream) return fail(stream, INVALID_ARGUMENT, 'StreamID cannot be re-used and must increment');
+  /** Null, or why a call is refused, with its code. */
+  const refusal = ({ stream, payload }: Frame): readonly [number, string] | null => {
+    if (stream % 2 === 0) return [INVALID_ARGUMENT, 'StreamID must be odd for client initiated streams'];
+    if (stream <= lastStream) return [INVALID_ARGUMENT, 'StreamID cannot be re-used and must increment'];
     lastStream = stream;
-    if (payload === null) return fail(stream, RESOURCE_EXHAUSTED, 'message length exceed maximum message size');
-    if (running >= MAX_CALLS) return fail(stream, RESOURCE_EXHAUSTED, 'too many calls at once');
+    if (payload === null) return [RESOURCE_EXHAUSTED, 'message length exceed maximum message size'];
+    return running >= MAX_CALLS ? [RESOURCE_EXHAUSTED, 'too many calls at once'] : null;
+  };
+  const take = (frame: Frame): void => {
+    if (frame.type !== TYPE_REQUEST) return;
+    const refused = refusal(frame);
+    if (refused !== null) {
+      fail(frame.stream, ...refused);
+      return;
+    }
     running++;
-    void call(services, payload).then(
-      (result) => answer(stream, { payload: result }),
-      (error: unknown) => fail(stream, error instanceof StatusError ? error.code : UNKNOWN, messageOf(error)),
+    void call(services, frame.payload as Buffer).then(
+      (result) => answer(frame.stream, { payload: result }),
+      (error: unknown) => fail(frame.stream, error instanceof StatusError ? error.code : UNKNOWN, messageOf(error)),
     ).finally(() => running--);
   };
   socket.on('drain', () => socket.resume());
