@@ -33,7 +33,7 @@ export function makeFilesystem(kernel: Kernel, ctx: IoContext, mount: MountConfi
   const fs = type.mount(ctx, mount.source, mount.data);
   if (isErrno(fs)) return fs;
   if (mount.kind === 'dev') {
-    const err = populateDev(ctx, fs.root);
+    const err = populateDev(ctx, fs.root, mount.source === 'devtmpfs');
     if (err !== 0) return err as Errno;
   }
   return fs;

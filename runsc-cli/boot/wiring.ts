@@ -6,7 +6,7 @@
 import { openFifo } from '../../sentry/kernel/pipe/pipe_file.ts';
 import { PidFile } from '../../sentry/fs/anon/pidfd.ts';
 import { installPidfd } from '../../syscalls/process/pidfd.ts';
-import { registerDevices } from '../../sentry/fs/dev/populate.ts';
+import { registerDevices, registerLoops } from '../../sentry/fs/dev/populate.ts';
 import { devptsType } from '../../sentry/fs/devpts/devpts_filesystem.ts';
 import { mqueueType } from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
 import { procType } from '../../sentry/fs/proc/proc_filesystem.ts';
@@ -42,6 +42,7 @@ export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
   registerSysvTexts();
   vfs.fifoOpener = openFifo;
   registerDevices(vfs, kernel);
+  registerLoops(vfs);
   kernel.installPidfd = installPidfd;
   kernel.pidfdTarget = (file) => (file instanceof PidFile ? file.threadGroup : null);
   kernel.copyMountNamespace = (t, from) =>

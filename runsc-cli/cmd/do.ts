@@ -106,7 +106,7 @@ function standardMounts(): MountConfig[] {
   return [
     make('proc', '/proc', 'proc', common, ''),
     make('sysfs', '/sys', 'sysfs', common | MS_RDONLY, ''),
-    make('dev', '/dev', 'tmpfs', MS_NOSUID, 'mode=755'),
+    make('dev', '/dev', 'devtmpfs', MS_NOSUID, 'mode=755'),
     make('devpts', '/dev/pts', 'devpts', MS_NOSUID | MS_NOEXEC, 'newinstance,ptmxmode=0666,mode=0620'),
     make('tmpfs', '/dev/shm', 'shm', MS_NOSUID | MS_NODEV, 'mode=1777'),
   ];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Registry of character devices: what opening a node with a given device number gives.
+ * Registry of devices: what opening a node with a given device number gives.
  *
- * Linux: fs/char_dev.c
+ * Linux: fs/char_dev.c, block/genhd.c
  */
 import { ENXIO, type Errno } from '../../platform/abi/linux/errno.ts';
 import { majorOf, minorOf } from '../../platform/abi/linux/stat.ts';
@@ -23,6 +23,7 @@ interface Entry {
 export class DeviceRegistry {
   private readonly exact = new Map<number, Entry>();
   private readonly majors = new Map<number, Entry>();
+  private readonly blocks = new Map<number, Entry>();
 
   /** Registers an opener for major:minor, or for every minor of a major (minor null). `name` is for /proc/devices. */
   register(major: number, minor: number | null, name: string, opener: DeviceOpener): void {
@@ -35,6 +36,22 @@ export class DeviceRegistry {
     const major = majorOf(inode.rdev);
     const entry = this.exact.get(major * 0x100000 + minorOf(inode.rdev)) ?? this.majors.get(major);
     return entry === undefined ? ENXIO : entry.opener(ctx, path, inode, flags);
+  }
+
+  /** Registers an opener for the block devices of a major. */
+  registerBlock(major: number, name: string, opener: DeviceOpener): void {
+    this.blocks.set(major, { name, opener });
+  }
+
+  /** Opens the device of a block node. Errors: ENXIO when nobody registered it. */
+  openBlock(ctx: IoContext, path: Path, inode: Inode, flags: number): FileDescription | Errno {
+    const entry = this.blocks.get(majorOf(inode.rdev));
+    return entry === undefined ? ENXIO : entry.opener(ctx, path, inode, flags);
+  }
+
+  /** [major, name] pairs of block devices, for /proc/devices. */
+  listBlocks(): [number, string][] {
+    return [...this.blocks].map(([major, entry]): [number, string] => [major, entry.name]).sort((a, b) => a[0] - b[0]);
   }
 
   /** [major, name] pairs, for /proc/devices. */

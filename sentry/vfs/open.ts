@@ -258,7 +258,7 @@ function openInode(
   else if (type === S_IFIFO) file = vfs.fifoOpener(ctx, path, inode, status);
   else if (type === S_IFCHR) file = vfs.devices.open(ctx, path, inode, status | (flags & O_NOCTTY));
   else if (type === S_IFSOCK) file = ENXIO;
-  else file = type === S_IFBLK ? ENXIO : ELOOP;
+  else file = type === S_IFBLK ? vfs.devices.openBlock(ctx, path, inode, status) : ELOOP;
   if (isErrno(file)) return file;
   file.flags &= ~O_NOCTTY;
   if (isWriter) file.countAsWriter();

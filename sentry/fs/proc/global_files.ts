@@ -5,6 +5,7 @@
  *
  * Linux: fs/proc/{stat,meminfo,loadavg,uptime,version,devices,filesystems,interrupts,softirqs}.c, mm/vmstat.c
  */
+import { partitionsText } from '../../kernel/block_devices.ts';
 import type { Errno } from '../../../platform/abi/linux/errno.ts';
 import { procTexts } from '../../kernel/proc_texts.ts';
 import { addUsage, newUsage, type Usage } from '../../kernel/process/thread_group.ts';
@@ -143,8 +144,10 @@ function cpuinfoText(kernel: Kernel): string {
 }
 
 function devicesText(kernel: Kernel): string {
-  const lines = kernel.vfs.devices.list().map(([major, name]) => `${String(major).padStart(3)} ${name}\n`);
-  return `Character devices:\n${lines.join('')}\nBlock devices:\n`;
+  const text = (list: [number, string][]): string =>
+    list.map(([major, name]) => `${String(major).padStart(3)} ${name}\n`).join('');
+  const { devices } = kernel.vfs;
+  return `Character devices:\n${text(devices.list())}\nBlock devices:\n${text(devices.listBlocks())}`;
 }
 
 function softirqsText(kernel: Kernel): string {
@@ -253,7 +256,7 @@ export function makeGlobalEntries(fs: ProcFilesystem): [ByteString, Inode][] {
   add('modules', () => '');
   out.push(['mounts', new SymlinkInode(fs, 'self/mounts')]);
   out.push(['net', new SymlinkInode(fs, 'self/net')]);
-  add('partitions', () => 'major minor  #blocks  name\n\n');
+  add('partitions', () => partitionsText());
   add('slabinfo', () => 'slabinfo - version: 2.1\n', 0o400);
   add('softirqs', () => softirqsText(kernel));
   add('stat', () => statText(kernel));

@@ -6,10 +6,14 @@
  * Linux: fs/sysfs/, drivers/base/{cpu,topology,cacheinfo,node}.c, net/core/net-sysfs.c
  */
 import type { HostInfo } from '../../../platform/platform.ts';
+import type { BlockDeviceView } from '../../kernel/block_devices.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
+import type { IoContext } from '../../vfs/context.ts';
 import { Filesystem, type FilesystemType, type StatFs } from '../../vfs/filesystem.ts';
 import type { Inode } from '../../vfs/inode.ts';
 import { GeneratedFileInode, StaticDirInode, SymlinkInode } from '../../vfs/pseudo_file.ts';
+import type { Dentry } from '../../vfs/dentry.ts';
+import { blockLinks, ChangingDirInode, virtualBlockDir } from './block_dirs.ts';
 import { cpuList, cpuMap, parseTopology, type CpuPlace } from './cpu_topology.ts';
 
 const SYSFS_MAGIC = 0x62656572;
@@ -18,6 +22,7 @@ export class SysFilesystem extends Filesystem {
   override readonly typeName = 'sysfs';
   override readonly root: StaticDirInode;
   readonly magic = SYSFS_MAGIC;
+  override readonly needsRevalidate = true;
 
   constructor(kernel: Kernel) {
     super();
@@ -25,6 +30,11 @@ export class SysFilesystem extends Filesystem {
     // Many entries, which few programs look at: made at the first look.
     this.root = new StaticDirInode(this, 0o555, (root) => fill(new Tree(this, root), kernel));
     this.root.ino = 1;
+  }
+  /** Only what is below the block devices comes and goes. */
+  override revalidate(_ctx: IoContext, dentry: Dentry): boolean {
+    const dir = dentry.parent?.inode;
+    return !(dir instanceof ChangingDirInode) || dir.has(dentry.name) === (dentry.inode !== null);
   }
   override statfs(out: StatFs): number {
     out.type = SYSFS_MAGIC;
@@ -36,7 +46,7 @@ export class SysFilesystem extends Filesystem {
 
 /** Makes entries by path. */
 class Tree {
-  private readonly fs: Filesystem;
+  readonly fs: Filesystem;
   private readonly root: StaticDirInode;
 
   constructor(fs: Filesystem, root: StaticDirInode) {
@@ -63,7 +73,10 @@ class Tree {
   link(path: string, target: string): void {
     this.put(path, new SymlinkInode(this.fs, target));
   }
-  private put(path: string, inode: Inode): void {
+  rootEntry(name: string, inode: Inode): void {
+    this.root.add(name, inode);
+  }
+  put(path: string, inode: Inode): void {
     const at = path.lastIndexOf('/');
     this.dir(path.slice(0, at)).add(path.slice(at + 1), inode);
   }
@@ -72,10 +85,8 @@ class Tree {
 function fill(tree: Tree, kernel: Kernel): void {
   const { info } = kernel.host;
   for (const name of [
-    'block',
     'bus',
     'class',
-    'dev/block',
     'dev/char',
     'firmware',
     'fs/cgroup',
@@ -86,7 +97,7 @@ function fill(tree: Tree, kernel: Kernel): void {
     'power',
   ])
     tree.dir(name);
-  for (const name of ['block', 'drm', 'graphics', 'input', 'mem', 'misc', 'net', 'power_supply', 'thermal', 'tty'])
+  for (const name of ['drm', 'graphics', 'input', 'mem', 'misc', 'net', 'power_supply', 'thermal', 'tty'])
     tree.dir(`class/${name}`);
   for (const name of ['cpu', 'node', 'pci', 'platform', 'usb']) {
     tree.dir(`bus/${name}/devices`);
@@ -95,6 +106,7 @@ function fill(tree: Tree, kernel: Kernel): void {
   fillCpus(tree, info);
   fillNode(tree, kernel);
   fillLoopback(tree);
+  fillBlocks(tree);
   tree.file('kernel/mm/transparent_hugepage/enabled', 'always [madvise] never', 0o644);
   tree.file('kernel/mm/transparent_hugepage/defrag', 'always defer defer+madvise [madvise] never', 0o644);
   tree.file('kernel/mm/transparent_hugepage/shmem_enabled', 'always within_size advise [never] deny force', 0o644);
@@ -261,6 +273,16 @@ function fillLoopback(tree: Tree): void {
   tree.dir(`${base}/queues/tx-0`);
   tree.link(`${base}/subsystem`, '../../../../class/net');
   tree.link('class/net/lo', '../../devices/virtual/net/lo');
+}
+
+function fillBlocks(tree: Tree): void {
+  const { fs } = tree;
+  tree.put('devices/virtual/block', virtualBlockDir(fs));
+  const links = (up: string, nameOf: (device: BlockDeviceView) => string): Inode =>
+    blockLinks(fs, nameOf, (device) => new SymlinkInode(fs, `${up}devices/virtual/block/${device.name}`));
+  tree.rootEntry('block', links('../', (device) => device.name));
+  tree.put('class/block', links('../../', (device) => device.name));
+  tree.put('dev/block', links('../../', (device) => `${device.major}:${device.minor}`));
 }
 
 export function sysType(kernel: Kernel): FilesystemType {
