@@ -9,20 +9,22 @@ import { type Verb, VERBS } from './cmd/verbs.ts';
 import { RuntimeLog } from './console/log.ts';
 import { EXIT_ERROR, EXIT_UNKNOWN_COMMAND, messageOf, RunscError } from './errors.ts';
 import { runInternal } from './boot/internal.ts';
-import { setCodeCacheMaker, writeCodeCache } from './boot/code_cache.ts';
+import { writeCodeCache } from './boot/code_cache.ts';
+import { type PartLoader, setPartLoader } from './boot/parts.ts';
 import { ensureForkable } from './sandbox/reexec.ts';
 import { exitNow } from '../platform/ffi/lifecycle.ts';
 import { mark } from './sandbox/timing.ts';
 import { VERSION_TEXT } from './version.ts';
 
+export { setCodeCacheMaker } from './boot/code_cache.ts';
+
 /** Runs one command and ends the process with its status. */
-export function main(args: readonly string[], makeCodeCache: (() => Uint8Array) | null): void {
-  if (makeCodeCache !== null) {
-    setCodeCacheMaker(makeCodeCache);
-    if (args[0] === '--version') writeCodeCache();
-  }
+export function main(args: readonly string[], loader: PartLoader): void {
+  setPartLoader(loader);
+  const status = run(args);
+  writeCodeCache();
   // Not process.exit: no event loop work is pending, and taking V8 apart costs milliseconds.
-  exitNow(run(args));
+  exitNow(status);
 }
 
 function run(args: readonly string[]): number {

@@ -4,14 +4,15 @@
  * Builds dist/: what `npm install` (through prepare), `npm run build` and CI run.
  *
  *   dist/runsc-ts.cjs   the launcher: shebang with the V8 flags that make the process forkable, Node version check
- *   dist/main.cjs       the whole runtime in one CommonJS bundle, evaluated by the launcher through vm.Script
- *   dist/main.cache     V8's code cache for main.cjs, made after a warm-up run; ignored when V8 rejects it
+ *   dist/main.cjs       the command line in one CommonJS bundle, evaluated by the launcher through vm.Script
+ *   dist/sentry.cjs, dist/gofer.cjs   the two processes of a sandbox, loaded when they are needed (runsc-cli/boot/parts.ts)
+ *   dist/*.cache        V8's code caches for the three, made after warm-up runs; ignored when V8 rejects them
  *   dist/containerd-shim-runsc-ts-v1.cjs, dist/shim.cjs   containerd's shim: its launcher and its bundle, without the kernel
  *   dist/lib.cjs        the library entry (import { Sandbox } from 'runsc-ts')
  *   dist/conformance.cjs  the conformance runner, when its source is there
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -63,7 +64,13 @@ const shared = {
 };
 
 mkdirSync(dist, { recursive: true });
-await build({ ...shared, entryPoints: ['runsc-cli/main.ts'], outfile: 'dist/main.cjs', minifySyntax: true, minifyWhitespace: true, lineLimit: 160, keepNames: false, banner: { js: '(function (exports, require, module, __filename, __dirname) {' }, footer: { js: '})' }, plugins: [koffiDirect], external: [...shared.external, 'pino', 'memfs'] });
+const PARTS = { main: 'runsc-cli/main.ts', sentry: 'runsc-cli/boot/sentry_part.ts', gofer: 'runsc-cli/boot/gofer.ts' };
+for (const [name, entry] of Object.entries(PARTS)) {
+  const wrapper = { banner: { js: '(function (exports, require, module, __filename, __dirname) {' }, footer: { js: '})' } };
+  const { metafile } = await build({ ...shared, ...wrapper, metafile: true, entryPoints: [entry], outfile: `dist/${name}.cjs`, minifySyntax: true, minifyWhitespace: true, lineLimit: 160, keepNames: false, external: [...shared.external, 'pino', 'memfs'] });
+  const kernel = Object.keys(metafile.inputs).find((file) => /^(syscalls|sentry(?!\/control\/messages)|platform\/ptrace)\//.test(file));
+  if (name === 'main' && kernel !== undefined) throw new Error(`the command line's part has ${kernel} in it: load it as a part (runsc-cli/boot/parts.ts)`);
+}
 await build({ ...shared, entryPoints: ['runsc-cli/lib/sandbox.ts'], outfile: 'dist/lib.cjs', external: [...shared.external, 'memfs'] });
 await build({ ...shared, entryPoints: ['runsc-cli/shim/main.ts'], outfile: 'dist/shim.cjs', minifySyntax: true, minifyWhitespace: true, lineLimit: 160, external: [...shared.external, 'pino'] });
 if (existsSync(join(root, 'conformance/runner/main.ts'))) {
@@ -71,7 +78,7 @@ if (existsSync(join(root, 'conformance/runner/main.ts'))) {
 }
 writeLauncher();
 writeShimLauncher();
-makeCodeCache();
+makeCodeCaches();
 linkBin();
 
 /** The launcher is plain old JavaScript, so that an old Node reaches the line that says it is too old. */
@@ -92,22 +99,27 @@ function writeShimLauncher() {
 }
 
 /**
- * The cache must be made under the flags it will be used with (V8 compares them), best by a sandbox that has just run a program;
- * where none can run here, by the command line alone.
+ * A cache must be made under the flags it will be used with (V8 compares them), best by a process of a sandbox that has just run a program;
+ * where none can run here, the command line's alone. Each run starts with the cache of the one before and adds to it.
  */
-function makeCodeCache() {
-  const cache = join(dist, 'main.cache');
-  const env = { ...process.env, RUNSC_TS_MAKE_CACHE: '1', NODE_OPTIONS: '' };
-  for (const args of [['do', '--', '/bin/sh', '-c', 'exit 0'], ['--version']]) {
-    rmSync(cache, { force: true });
-    const fd = openSync(cache, 'w');
-    const stdio = ['ignore', 'ignore', 'ignore', ...new Array(6).fill('ignore'), fd];
-    const run = spawnSync(process.execPath, [...FLAGS, join(dist, 'runsc-ts.cjs'), ...args], { env, stdio, timeout: 30000 });
-    closeSync(fd);
-    if (run.status === 0 && statSync(cache).size > 0) return;
-  }
-  rmSync(cache, { force: true });
-  console.error('warning: no code cache was made, start-up will be slower');
+function makeCodeCaches() {
+  for (const part of Object.keys(PARTS)) rmSync(join(dist, `${part}.cache`), { force: true });
+  const isMade = ['sentry', 'gofer', 'main'].every((part) => makeCodeCache(part, ['do', '--', '/bin/sh', '-c', 'exit 0']));
+  if (!isMade && !makeCodeCache('main', ['--version'])) console.error('warning: no code cache was made, start-up will be slower');
+}
+
+/** Runs a command whose process for `part` writes the cache. Returns whether there is one. */
+function makeCodeCache(part, args) {
+  const cache = join(dist, `${part}.cache`);
+  const fd = openSync(`${cache}.new`, 'w');
+  const env = { ...process.env, RUNSC_TS_MAKE_CACHE: part, NODE_OPTIONS: '' };
+  const stdio = ['ignore', 'ignore', 'ignore', ...new Array(6).fill('ignore'), fd];
+  const run = spawnSync(process.execPath, [...FLAGS, join(dist, 'runsc-ts.cjs'), ...args], { env, stdio, timeout: 30000 });
+  closeSync(fd);
+  const isMade = run.status === 0 && statSync(`${cache}.new`).size > 0;
+  if (isMade) renameSync(`${cache}.new`, cache);
+  else rmSync(`${cache}.new`, { force: true });
+  return isMade;
 }
 
 /** npm does not link a package's own bin into its own node_modules; `npx runsc-ts` inside the repository needs it. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S-uNODE_EXTRA_CA_CERTS @=${NODE_EXTRA_CA_CERTS} node @FLAGS@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
-/* Plain old JavaScript: an old Node must get as far as the message. Loads main.cjs through V8's code cache. */
+/* Plain old JavaScript: an old Node must get as far as the message. Loads the parts of the program through V8's code cache. */
 if (parseInt(process.versions.node, 10) < 20) {
   process.stderr.write('runsc-ts: Node.js 20 or newer is needed, this is ' + process.version + '\n');
   process.exit(128);
@@ -13,17 +13,37 @@ if (process.env['@'] !== undefined) {
   delete process.env['@'];
 }
 const fs = require('fs');
-const path = require('path');
 const vm = require('vm');
-const main = path.join(__dirname, 'main.cjs');
-const cacheFile = path.join(__dirname, 'main.cache');
-const source = fs.readFileSync(main, 'latin1');
-let cachedData;
-try {
-  cachedData = fs.readFileSync(cacheFile);
-} catch {}
-const script = new vm.Script(source, { filename: main, cachedData, importModuleDynamically: undefined });
-const entry = { exports: {} };
-script.runInThisContext().call(entry.exports, entry.exports, require, entry, main, __dirname);
-const makeCache = process.env.RUNSC_TS_MAKE_CACHE === '1' ? () => script.createCachedData() : null;
-entry.exports.main(process.argv.slice(2), makeCache);
+const files = {};
+const parts = {};
+const loader = {
+  cached: process.env.RUNSC_TS_MAKE_CACHE || null,
+  open(name) {
+    if (files[name] !== undefined || parts[name] !== undefined) return;
+    const base = __dirname + '/' + name;
+    files[name] = [fs.openSync(base + '.cjs'), -1];
+    try {
+      files[name][1] = fs.openSync(base + '.cache');
+    } catch {}
+  },
+  close(name) {
+    for (const fd of files[name] || []) if (fd >= 0) fs.closeSync(fd);
+    delete files[name];
+  },
+  load(name) {
+    if (parts[name] !== undefined) return parts[name];
+    loader.open(name);
+    const [code, cache] = files[name];
+    const source = fs.readFileSync(code, 'latin1');
+    const cachedData = cache >= 0 ? fs.readFileSync(cache) : undefined;
+    loader.close(name);
+    const filename = __dirname + '/' + name + '.cjs';
+    const script = new vm.Script(source, { filename, cachedData, importModuleDynamically: undefined });
+    const entry = { exports: {} };
+    script.runInThisContext().call(entry.exports, entry.exports, require, entry, filename, __dirname);
+    if (loader.cached === name) entry.exports.setCodeCacheMaker(() => script.createCachedData());
+    parts[name] = entry.exports;
+    return entry.exports;
+  },
+};
+loader.load('main').main(process.argv.slice(2), loader);

@@ -9,7 +9,6 @@
 import { EIO, EPROTO, errnoName } from '../../platform/abi/linux/errno.ts';
 import {
   close,
-  exitNow,
   fchdir,
   MessageChannel,
   openat,
@@ -168,16 +167,16 @@ export function controlLimit(): number {
   return Math.max(64, Math.min(CONTROLS_MAX, openFileLimit() - FD_RESERVE));
 }
 
-/** The Gofer process: serves until the Sentry is gone, then ends. Exit status 0, or 1 after a broken connection. */
-export function runGofer(options: GoferOptions): never {
+/** The Gofer process: serves until the Sentry is gone. Returns its exit status: 0, or 1 after a broken connection. */
+export function runGofer(options: GoferOptions): number {
   const ready = prepareProcess(options.procFdDir);
   if (ready < 0) {
     options.log(`gofer: cannot use /proc/self/fd: ${errnoName(ready)}`);
-    exitNow(1);
+    return 1;
   }
   const server = new GoferServer(options.roots, controlLimit());
   const result = server.serve(new MessageChannel(options.socketFd, c.FRAME_MAX));
   if (result < 0) options.log(`gofer: connection ended: ${errnoName(result)}`);
   server.session.release();
-  exitNow(result < 0 ? 1 : 0);
+  return result < 0 ? 1 : 0;
 }

@@ -9,9 +9,11 @@ import { resetSignals } from '../../platform/host/spawn/fork_child.ts';
 import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, type Granted } from '../../platform/host/spawn/namespaces.ts';
 import { EXIT_OWN_FAILURE, RunscError } from '../errors.ts';
 import { BOOT_FDS, type BootConfig } from '../sandbox/boot_node.ts';
-import { goferFilter, goferMain, prepareGofer } from './gofer.ts';
+import { sandboxVolumes } from '../sandbox/volumes.ts';
+import { goferFilter, goferRoots, prepareGofer } from './gofer_confinement.ts';
+import { loadPart } from './parts.ts';
 import type { ChildDescriptors } from './process_entry.ts';
-import { prepareSentry, sentryFilter, sentryMain } from './sentry_process.ts';
+import { prepareSentry, sentryFilter } from './sentry_confinement.ts';
 
 const PR_SET_PDEATHSIG = 1;
 const SIGKILL = 9;
@@ -49,16 +51,18 @@ function enter(wanted: readonly (readonly [number, string])[]): Granted {
 function bootGofer(boot: BootConfig): number {
   const fds = descriptors(boot);
   const filter = goferFilter();
+  const { goferMain } = loadPart('gofer');
   const why = prepareGofer(boot.config, fds, enter([[CLONE_NEWNS, 'mount'], [CLONE_NEWIPC, 'ipc'], [CLONE_NEWUTS, 'uts'], [CLONE_NEWNET, 'network']]), -1);
   if (why !== '') throw new RunscError(why);
-  return goferMain(boot.config, fds, filter);
+  return goferMain(boot.config, fds, filter, goferRoots());
 }
 
 function bootSentry(boot: BootConfig): number {
   const fds = descriptors(boot);
   const filter = sentryFilter(boot.config);
+  const { sentryMain } = loadPart('sentry');
   resetSignals();
   const why = prepareSentry(boot.config, fds, enter([[CLONE_NEWIPC, 'ipc'], [CLONE_NEWUTS, 'uts']]), -1);
   if (why !== '') throw new RunscError(why);
-  return sentryMain(boot.config, fds, filter);
+  return sentryMain(boot.config, fds, filter, sandboxVolumes());
 }

@@ -29,7 +29,6 @@ import type { ErrorMessage, ExitMessage, StateMessage } from '../../sentry/contr
 import { EXIT_OWN_FAILURE } from '../errors.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
 import { mark } from '../sandbox/timing.ts';
-import { warmGofer } from './code_cache.ts';
 import { Commands } from './commands.ts';
 import { byteString, launchError } from './launch.ts';
 import { applySysctl, bindConsole, nameTerminal } from './devices.ts';
@@ -179,11 +178,6 @@ export class Sandbox {
   /** Ends every stub. Idempotent. */
   shutdown(): void {
     this.platform.shutdown();
-  }
-
-  /** For the build: see code_cache.ts. */
-  warm(): void {
-    warmGofer(this.host);
   }
 
   private initExited(status: number): void {

@@ -3,7 +3,7 @@
 /**
  * `runsc-ts help [VERB]` and `runsc-ts help syscalls [-o table|json|markdown]`: the latter prints the system call table's rows.
  */
-import { supportTable } from '../boot/support_table.ts';
+import { loadPart } from '../boot/parts.ts';
 import { EXIT_ERROR, RunscError, UsageError } from '../errors.ts';
 import { describeOptions, type Option, parseInterspersed } from './arguments.ts';
 import { GLOBAL_OPTIONS } from './global_flags.ts';
@@ -21,7 +21,7 @@ function usage(): string {
 function run(args: readonly string[]): number {
   const parsed = parseInterspersed(args, OPTIONS);
   const topic = parsed.rest[0];
-  if (topic === 'syscalls') return show(supportTable(formatOf(parsed.value('o') ?? 'table')));
+  if (topic === 'syscalls') return show(loadPart('sentry').supportTable(formatOf(parsed.value('o') ?? 'table')));
   if (topic === undefined) {
     const verbs = VERBS.map((v) => `  ${v.name.padEnd(10)} ${v.summary}`).join('\n');
     return show(`Usage: runsc-ts [FLAGS] COMMAND [ARGS]\n\nCommands:\n${verbs}\n\nFlags:\n${describeOptions(GLOBAL_OPTIONS)}\n`);

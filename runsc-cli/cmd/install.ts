@@ -9,6 +9,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RunscError, systemReason } from '../errors.ts';
+import { NODE_FLAGS } from '../sandbox/node_flags.ts';
 import type { Option, Parsed } from './arguments.ts';
 import { containerVerb, print } from './container_verb.ts';
 
@@ -66,8 +67,7 @@ export const installVerb = containerVerb({
     const { file, runtime, launcher } = names(parsed);
     const config = readConfig(file);
     const script = realpathSync(process.argv[1] ?? '');
-    const flags = ['--single-threaded', '--v8-pool-size=0', '--min-semi-space-size=16'].filter((flag) => process.execArgv.includes(flag));
-    replace(launcher, `#!/bin/sh\nexec ${[process.execPath, ...flags, script, ...operands].map(quote).join(' ')} "$@"\n`);
+    replace(launcher, `#!/bin/sh\nexec ${[process.execPath, ...NODE_FLAGS, script, ...operands].map(quote).join(' ')} "$@"\n`);
     chmodSync(launcher, 0o755);
     const runtimes = { ...config.runtimes, [runtime]: { path: launcher } };
     replace(file, `${JSON.stringify({ ...config, runtimes }, null, 4)}\n`);

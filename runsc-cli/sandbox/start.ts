@@ -9,13 +9,14 @@
 import { close, geteuid, getegid, getrlimit, kill, setrlimit, socketpair, waitPid } from '../../platform/ffi/lifecycle.ts';
 import { hasForkFlags, makeForkable } from '../../platform/ffi/forkable.ts';
 import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, finishChild, type IdMap, type StartedChild, beginChild } from '../../platform/host/spawn/namespaces.ts';
-import { goferFilter, goferMain, prepareGofer } from '../boot/gofer.ts';
+import { goferFilter, goferRoots, prepareGofer } from '../boot/gofer_confinement.ts';
+import { cachedPart, closePart, loadPart, openPart } from '../boot/parts.ts';
 import type { ChildDescriptors } from '../boot/process_entry.ts';
-import { prepareSentry, sentryFilter, sentryMain } from '../boot/sentry_process.ts';
+import { prepareSentry, sentryFilter } from '../boot/sentry_confinement.ts';
 import type { RuntimeLog } from '../console/log.ts';
 import { RunscError } from '../errors.ts';
 import { bootSandbox } from './boot_node.ts';
-import { prepareVolumes } from './volumes.ts';
+import { prepareVolumes, sandboxVolumes } from './volumes.ts';
 import { mark } from './timing.ts';
 import type { SandboxConfig } from './config.ts';
 
@@ -75,6 +76,8 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
   // Compiled here: the children's roots have no libseccomp to load.
   const filters = { gofer: goferFilter(), sentry: sentryFilter(config) };
   mark('filters compiled');
+  openPart('sentry');
+  openPart('gofer');
   // First: it has more to do before the two meet.
   const startingSentry = beginChild({
     name: 'sentry',
@@ -82,8 +85,12 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
     userNamespace: isRoot ? nobody : own,
     mapFromOutside: isRoot,
     diesWithParent: !options.isDetached,
+    load: () => {
+      loadPart('sentry');
+      mark('  sentry: part loaded');
+    },
     prepare: (granted, socket) => prepareSentry(config, descriptors, granted, socket),
-    main: () => sentryMain(config, descriptors, filters.sentry),
+    main: () => loadPart('sentry').sentryMain(config, descriptors, filters.sentry, sandboxVolumes()),
     born: (pid) => options.onBorn?.(pid, 'sentry'),
   });
   if (typeof startingSentry === 'string') return startingSentry;
@@ -94,11 +101,17 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
     userNamespace: isRoot ? null : own,
     mapFromOutside: false,
     diesWithParent: !options.isDetached,
+    load: () => {
+      loadPart('gofer');
+      mark('  gofer: part loaded');
+    },
     prepare: (granted, socket) => prepareGofer(config, descriptors, granted, socket),
-    main: () => goferMain(config, descriptors, filters.gofer),
+    main: () => loadPart('gofer').goferMain(config, descriptors, filters.gofer, goferRoots()),
     born: (pid) => options.onBorn?.(pid, 'gofer'),
   });
   mark('gofer begun');
+  closePart('sentry');
+  closePart('gofer');
   const sentry = finishChild(startingSentry);
   const gofer = typeof startingGofer === 'string' ? startingGofer : finishChild(startingGofer);
   if (typeof gofer === 'string' || typeof sentry === 'string') {
@@ -120,7 +133,8 @@ function endChild(child: StartedChild): void {
 export function endSandbox(running: SandboxPids): void {
   // A pid that is not a child any more was reaped before, and its number may be somebody else's.
   const alive = [running.sentryPid, running.goferPid].filter((pid) => pid > 0 && waitPid(pid, WNOHANG) === 0);
-  for (const pid of alive) kill(pid, SIGKILL);
+  // In the build the Gofer ends by itself, to write its code cache.
+  if (cachedPart() !== 'gofer') for (const pid of alive) kill(pid, SIGKILL);
   for (const pid of alive) waitPid(pid, 0);
 }
 

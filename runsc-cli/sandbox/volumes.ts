@@ -18,8 +18,26 @@ declare const require: (name: string) => unknown;
 /** moreTypes off, records off: plain msgpack, as the other end of a trust boundary can check it. */
 const packr = new Packr({ useRecords: false, moreTypes: false });
 
+/** What the command line hands to the Sentry. */
+export interface SandboxVolumes {
+  readonly volumes: ReadonlyMap<string, MemfsVolume>;
+  /** The library's descriptor; -1: none. */
+  readonly channel: number;
+}
+
 const volumes = new Map<string, MemfsVolume>();
 let channel = -1;
+
+/** All of them, as they are now. */
+export function sandboxVolumes(): SandboxVolumes {
+  return { volumes, channel };
+}
+
+/** In the Sentry: takes what the command line had. */
+export function adoptVolumes(passed: SandboxVolumes): void {
+  for (const [name, volume] of passed.volumes) volumes.set(name, volume);
+  channel = passed.channel;
+}
 
 /** Reads the library's volumes from `fd`. Throws RunscError. */
 export function receiveVolumes(fd: number): void {

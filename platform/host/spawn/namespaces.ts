@@ -52,6 +52,8 @@ export interface ChildPlan {
   readonly mapFromOutside: boolean;
   /** False: outlives us (a detached container). */
   readonly diesWithParent: boolean;
+  /** Runs in the child before anything else, while the parent arranges the rest. */
+  readonly load: () => void;
   /** Runs in the child (`socket` must stay open) after namespaces were entered and before the go-ahead; not yet under the death signal. Non-empty text: failure. */
   readonly prepare: (granted: Granted, socket: number) => string;
   /** Called by the parent when the child is ready, before it is told to go on. */
@@ -114,6 +116,7 @@ function bornInNamespaces(plan: ChildPlan, ours: number, theirs: number): number
   const granted: Granted = { namespaces: plan.namespaces | userNamespace, refused: [] };
   const pid = cloneChild(granted.namespaces, () => {
     close(ours);
+    plan.load();
     const answer = Buffer.alloc(1);
     if (read(theirs, answer) !== 1) return 1;
     return childMain(plan, theirs, granted);
@@ -197,7 +200,10 @@ function intermediateMain(plan: ChildPlan, socket: number): number {
     else granted.refused.push(`user namespace: ${why}`);
   }
   enterNamespaces(plan.namespaces, granted);
-  const pid = forkChild(() => childMain(plan, socket, granted));
+  const pid = forkChild(() => {
+    plan.load();
+    return childMain(plan, socket, granted);
+  });
   say(socket, pid < 0 ? `failed fork: errno ${-pid}` : `pid ${pid}`);
   return 0;
 }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * How the process that becomes the Sentry is confined before the kernel's code runs in it.
+ */
+import { dup2 } from '../../platform/ffi/lifecycle.ts';
+import { CLONE_NEWNS, CLONE_NEWUSER, type Granted } from '../../platform/host/spawn/namespaces.ts';
+import { becomeDumpable, becomeUser, keepOnly } from '../../platform/host/spawn/privileges.ts';
+import { enterSentryRoot } from '../../platform/host/spawn/roots.ts';
+import { compile } from '../../platform/seccomp/allow_list.ts';
+import { sentryCalls } from '../../platform/seccomp/sentry_filter.ts';
+import type { SandboxConfig } from '../sandbox/config.ts';
+import { volumeDescriptors } from '../sandbox/volumes.ts';
+import { CACHE_FD } from './code_cache.ts';
+import { cachedPart } from './parts.ts';
+import { type ChildDescriptors, debugLine, settleChild } from './process_entry.ts';
+
+/** Enters the empty root and gives up every privilege. '' or what failed. */
+export function prepareSentry(config: SandboxConfig, fds: ChildDescriptors, granted: Granted, socket: number): string {
+  if (fds.stdio !== null) fds.stdio.forEach((fd, i) => dup2(fd, i));
+  settleChild([0, 1, 2, fds.goferClient, fds.controlSentry, fds.debug, fds.listener, fds.exitFile, ...fds.preserved, socket, ...(cachedPart() === 'sentry' ? [CACHE_FD] : []), ...volumeDescriptors()], socket >= 0 ? 'forked' : 'booted');
+  for (const refusal of granted.refused) debugLine(fds, config.debug, `sentry: weaker confinement: ${refusal}`);
+  if ((granted.namespaces & CLONE_NEWUSER) !== 0) {
+    const result = becomeUser(0, 0);
+    if (result < 0) return `user: errno ${-result}`;
+    becomeDumpable();
+  }
+  if ((granted.namespaces & CLONE_NEWNS) !== 0) {
+    const why = enterSentryRoot();
+    if (why !== '') return why;
+  }
+  const dropped = keepOnly([]);
+  return dropped < 0 ? `capabilities: errno ${-dropped}` : '';
+}
+
+/** The Sentry's compiled allow-list. Errors: throws SeccompError. */
+export function sentryFilter(config: SandboxConfig): Uint8Array {
+  return compile(sentryCalls(config.network));
+}
