@@ -63,3 +63,8 @@ export function errnoWords(errno: number): string {
   const n = Math.abs(errno);
   return words[n] ?? `errno ${n}`;
 }
+
+/** What a Sentry says about a process that could not be started, in runc's words. */
+export function startFailure(message: string): string {
+  return /^(exec:|chdir to cwd) /.test(message) ? `unable to start container process: ${message}` : message;
+}

@@ -19,7 +19,7 @@ import { walkPath } from '../../sentry/vfs/path_walk.ts';
 import { EXIT_OWN_FAILURE } from '../errors.ts';
 import type { MountConfig, SandboxConfig } from '../sandbox/config.ts';
 import { hasFilesystem, makeFilesystem, makeOverlay } from './filesystems.ts';
-import { makeDevices } from './devices.ts';
+import { applySysctl, makeDevices } from './devices.ts';
 import type { GoferTrees } from './gofer_trees.ts';
 import { StartError } from './start_error.ts';
 
@@ -52,6 +52,8 @@ export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxCo
   }
   makeDevices(kernel, ctx, config);
   if (config.process.createCwd) makePath(ctx, latin1(config.process.cwd));
+  // Before /proc/sys becomes read-only.
+  applySysctl(kernel, namespace, config);
   hidePaths(kernel, ctx, config);
   if (config.rootReadonly) root.flags |= MS_RDONLY;
   return namespace;

@@ -31,7 +31,7 @@ import type { SandboxConfig } from '../sandbox/config.ts';
 import { mark } from '../sandbox/timing.ts';
 import { Commands } from './commands.ts';
 import { byteString, launchError } from './launch.ts';
-import { applySysctl, bindConsole, nameTerminal } from './devices.ts';
+import { bindConsole, nameTerminal } from './devices.ts';
 import { withHome } from './home.ts';
 import { HostSignals } from './host_signals.ts';
 import { ControlChannel } from './control_channel.ts';
@@ -92,7 +92,7 @@ export class Sandbox {
     const vfs = new VirtualFilesystem(host);
     const trees = connectGofer(host, platform, this.fds.goferClient, config, (why) => this.goferDied(why));
     mark('  sentry: gofer connected');
-    const budget: { budget?: MemoryBudget } = config.memoryLimit === null ? {} : { budget: new MemoryBudget(config.memoryLimit, () => host.files.memfdBytes() + heapFileBytes()) };
+    const budget: { budget?: MemoryBudget } = config.memoryLimit === null || config.isMemoryHeldByHost ? {} : { budget: new MemoryBudget(config.memoryLimit, () => host.files.memfdBytes() + heapFileBytes()) };
     const kernel = new Kernel({
       platform,
       host,
@@ -117,7 +117,6 @@ export class Sandbox {
     const { process } = config;
     const mountNs = this.mountNamespace(kernel, trees);
     mark('  sentry: mounts made');
-    applySysctl(kernel, mountNs, config);
     const creds = containerCredentials(kernel, process);
     const rlimits = containerRlimits(process);
     const fdTable = new FdTable();

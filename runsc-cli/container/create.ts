@@ -14,7 +14,7 @@ import { decodeFromSentry, encodeMessage, MAX_MESSAGE } from '../../sentry/contr
 import { joinCgroups, makeCgroups, removeCgroups } from '../cgroup/cgroup.ts';
 import { openPty, type Pty, sendMaster } from '../console/pty.ts';
 import type { RuntimeLog } from '../console/log.ts';
-import { errnoWords, messageOf, RunscError, systemReason } from '../errors.ts';
+import { errnoWords, messageOf, RunscError, startFailure, systemReason } from '../errors.ts';
 import { runHooks } from './hooks.ts';
 import { listenIn } from './control_client.ts';
 import { identify } from './process_identity.ts';
@@ -65,7 +65,8 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   try {
     if (!flags.ignoreCgroups) prepareCgroups(container, oci, log);
     const pty = oci.terminal && options.isDetached ? openPty(oci.consoleSize) : null;
-    const running = startIn(container, config, oci, options, pty, log);
+    const isMemoryHeldByHost = container.record.cgroups.length > 0;
+    const running = startIn(container, { ...config, isMemoryHeldByHost }, oci, options, pty, log);
     try {
       finish(container, running, oci, options, pty);
     } catch (error) {
@@ -183,7 +184,7 @@ function awaitLoaded(running: RunningSandbox): void {
     if (n === -4) continue;
     const message = n <= 0 ? null : decodeFromSentry(buffer.subarray(0, n));
     if (message?.type === 'started') return;
-    if (message?.type === 'error') throw new RunscError(message.message.startsWith('exec: ') ? `unable to start container process: ${message.message}` : message.message, message.status);
+    if (message?.type === 'error') throw new RunscError(startFailure(message.message), message.status);
     throw new RunscError('the sentry ended before the container was created');
   }
 }

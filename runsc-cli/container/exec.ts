@@ -15,7 +15,7 @@ import { close, kill, waitPid } from '../../platform/ffi/lifecycle.ts';
 import { joinCgroups } from '../cgroup/cgroup.ts';
 import { type ConsoleSize, openPty, type Pty, sendMaster } from '../console/pty.ts';
 import { TerminalGuard } from '../console/terminal.ts';
-import { EXIT_OWN_FAILURE, RunscError } from '../errors.ts';
+import { EXIT_OWN_FAILURE, RunscError, startFailure } from '../errors.ts';
 import type { ProcessConfig } from '../sandbox/config.ts';
 import { SignalPipe, targetOf } from '../sandbox/signals.ts';
 import { ControlClient } from './control_client.ts';
@@ -50,7 +50,7 @@ export function runExec(container: Container, process: ProcessConfig, options: E
   const { createCwd: _c, isProtectedInit: _p, ...wire } = process;
   client.send({ type: 'exec', process: wire }, [...stdio, ...Array.from({ length: options.preserveFds }, (_, i) => 3 + i)]);
   const reply = client.receive();
-  if (reply?.type === 'failed') throw new RunscError(reply.message.startsWith('exec: ') ? `unable to start container process: ${reply.message}` : reply.message);
+  if (reply?.type === 'failed') throw new RunscError(startFailure(reply.message));
   if (reply?.type !== 'started') throw new RunscError('the sandbox does not answer');
   if (options.isDetached) return detach(container, client, options, pty);
   const signals = SignalPipe.open();

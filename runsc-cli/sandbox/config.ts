@@ -82,6 +82,8 @@ export interface SandboxConfig {
   readonly pidsLimit?: number | null;
   /** Bytes, or null. */
   readonly memoryLimit: number | null;
+  /** A cgroup enforces the limit, and kills: the Sentry only shows it. */
+  readonly isMemoryHeldByHost?: boolean;
   /** A seccomp filter (struct sock_filter[], base64) on every process of the container. */
   readonly seccomp?: string;
   readonly debug: boolean;

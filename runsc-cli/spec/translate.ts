@@ -170,7 +170,8 @@ export function translateProcess(field: Field, warnings: string[]): ProcessConfi
     cwd: field.get('cwd').absolutePath(),
     uid: user.get('uid').optionalInteger(0, MAX_ID, 0),
     gid: user.get('gid').optionalInteger(0, MAX_ID, 0),
-    groups: user.get('additionalGids').items().map((gid) => gid.integer(0, MAX_ID)),
+    // Each once, as runc's lookup has them.
+    groups: [...new Set(user.get('additionalGids').items().map((gid) => gid.integer(0, MAX_ID)))],
     umask: user.get('umask').optionalInteger(0, 0o777, 0o022),
     capabilities: { bounding: set('bounding'), effective: set('effective'), inheritable: set('inheritable'), permitted: set('permitted'), ambient: set('ambient') },
     rlimits: translateRlimits(field.get('rlimits')),
