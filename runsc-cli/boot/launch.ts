@@ -21,7 +21,7 @@ export function byteString(text: string): string {
 /** Says what is wrong with the program, with the exit status a shell would give. */
 export function launchError(failure: LaunchFailure, program: string): StartError {
   const { errno } = failure;
-  const cwd = /^cwd ("[^]*"): [^:]*$/.exec(failure.message)?.[1];
+  const cwd = /^cwd (".*"): [^:]*$/s.exec(failure.message)?.[1];
   if (cwd !== undefined) return new StartError(`chdir to cwd (${cwd}) set in config.json failed: ${errnoWords(errno)}`, EXIT_OWN_FAILURE);
   if (errno === ENOENT || errno === ENOTDIR) {
     const why = program.includes('/') ? `exec: "${program}": stat ${program}: ${errnoWords(errno)}` : `exec: "${program}": executable file not found in $PATH`;
