@@ -8,10 +8,10 @@
  *             (queue_budget.ts) each of these may only hold PRESSED_MAX.
  */
 import type { IoSequence } from '../../vfs/io.ts';
+import { CHUNK_SIZE, returnChunk, takeChunk } from '../chunk_pool.ts';
 import { queueBudget } from '../queue_budget.ts';
 
 const PIECE_MIN = 4096;
-const PIECE_MAX = 65536;
 const PRESSED_MAX = 4096;
 
 interface Piece {
@@ -47,7 +47,7 @@ export class ByteQueue {
   private tail(want: number): Piece {
     const last = this.pieces.at(-1);
     if (last !== undefined && last.end < last.bytes.length) return last;
-    const bytes = new Uint8Array(Math.min(PIECE_MAX, Math.max(PIECE_MIN, want)));
+    const bytes = takeChunk(Math.min(CHUNK_SIZE, Math.max(PIECE_MIN, want)));
     const piece = { bytes, start: 0, end: 0 };
     this.pieces.push(piece);
     return piece;
@@ -75,11 +75,14 @@ export class ByteQueue {
       const n = Math.min(left, piece.end - piece.start);
       piece.start += n;
       left -= n;
-      if (piece.start === piece.end) this.pieces.shift();
+      if (piece.start !== piece.end) return;
+      this.pieces.shift();
+      returnChunk(piece.bytes);
     }
   }
   clear(): void {
     this.count(-this.length);
+    for (const piece of this.pieces) returnChunk(piece.bytes);
     this.pieces.length = 0;
   }
   private count(change: number): void {

@@ -9,6 +9,7 @@
  */
 import type { FileDescription } from '../../vfs/file_description.ts';
 import type { PeerCred } from '../socket.ts';
+import { returnChunk } from '../chunk_pool.ts';
 import { queueBudget } from '../queue_budget.ts';
 import { noteInFlight, noteLanded } from './in_flight.ts';
 import type { UnixSocket } from './unix_socket.ts';
@@ -19,6 +20,7 @@ const SHARED_INFO = 320;
 /** Bytes that fit beside the shared info in a page's head. */
 const HEAD_MAX = 3776;
 const PAGE = 4096;
+const NOTHING = new Uint8Array(0);
 
 /** Linux's truesize of a packet of `length` bytes. */
 export function packetCharge(length: number): number {
@@ -28,7 +30,9 @@ export function packetCharge(length: number): number {
 }
 
 export class Packet {
-  readonly data: Uint8Array;
+  /** Its bytes are the first `length`; from the chunk pool. */
+  data: Uint8Array;
+  readonly length: number;
   /** Bytes already read (streams). */
   offset = 0;
   readonly sender: UnixSocket;
@@ -37,14 +41,21 @@ export class Packet {
   readonly creds: PeerCred | null;
   readonly charge: number;
 
-  constructor(data: Uint8Array, sender: UnixSocket, files: readonly FileDescription[] | null, creds: PeerCred | null) {
+  constructor(
+    data: Uint8Array,
+    length: number,
+    sender: UnixSocket,
+    files: readonly FileDescription[] | null,
+    creds: PeerCred | null,
+  ) {
     this.data = data;
+    this.length = length;
     this.sender = sender;
     this.address = sender.boundAddress;
     this.creds = creds;
     this.files = files;
-    this.charge = packetCharge(data.length);
-    queueBudget.used += this.charge;
+    this.charge = packetCharge(length);
+    queueBudget.used += Math.max(this.charge, data.length);
     if (files !== null) {
       for (const file of files) file.incRef();
       noteInFlight(files);
@@ -70,7 +81,9 @@ export class Packet {
   /** It leaves the queue: the sender may send again. */
   release(): void {
     for (const file of this.takeFiles() ?? []) file.decRef();
-    queueBudget.used -= this.charge;
+    queueBudget.used -= Math.max(this.charge, this.data.length);
+    returnChunk(this.data);
+    this.data = NOTHING;
     this.sender.uncharge(this.charge);
   }
 }
@@ -90,14 +103,14 @@ export class PacketQueue {
   }
   push(packet: Packet): void {
     this.items.push(packet);
-    this.bytes += packet.data.length;
+    this.bytes += packet.length;
   }
   /** Takes the first packet off; its unread bytes no longer count. */
   shift(): Packet | null {
     const packet = this.items[this.head] ?? null;
     if (packet === null) return null;
     this.items[this.head++] = null;
-    this.bytes -= packet.data.length - packet.offset;
+    this.bytes -= packet.length - packet.offset;
     if (this.head === this.items.length) {
       this.items.length = 0;
       this.head = 0;

@@ -386,10 +386,7 @@ export class UnixSocket extends Socket implements Collectable {
     switch (cmd) {
       case FIONREAD:
         if (this.state === 'listening') return EINVAL;
-        return ctx.memory.writeU32(
-          arg,
-          this.type === SOCK_DGRAM ? (this.queue.at(0)?.data.length ?? 0) : this.queue.bytes,
-        );
+        return ctx.memory.writeU32(arg, this.type === SOCK_DGRAM ? (this.queue.at(0)?.length ?? 0) : this.queue.bytes);
       case SIOCOUTQ:
         return ctx.memory.writeU32(arg, this.charged);
       case SIOCATMARK:

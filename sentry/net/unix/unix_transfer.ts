@@ -31,6 +31,7 @@ import {
   SOCK_SEQPACKET,
 } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
+import { returnChunk, takeChunk } from '../chunk_pool.ts';
 import { queueBudget } from '../queue_budget.ts';
 import type { IncomingMessage, OutgoingMessage, PeerCred } from '../socket.ts';
 import { findUnixSocket, parseUnixAddress } from './unix_address.ts';
@@ -69,10 +70,13 @@ export function sendStream(ctx: IoContext, socket: UnixSocket, message: Outgoing
     if (socket.charged >= socket.options.sendBuffer) break;
     if (queueBudget.isExhausted) return done > 0 ? done : ENOBUFS;
     const want = Math.min(io.remaining, Math.max(1, Math.floor(socket.options.sendBuffer / 2) - 64), STREAM_PACKET_MAX);
-    const data = Buffer.allocUnsafe(want);
+    const data = takeChunk(want);
     const n = io.take(data, 0, want);
-    if (n <= 0) return done > 0 ? done : EFAULT;
-    queueTo(peer, new Packet(n < want ? data.subarray(0, n) : data, socket, files, creds));
+    if (n <= 0) {
+      returnChunk(data);
+      return done > 0 ? done : EFAULT;
+    }
+    queueTo(peer, new Packet(data, n, socket, files, creds));
     files = null;
     done += n;
     if (n < want) return done;
@@ -125,7 +129,7 @@ export function sendDatagram(ctx: IoContext, socket: UnixSocket, message: Outgoi
   const data = Buffer.allocUnsafe(length);
   const n = length === 0 ? 0 : io.take(data, 0, length);
   if (n < length) return EFAULT;
-  queueTo(target, new Packet(data, socket, message.files, credsFor(ctx, socket, target, message)));
+  queueTo(target, new Packet(data, length, socket, message.files, credsFor(ctx, socket, target, message)));
   return length;
 }
 
@@ -153,7 +157,7 @@ export function receiveStream(socket: UnixSocket, message: IncomingMessage): num
   while (io.remaining > 0 || first === null) {
     const packet = socket.queue.at(index);
     if (packet === null) break;
-    const unread = packet.data.length - packet.offset;
+    const unread = packet.length - packet.offset;
     if (skip >= unread && skip > 0) {
       skip -= unread;
       index++;
@@ -175,7 +179,7 @@ export function receiveStream(socket: UnixSocket, message: IncomingMessage): num
     } else {
       if (hadFiles) message.files = packet.takeFiles();
       socket.queue.consume(n);
-      if (packet.offset === packet.data.length) socket.queue.shift()?.release();
+      if (packet.offset === packet.length) socket.queue.shift()?.release();
     }
     if (hadFiles || n < want || io.remaining === 0) break;
   }
@@ -198,8 +202,8 @@ export function receiveDatagram(socket: UnixSocket, message: IncomingMessage): n
   if (packet === null) return emptyResult(socket, message);
   const isPeek = (message.flags & MSG_PEEK) !== 0;
   const { io } = message;
-  const offset = isPeek && socket.options.peekOffset > 0 ? Math.min(socket.options.peekOffset, packet.data.length) : 0;
-  const length = packet.data.length - offset;
+  const offset = isPeek && socket.options.peekOffset > 0 ? Math.min(socket.options.peekOffset, packet.length) : 0;
+  const length = packet.length - offset;
   const want = Math.min(length, io.remaining);
   const n = want === 0 ? 0 : io.put(packet.data, offset, want);
   if (n < want) return EFAULT;
