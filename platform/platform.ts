@@ -124,6 +124,10 @@ export interface PlatformThread {
   resume(): void;
   /** Single-steps one instruction, then reports a fault event with SIGTRAP (guest ptrace). Precondition: stopped. */
   step(): void;
+  /** Hardware debug register 0..7 of a stopped thread (guest ptrace); absent: the platform has none. */
+  getDebugRegister?(index: number): number;
+  /** Sets one. Returns 0, or what Linux would (EINVAL, EIO, ENOSPC...). */
+  setDebugRegister?(index: number, value: number): number;
   /** Asks a running thread to stop: an `interrupted` (or another) event follows. No-op when stopped. Never blocks. */
   interrupt(): void;
   /** XSAVE image (standard format, FXSAVE area first; xstate_bv at 512). Precondition: stopped. The view is valid until the next call. */

@@ -48,6 +48,8 @@ export const DEAD = 4;
 
 export const USER_CS = 0x33;
 export const USER_SS = 0x2b;
+/** offsetof(struct user, u_debugreg) */
+const DEBUG_REGISTERS = 848;
 /** Interrupts enabled and the bit that is always one. */
 export const USER_EFLAGS = 0x202;
 
@@ -74,6 +76,8 @@ export class PtraceThread implements PlatformThread {
   parkAtStop = false;
   /** Host comm to set together with the next command. */
   pendingName: string | null = null;
+  /** A hardware breakpoint may be set. */
+  hasDebugRegisters = false;
   /** Processor restriction as last applied; see CpuPolicy. */
   pinnedTo = -1;
   private readonly tracer: Tracer;
@@ -154,6 +158,28 @@ export class PtraceThread implements PlatformThread {
     this.interruptSent = true;
     this.tracer.settle();
     ptrace(PTRACE_INTERRUPT, this.hostTid, 0, 0);
+  }
+
+  getDebugRegister(index: number): number {
+    return this.tracer.peekUser(this.hostTid, DEBUG_REGISTERS + index * 8);
+  }
+
+  /** The host checks lengths and kinds; an address must be the application's, as the stub's own code must not trap. */
+  setDebugRegister(index: number, value: number): number {
+    const { maxAddr, reserved } = this.addressSpace.layout;
+    if (index < 4) {
+      if (value + 8 > maxAddr) return EINVAL;
+      for (const { start, end } of reserved) if (value + 8 > start && value < end) return EINVAL;
+    }
+    this.hasDebugRegisters = true;
+    return ptrace(PTRACE_POKEUSER, this.hostTid, DEBUG_REGISTERS + index * 8, value);
+  }
+
+  /** Takes all hardware breakpoints away. */
+  clearDebugRegisters(): void {
+    if (!this.hasDebugRegisters) return;
+    this.hasDebugRegisters = false;
+    ptrace(PTRACE_POKEUSER, this.hostTid, DEBUG_REGISTERS + 7 * 8, 0);
   }
 
   getFpState(): Uint8Array {

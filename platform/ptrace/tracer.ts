@@ -183,6 +183,7 @@ export class Tracer {
 
   private park(thread: PtraceThread): void {
     const space = thread.addressSpace as PtraceAddressSpace;
+    thread.clearDebugRegisters();
     thread.parkAtStop = false;
     thread.interruptWanted = false;
     thread.state = PARKED;
@@ -270,6 +271,12 @@ export class Tracer {
       if (event === PTRACE_EVENT_STOP) thread.interruptSent = false;
       else if (isFaultSignal(signo) && this.faultCode(tid) > 0) return EFAULT;
     }
+  }
+
+  /** A word of a stopped thread's struct user; 0 when it cannot be had. */
+  peekUser(tid: number, offset: number): number {
+    if (ptrace(PTRACE_PEEKUSER, tid, offset, this.peeked.addr) < 0) return 0;
+    return (this.peeked.u32[1] as number) * 4294967296 + (this.peeked.u32[0] as number);
   }
 
   private faultCode(tid: number): number {

@@ -11,7 +11,7 @@
 import { SI_KERNEL } from '../../platform/abi/linux/signal.ts';
 import type { PlatformThread, UserMemory } from '../../platform/platform.ts';
 import type { Registers } from '../../platform/registers.ts';
-import { makeSigInfo } from '../arch/siginfo.ts';
+import { makeSigInfo, type SigInfo } from '../arch/siginfo.ts';
 import type { FaultRecord } from '../arch/signal_frame.ts';
 import { SigSet } from '../arch/sigset.ts';
 import type { Credentials } from '../auth/credentials.ts';
@@ -30,6 +30,7 @@ import type { IpcNamespace, UtsNamespace } from './namespaces.ts';
 import type { PidNamespace } from './process/pid_namespace.ts';
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_STACK } from './process/rlimits.ts';
 import type { ThreadGroup, Usage } from './process/thread_group.ts';
+import type { TraceState } from './ptrace/trace_state.ts';
 import type { SeccompState } from './seccomp/seccomp.ts';
 import { PendingSignals } from './signal/pending.ts';
 import { recalcAttention, sendToTask } from './signal/send.ts';
@@ -43,10 +44,12 @@ export const TASK_USER = 1;
 export const TASK_BLOCKED = 2;
 /** Parked by job control (or a frozen sandbox). */
 export const TASK_STOPPED = 3;
+/** In a ptrace stop. */
+export const TASK_TRACED = 4;
 /** Exited, not yet reaped. */
-export const TASK_ZOMBIE = 4;
+export const TASK_ZOMBIE = 5;
 /** Gone. */
-export const TASK_DEAD = 5;
+export const TASK_DEAD = 6;
 
 /** An unblocked signal may be pending. */
 export const ATTENTION_SIGNAL = 1;
@@ -56,6 +59,8 @@ export const ATTENTION_EXIT = 2;
 export const ATTENTION_STOP = 4;
 /** The sandbox is paused: park until it resumes. */
 export const ATTENTION_FREEZE = 8;
+/** A traced task must stop for its tracer (PTRACE_INTERRUPT, a change of a group stop). */
+export const ATTENTION_TRAP = 16;
 
 export const SIGALTSTACK_DISABLED = 2;
 
@@ -135,6 +140,17 @@ export class Task implements IoContext, Waiter {
   rseqLength = 0;
   rseqSignature = 0;
 
+  /** How it is traced; null: it is not. */
+  ptrace: TraceState | null = null;
+  /** The tasks it traces; null: none. */
+  tracees: Set<Task> | null = null;
+  /** What a ptrace stop ends with. */
+  afterStop: ((t: Task) => void) | null = null;
+  /** A signal the tracer has let through, to be acted on before anything else. */
+  injectedSignal: SigInfo | null = null;
+  /** PTRACE_EVENT_EXIT has been told. */
+  hasReportedExit = false;
+
   /** CPU time and counters at exit (live: asked of the thread). */
   usage: Usage | null = null;
   /** Run once when the task exits (POSIX locks, epoll, sysvsem undo...). */
@@ -188,6 +204,8 @@ export class Task implements IoContext, Waiter {
         return this.waitRequest?.killableOnly === true ? 'D' : 'S';
       case TASK_STOPPED:
         return 'T';
+      case TASK_TRACED:
+        return 't';
       case TASK_ZOMBIE:
         return 'Z';
       default:

@@ -25,6 +25,8 @@ import {
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
   CLONE_PIDFD,
+  CLONE_PTRACE,
+  CLONE_UNTRACED,
   CLONE_DETACHED,
   CLONE_SETTLS,
   CLONE_SIGHAND,
@@ -33,7 +35,13 @@ import {
   CLONE_VM,
   SCHED_OTHER,
 } from '../../platform/abi/linux/sched.ts';
-import { SIG_DFL, SIG_IGN, NSIG } from '../../platform/abi/linux/signal.ts';
+import {
+  PTRACE_EVENT_CLONE,
+  PTRACE_EVENT_FORK,
+  PTRACE_EVENT_VFORK,
+  PTRACE_EVENT_VFORK_DONE,
+} from '../../platform/abi/linux/ptrace.ts';
+import { SIG_DFL, SIG_IGN, SIGCHLD, NSIG } from '../../platform/abi/linux/signal.ts';
 import type { PlatformThread } from '../../platform/platform.ts';
 import { REG_FS_BASE, REG_ORIG_RAX, REG_RAX, REG_RSP } from '../../platform/registers.ts';
 import type { MemoryManager } from '../mm/memory_manager.ts';
@@ -42,6 +50,7 @@ import type { Blocking } from '../wait/blocking.ts';
 import { WaitQueue } from '../wait/wait_queue.ts';
 import type { Kernel } from './kernel.ts';
 import { IpcNamespace, newNamespaceInum } from './namespaces.ts';
+import { inheritTracing } from './ptrace/attach.ts';
 import { PidNamespace } from './process/pid_namespace.ts';
 import { RLIMIT_NPROC } from './process/rlimits.ts';
 import { ThreadGroup } from './process/thread_group.ts';
@@ -181,15 +190,41 @@ export function cloneTask(t: Task, args: CloneArgs): number | Blocking {
     const fd = t.kernel.installPidfd(t, child.threadGroup);
     if (fd >= 0) t.memory.writeU32(args.pidfdAddr, fd);
   }
+  const event = cloneEvent(t, args);
+  if (event !== 0 || hasFlag(flags, CLONE_PTRACE)) inheritTracing(t, child);
   child.kernel.ready.push(child);
-  if (!hasFlag(flags, CLONE_VFORK)) return result;
+  if (!hasFlag(flags, CLONE_VFORK)) return event === 0 ? result : reportClone(t, event, child, result);
   child.vforkDone = new WaitQueue();
-  return waitForVfork(child, child.vforkDone, result);
+  return waitForVfork(t, event, child, child.vforkDone, result);
 }
 
-function* waitForVfork(child: Task, queue: WaitQueue, result: number): Blocking {
+/** The ptrace event the tracer wants to hear of; 0: none. */
+function cloneEvent(t: Task, args: CloneArgs): number {
+  if (t.ptrace === null || hasFlag(args.flags, CLONE_UNTRACED)) return 0;
+  const event = hasFlag(args.flags, CLONE_VFORK)
+    ? PTRACE_EVENT_VFORK
+    : args.exitSignal !== SIGCHLD || hasFlag(args.flags, CLONE_THREAD)
+      ? PTRACE_EVENT_CLONE
+      : PTRACE_EVENT_FORK;
+  return t.ptrace.wants(event) ? event : 0;
+}
+
+function cloneMessage(t: Task, child: Task): number {
+  return t.ptrace === null ? 0 : child.tidIn(t.ptrace.tracer.pidNs);
+}
+
+function* reportClone(t: Task, event: number, child: Task, result: number): Blocking {
+  yield { queues: [], deadlineNs: 0, event, eventMessage: cloneMessage(t, child) };
+  return result;
+}
+
+function* waitForVfork(t: Task, event: number, child: Task, queue: WaitQueue, result: number): Blocking {
+  const eventMessage = cloneMessage(t, child);
+  if (event !== 0) yield { queues: [], deadlineNs: 0, event, eventMessage };
   const request = { queues: [queue], deadlineNs: Number.POSITIVE_INFINITY, killableOnly: true };
   while (child.vforkDone === queue) if ((yield request) === 2) break;
+  if (t.ptrace?.wants(PTRACE_EVENT_VFORK_DONE) === true)
+    yield { queues: [], deadlineNs: 0, event: PTRACE_EVENT_VFORK_DONE, eventMessage };
   return result;
 }
 

@@ -9,7 +9,11 @@
  */
 import { EINTR, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
 import { MS_NOSUID } from '../../platform/abi/linux/mount.ts';
-import { SIGCHLD } from '../../platform/abi/linux/signal.ts';
+import { CAP_SYS_PTRACE } from '../../platform/abi/linux/capability.ts';
+import { PTRACE_EVENT_EXEC } from '../../platform/abi/linux/ptrace.ts';
+import { SI_USER, SIGCHLD, SIGTRAP } from '../../platform/abi/linux/signal.ts';
+import { REG_ORIG_RAX } from '../../platform/registers.ts';
+import { makeSigInfo } from '../arch/siginfo.ts';
 import type { PlatformThread } from '../../platform/platform.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import { credentialsAfterExec, parseFileCapabilities } from '../auth/exec_credentials.ts';
@@ -22,7 +26,8 @@ import type { PidNamespace } from './process/pid_namespace.ts';
 import type { ThreadGroup } from './process/thread_group.ts';
 import type { AuxIds, ReadyProgram } from './program_loader.ts';
 import { resetAltStack } from './signal/altstack.ts';
-import { isKillPending, kick } from './signal/send.ts';
+import { unlink } from './ptrace/attach.ts';
+import { isKillPending, kick, sendToTask } from './signal/send.ts';
 import { ATTENTION_EXIT, ATTENTION_STOP, type Task } from './task.ts';
 import { releaseTask, releaseUserMemory } from './task_exit.ts';
 
@@ -57,8 +62,9 @@ export function execTask(t: Task, args: ExecArgs): number | Blocking {
     return EINTR;
   }
   if (group.tasks.size === 1) {
+    const oldTid = traceeNumber(t);
     commit(t, program, decided);
-    return 0;
+    return afterExec(t, oldTid);
   }
   return execAlone(t, program, decided);
 }
@@ -99,7 +105,9 @@ export function execCredentials(
   executable: FileDescription,
 ): Decided {
   const { inode, path } = executable;
-  const maySetId = !noNewPrivs && (path.mount.flags & MS_NOSUID) === 0;
+  // A tracer without the right to trace anybody must not come by a privileged program.
+  const isWatched = ctx !== null && ctx.ptrace !== null && !ctx.ptrace.tracer.creds.hasCap(CAP_SYS_PTRACE);
+  const maySetId = !noNewPrivs && !isWatched && (path.mount.flags & MS_NOSUID) === 0;
   const data = maySetId && inode.fs.supportsXattrs && ctx !== null ? inode.getxattr(ctx, 'security.capability') : null;
   const capabilities = data === null || isErrno(data) ? null : parseFileCapabilities(data, 0);
   return credentialsAfterExec(creds, { mode: inode.mode, uid: inode.uid, gid: inode.gid, maySetId, capabilities });
@@ -124,14 +132,37 @@ function* execAlone(t: Task, program: ReadyProgram, decided: Decided): Blocking 
     }
   }
   group.execTask = null;
+  const oldTid = traceeNumber(t);
   if (!t.isLeader) takeOverLeader(t, group);
   commit(t, program, decided);
+  const rest = afterExec(t, oldTid);
+  return typeof rest === 'number' ? rest : yield* rest;
+}
+
+/** t's number as its tracer knows it. */
+function traceeNumber(t: Task): number {
+  return t.ptrace === null ? 0 : t.tidIn(t.ptrace.tracer.pidNs);
+}
+
+/** Tells a tracer: an event, or the SIGTRAP of old. */
+function afterExec(t: Task, oldTid: number): number | Blocking {
+  const trace = t.ptrace;
+  if (trace === null) return 0;
+  t.regs.set(REG_ORIG_RAX, t.syscallNr);
+  if (trace.wants(PTRACE_EVENT_EXEC)) return reportExec(oldTid);
+  if (!trace.isSeized) sendToTask(t, makeSigInfo(SIGTRAP, SI_USER, t.tidIn(t.pidNs), t.creds.ruid));
+  return 0;
+}
+
+function* reportExec(eventMessage: number): Blocking {
+  yield { queues: [], deadlineNs: 0, event: PTRACE_EVENT_EXEC, eventMessage };
   return 0;
 }
 
 /** The thread that called execve becomes the process: it gets the leader's numbers, the old leader's body is buried. */
 function takeOverLeader(t: Task, group: ThreadGroup): void {
   const leader = group.leader as Task;
+  unlink(leader);
   for (let ns: PidNamespace | null = t.pidNs; ns !== null; ns = ns.parent) ns.tasks.delete(t.pids[ns.level] as number);
   releaseTask(leader);
   t.pids = leader.pids;

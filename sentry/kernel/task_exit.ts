@@ -33,6 +33,8 @@ import { beginGroupExit, recalcAttention, sendToGroup, sendToProcessGroup } from
 import { leaveNamespace } from '../vfs/mount_tree.ts';
 import { TASK_DEAD, TASK_ZOMBIE, type Task } from './task.ts';
 import { childInfo, completeGroupStop } from './task_stop.ts';
+import { releaseTracees, unlink } from './ptrace/attach.ts';
+import { isTracedByParent } from './ptrace/trace_state.ts';
 import { releaseTimers } from './timers/process_timers.ts';
 
 /** Ends a task with wait status `status` (used when its process has no exit status of its own). Its thread is stopped. */
@@ -59,7 +61,8 @@ export function exitTask(t: Task, status: number): void {
   kernel.liveTasks--;
   for (const hook of t.exitHooks) hook(t);
   signalOrphansOfThread(t);
-  if (t !== group.leader) releaseTask(t);
+  if (t.tracees !== null) releaseTracees(t);
+  if (t !== group.leader && !leavesZombie(t)) releaseTask(t);
   if (group.tasks.size === 0) groupDied(group);
   else {
     retarget(group);
@@ -159,9 +162,38 @@ function isNamespaceBusy(group: ThreadGroup): boolean {
   return false;
 }
 
-function notifyExit(group: ThreadGroup): void {
+/** A traced thread stays as a zombie until its tracer has waited for it. */
+function leavesZombie(t: Task): boolean {
+  const trace = t.ptrace;
+  if (trace === null) return false;
+  const tracer = trace.tracer.threadGroup;
+  const action = tracer.handlers.get(SIGCHLD);
+  if (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0) {
+    unlink(t);
+    return false;
+  }
+  tellTracer(t, trace.tracer);
+  return true;
+}
+
+/** SIGCHLD to a tracer about an exit. */
+function tellTracer(t: Task, tracer: Task): void {
+  const { threadGroup } = tracer;
+  const info = exitInfo(t.threadGroup, threadGroup, SIGCHLD);
+  info.pid = t.tidIn(tracer.pidNs);
+  sendToGroup(threadGroup, info);
+  threadGroup.childQueue.wake();
+}
+
+/** A process is a zombie for its parent to see; for a tracer that is somebody else first. */
+export function notifyExit(group: ThreadGroup): void {
   group.isZapping = false;
   group.exitQueue.wake();
+  const leader = group.leader as Task;
+  if (leader.ptrace !== null && !isTracedByParent(leader)) {
+    tellTracer(leader, leader.ptrace.tracer);
+    return;
+  }
   if (notifyParent(group)) reapGroup(group);
 }
 
@@ -196,6 +228,7 @@ function exitInfo(group: ThreadGroup, parent: ThreadGroup, signo: number) {
 export function reapGroup(group: ThreadGroup): void {
   if (group.isReaped) return;
   group.isReaped = true;
+  unlink(group.leader as Task);
   group.parent?.children.delete(group);
   group.processGroup.remove(group);
   releaseTask(group.leader as Task);

@@ -10,7 +10,9 @@ import { SigInfo } from '../arch/siginfo.ts';
 import { groupUsage } from './process/usage.ts';
 import type { ThreadGroup } from './process/thread_group.ts';
 import { kick, sendToGroup } from './signal/send.ts';
-import { ATTENTION_STOP, TASK_STOPPED, type Task } from './task.ts';
+import { trap } from './ptrace/attach.ts';
+import { isTracedByParent } from './ptrace/trace_state.ts';
+import { ATTENTION_STOP, TASK_STOPPED, TASK_TRACED, type Task } from './task.ts';
 
 /** A stop signal was taken by t: all threads of its process are to park. */
 export function beginGroupStop(t: Task, signo: number): void {
@@ -23,7 +25,8 @@ export function beginGroupStop(t: Task, signo: number): void {
   for (const task of group.tasks) {
     if (task.state === TASK_STOPPED) continue;
     task.attention |= ATTENTION_STOP;
-    if (task !== t) kick(task);
+    if (task.state === TASK_TRACED && task.ptrace?.isSeized === true) trap(task);
+    else if (task !== t) kick(task);
   }
 }
 
@@ -38,12 +41,13 @@ export function parkForStop(t: Task): void {
 /** Completes a pending stop when every live thread is parked (also called when a thread exits meanwhile). */
 export function completeGroupStop(group: ThreadGroup): void {
   if (!group.stopPending) return;
-  for (const task of group.tasks) if (task.state !== TASK_STOPPED) return;
+  for (const task of group.tasks) if (task.state !== TASK_STOPPED && task.state !== TASK_TRACED) return;
   if (group.tasks.size === 0) return;
   group.stopPending = false;
   group.isStopped = true;
   group.waitEvent = group.stopSignal;
-  notifyParentOfStop(group, CLD_STOPPED, group.stopSignal);
+  // A parent that traces it is told of the ptrace stops.
+  if (group.leader === null || !isTracedByParent(group.leader)) notifyParentOfStop(group, CLD_STOPPED, group.stopSignal);
 }
 
 /** SIGCHLD for a stop or continue, unless the parent said SA_NOCLDSTOP; and wakes its wait4. */

@@ -18,6 +18,7 @@ import {
   type WakeReason,
 } from '../wait/blocking.ts';
 import { WAKE_ALL } from '../wait/wait_queue.ts';
+import { stopInHandler } from './ptrace/stops.ts';
 import { finishSyscall } from './task_run.ts';
 import { ATTENTION_EXIT, ATTENTION_SIGNAL, TASK_BLOCKED, TASK_KERNEL, type Task } from './task.ts';
 import { isKillPending } from './signal/send.ts';
@@ -75,6 +76,15 @@ function drive(t: Task, blocking: Blocking, first: WakeReason): void {
       return;
     }
     const request = step.value;
+    if (request.event !== undefined) {
+      if (t.ptrace !== null && !isKillPending(t)) {
+        t.wakeReason = WAKE_EVENT;
+        stopInHandler(t, t.ptrace, request.event, request.eventMessage ?? 0);
+        return;
+      }
+      reason = WAKE_EVENT;
+      continue;
+    }
     if (!interruptsWait(t, request)) {
       register(t, request);
       return;

@@ -18,6 +18,10 @@ export interface WaitRequest {
   readonly deadlineNs: number;
   /** True for waits that only a fatal signal may end (vfork, execve). */
   readonly killableOnly?: boolean;
+  /** Not a wait but a ptrace event stop (PTRACE_EVENT_*), when the task is traced: the handler goes on when the tracer lets it. */
+  readonly event?: number;
+  /** PTRACE_GETEVENTMSG of it. */
+  readonly eventMessage?: number;
 }
 
 export const WAKE_EVENT = 0;

@@ -111,8 +111,14 @@ function prctlRare(t: Task, option: number, a2: number, a3: number, a4: number, 
       return t.creds.hasCap(CAP_SYS_RESOURCE) ? EINVAL : EPERM;
     case pr.PR_SET_VMA:
       return a2 === pr.PR_SET_VMA_ANON_NAME ? setVmaName(t, a3, a4, a5) : EINVAL;
-    case pr.PR_SET_PTRACER:
+    case pr.PR_SET_PTRACER: {
+      const other = t.pidNs.tasks.get(a2);
+      if (a2 === 0) t.threadGroup.ptracer = null;
+      else if (a2 >= 2 ** 63) t.threadGroup.ptracer = 'any';
+      else if (other === undefined) return EINVAL;
+      else t.threadGroup.ptracer = other.threadGroup;
       return 0;
+    }
     case pr.PR_GET_SPECULATION_CTRL:
     case pr.PR_SET_SPECULATION_CTRL:
       return ENODEV;

@@ -74,7 +74,6 @@ export const MISSING: Readonly<Record<string, readonly [Errno, string]>> = {
   fanotify_mark: [EPERM, 'fanotify is not supported.'],
   name_to_handle_at: [EOPNOTSUPP, NO_HANDLES],
   open_by_handle_at: [EOPNOTSUPP, NO_HANDLES],
-  ptrace: [EPERM, 'Tracing inside the sandbox is not implemented yet; as under a seccomp profile that forbids it.'],
   process_vm_readv: [EPERM, PENDING],
   process_vm_writev: [EPERM, PENDING],
   process_madvise: [ENOSYS, PENDING],

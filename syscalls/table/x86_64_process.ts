@@ -27,6 +27,8 @@ import * as ids from '../process/ids.ts';
 import * as life from '../process/lifecycle.ts';
 import { sys_getrlimit, sys_prlimit64, sys_setrlimit } from '../process/limits.ts';
 import { sys_kcmp, sys_setns, sys_unshare } from '../process/namespaces.ts';
+import * as pt from '../../platform/abi/linux/ptrace.ts';
+import { sys_ptrace } from '../process/ptrace.ts';
 import { sys_pidfd_getfd, sys_pidfd_open, sys_pidfd_send_signal } from '../process/pidfd.ts';
 import { sys_arch_prctl, sys_personality, sys_prctl } from '../process/prctl.ts';
 import { sys_seccomp } from '../process/seccomp.ts';
@@ -140,6 +142,12 @@ const ArchOperation = Choice('ArchOperation', 'i32', [
   ['ARCH_GET_GS', 0x1004],
 ]);
 
+const PtraceRequest = Choice(
+  'PtraceRequest',
+  'i64',
+  (Object.entries(pt) as [string, number][]).filter(([name]) => /^PTRACE_(?!EVENT_|O_)/.test(name)),
+);
+
 const HOST_SCHEDULES = { partial: 'Kept and reported; the host schedules the threads.' };
 const NAMESPACES = { partial: 'Mount, UTS, IPC and pid namespaces; user, network and time namespaces return EPERM.' };
 
@@ -166,6 +174,7 @@ const lifeRows: readonly SyscallRow[] = [
   row(59, 'execve', [PathName, StringArray, StringArray], sys_execve),
   row(60, 'exit', [Int], life.sys_exit),
   row(61, 'wait4', [Pid, Addr, WaitOptions, Addr], sys_wait4),
+  row(101, 'ptrace', [PtraceRequest, Pid, Addr, Addr], sys_ptrace),
   row(202, 'futex', [Addr, FutexOp, UInt, Addr, Addr, UInt], sys_futex, {
     partial: 'FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI return ENOSYS; PI locks do not lend priority.',
   }),

@@ -21,6 +21,7 @@ export const PTRACE_GETFPREGS = 14;
 export const PTRACE_SETFPREGS = 15;
 export const PTRACE_ATTACH = 16;
 export const PTRACE_DETACH = 17;
+export const PTRACE_OLDSETOPTIONS = 21;
 export const PTRACE_SYSCALL = 24;
 export const PTRACE_ARCH_PRCTL = 30;
 export const PTRACE_SYSEMU = 31;
@@ -39,6 +40,7 @@ export const PTRACE_GETSIGMASK = 0x420a;
 export const PTRACE_SETSIGMASK = 0x420b;
 export const PTRACE_SECCOMP_GET_FILTER = 0x420c;
 export const PTRACE_GET_SYSCALL_INFO = 0x420e;
+export const PTRACE_GET_RSEQ_CONFIGURATION = 0x420f;
 
 export const PTRACE_EVENT_FORK = 1;
 export const PTRACE_EVENT_VFORK = 2;

@@ -191,7 +191,7 @@ export function statusFileText(t: Task, _ctx: IoContext, scope: TaskScope): stri
       : `${statusText(mm)}HugetlbPages:\t       0 kB\nCoreDumping:\t0\nTHP_enabled:\t1\nuntag_mask:\t0xffffffffffffffff\n`;
   return (
     `Name:\t${escapeName(t.comm)}\n${t.isLive ? `Umask:\t${t.umask.toString(8).padStart(4, '0')}\n` : ''}State:\t${STATE_NAMES[t.stateChar]}\n` +
-    `Tgid:\t${group.pidIn(scope.pidNs)}\nNgid:\t0\nPid:\t${t.tidIn(scope.pidNs)}\nPPid:\t${parentPid(group, scope)}\nTracerPid:\t0\n` +
+    `Tgid:\t${group.pidIn(scope.pidNs)}\nNgid:\t0\nPid:\t${t.tidIn(scope.pidNs)}\nPPid:\t${parentPid(group, scope)}\nTracerPid:\t${t.ptrace === null ? 0 : t.ptrace.tracer.threadGroup.pidIn(scope.pidNs)}\n` +
     `Uid:\t${creds.ruid}\t${creds.euid}\t${creds.suid}\t${creds.fsuid}\nGid:\t${creds.rgid}\t${creds.egid}\t${creds.sgid}\t${creds.fsgid}\n` +
     `FDSize:\t${fdSize}\nGroups:\t${creds.groups.map((gid) => `${gid} `).join('') || ' '}\n` +
     `NStgid:${levels(group.pids)}\nNSpid:${levels(t.pids)}\nNSpgid:${levels(processGroup.pids)}\nNSsid:${levels(session.pids)}\nKthread:\t0\n` +

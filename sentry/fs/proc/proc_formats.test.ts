@@ -63,6 +63,7 @@ function fakeTask(kernel: Kernel, ns: PidNamespace): Task {
     threadGroup: group,
     comm: 'a b) c',
     stateChar: 'Z',
+    ptrace: null,
     isLive: false,
     isLeader: true,
     tidIn: () => 7,

@@ -7,10 +7,11 @@
  * Linux: kernel/sysctl.c, fs/file_table.c, fs/pipe.c, ipc/ipc_sysctl.c, net/core/sysctl_net_core.c
  */
 import { EINVAL, EPERM, type Errno } from '../../../platform/abi/linux/errno.ts';
-import { CAP_SYS_ADMIN } from '../../../platform/abi/linux/capability.ts';
+import { CAP_SYS_ADMIN, CAP_SYS_PTRACE } from '../../../platform/abi/linux/capability.ts';
 import { aioLimits } from '../../kernel/aio/aio.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { pipeLimits } from '../../kernel/pipe/pipe.ts';
+import { yama } from '../../kernel/process/ptrace_access.ts';
 import type { PidNamespace } from '../../kernel/process/pid_namespace.ts';
 import type { Task } from '../../kernel/task.ts';
 import { UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from '../../kernel/version.ts';
@@ -185,6 +186,19 @@ function kernelTable(kernel: Kernel, pidNs: PidNamespace): Sysctl[] {
 
 function fsTable(kernel: Kernel): Sysctl[] {
   return [
+    {
+      path: 'kernel/yama/ptrace_scope',
+      read: () => String(yama.scope),
+      write: (text, ctx) => {
+        const wanted = integer(text, 0, 3);
+        if (wanted === null) return EINVAL;
+        if (!ctx.creds.hasCap(CAP_SYS_PTRACE)) return EPERM;
+        // Once nobody may, nobody may say otherwise.
+        if (yama.scope === 3 && wanted !== 3) return EINVAL;
+        yama.scope = wanted;
+        return 0;
+      },
+    },
     field('fs/aio-max-nr', aioLimits, 'max'),
     { path: 'fs/aio-nr', read: () => String(aioLimits.used) },
     { path: 'fs/dentry-state', read: () => '0\t0\t45\t0\t0\t0' },

@@ -11,6 +11,7 @@ import { PendingSignals } from '../signal/pending.ts';
 import type { SignalHandlers } from '../signal/handlers.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
 import type { Task } from '../task.ts';
+import type { Ptracer } from './ptrace_access.ts';
 import type { PidNamespace } from './pid_namespace.ts';
 import type { ProcessGroup, Session } from './process_group.ts';
 import { Rlimits } from './rlimits.ts';
@@ -95,6 +96,8 @@ export class ThreadGroup {
   hasExeced = false;
   /** Has asked for the resource usage of children: their peak memory is looked at when they exit. */
   wantsChildUsage = false;
+  /** Who else may attach to it (PR_SET_PTRACER). */
+  ptracer: Ptracer = null;
   /** oom_score_adj as in /proc. */
   oomScoreAdj = 0;
   /** Interval timers and POSIX timers; null until used. */

@@ -27,6 +27,8 @@ import {
   SIGCONT,
 } from '../../../platform/abi/linux/signal.ts';
 import type { Task } from '../task.ts';
+import { isTracedByParent } from '../ptrace/trace_state.ts';
+import { pollTracees } from '../ptrace/wait.ts';
 import { reapGroup } from '../task_exit.ts';
 import { addUsage, newUsage, type ThreadGroup, type Usage } from './thread_group.ts';
 import { groupUsage } from './usage.ts';
@@ -64,7 +66,7 @@ function matches(t: Task, child: ThreadGroup, target: WaitTarget): boolean {
     if (child.processGroup.idIn(t.pidNs) !== target.id) return false;
   } else if (target.type !== P_ALL && child.pidIn(t.pidNs) !== target.id) return false;
   if ((options & __WNOTHREAD) !== 0 && child.parentTask !== null && child.parentTask !== t) return false;
-  if ((options & __WALL) !== 0) return true;
+  if ((options & __WALL) !== 0 || (child.leader !== null && isTracedByParent(child.leader))) return true;
   return (child.exitSignal !== SIGCHLD) === ((options & __WCLONE) !== 0);
 }
 
@@ -80,12 +82,20 @@ export function pollChildren(t: Task, target: WaitTarget): WaitResult | null | t
     const result = consider(t, child, target.options);
     if (result !== null) return result;
   }
+  const traced = pollTracees(t, target);
+  if (traced !== 'none') return traced;
   return any ? null : ECHILD;
 }
 
 function consider(t: Task, child: ThreadGroup, options: number): WaitResult | null {
-  if (child.isZombie) return (options & WEXITED) !== 0 && !child.isZapping ? zombie(t, child, options) : null;
-  if (child.waitEvent > 0 && (options & WSTOPPED) !== 0) return stopped(t, child, options);
+  const isTraced = child.leader !== null && child.leader.ptrace !== null;
+  if (child.isZombie) {
+    // Somebody else's tracee: the tracer hears of it first.
+    if (isTraced && !isTracedByParent(child.leader as Task)) return null;
+    return (options & WEXITED) !== 0 && !child.isZapping ? zombie(t, child, options) : null;
+  }
+  if (child.waitEvent > 0 && (options & WSTOPPED) !== 0 && !(isTraced && isTracedByParent(child.leader as Task)))
+    return stopped(t, child, options);
   if (child.waitEvent < 0 && (options & WCONTINUED) !== 0) return continued(t, child, options);
   return null;
 }

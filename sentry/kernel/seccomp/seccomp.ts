@@ -20,6 +20,7 @@ import {
   REG_RSI,
   type Registers,
 } from '../../../platform/registers.ts';
+import { PTRACE_EVENT_SECCOMP } from '../../../platform/abi/linux/ptrace.ts';
 import { makeSigInfo } from '../../arch/siginfo.ts';
 import { dieOfSignal, forceSignal } from '../signal/deliver.ts';
 import { ATTENTION_EXIT, type Task } from '../task.ts';
@@ -68,6 +69,8 @@ const STRICT_CALLS = [0, 1, 15, 60];
 
 /** The verdict may run the call. */
 export const SECCOMP_PASS = 1;
+/** The tracer decides; the filter's 16 bits of data are added. */
+export const SECCOMP_TRACE = 0x10000;
 
 const data = new Uint32Array(16);
 const ARGUMENTS = [REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9];
@@ -87,7 +90,7 @@ function fillData(nr: number, regs: Registers): void {
  * Judges a system call of a task with seccomp on. Returns SECCOMP_PASS, or the result with which the call ends (a signal may have
  * been raised, or the task's death begun).
  */
-export function checkSeccomp(t: Task, state: SeccompState, nr: number, regs: Registers): number {
+export function checkSeccomp(t: Task, state: SeccompState, nr: number, regs: Registers, isAgain = false): number {
   if (state.allowed !== undefined && state.allowed[nr] === 1) return SECCOMP_PASS;
   if (state.mode === SECCOMP_MODE_STRICT) {
     if (STRICT_CALLS.includes(nr)) return SECCOMP_PASS;
@@ -106,6 +109,8 @@ export function checkSeccomp(t: Task, state: SeccompState, nr: number, regs: Reg
     state.allowed ??= new Uint8Array(CACHED_CALLS);
     state.allowed[nr] = 1;
   }
+  // What the tracer has let through is not shown to it again.
+  if (isAgain && (verdict & ACTION_MASK) >>> 0 === SECCOMP_RET_TRACE) return SECCOMP_PASS;
   return act(t, verdict, nr, regs);
 }
 
@@ -127,7 +132,7 @@ function act(t: Task, verdict: number, nr: number, regs: Registers): number {
       return KEEP_REGISTERS;
     }
     case SECCOMP_RET_TRACE:
-      return ENOSYS;
+      return t.ptrace?.wants(PTRACE_EVENT_SECCOMP) === true ? SECCOMP_TRACE + (verdict & 0xffff) : ENOSYS;
     case SECCOMP_RET_KILL_THREAD:
       if (t.threadGroup.tasks.size > 1) {
         t.exitStatus = SIGSYS;

@@ -22,6 +22,7 @@ import {
   SI_KERNEL,
   SIG_DFL,
   SIG_IGN,
+  SIGKILL,
   SIGSEGV,
   SIGSTOP,
   SS_AUTODISARM,
@@ -31,7 +32,8 @@ import { REG_RAX, REG_RIP, REG_RSP } from '../../../platform/registers.ts';
 import { makeSigInfo, type SigInfo } from '../../arch/siginfo.ts';
 import { pushSignalFrame } from '../../arch/signal_frame.ts';
 import { RLIMIT_CORE } from '../process/rlimits.ts';
-import { ATTENTION_EXIT, ATTENTION_FREEZE, ATTENTION_STOP, TASK_STOPPED, type Task } from '../task.ts';
+import { stopAtHandler, stopBeforeExit, stopForGroup, stopForSignal } from '../ptrace/stops.ts';
+import { ATTENTION_EXIT, ATTENTION_FREEZE, ATTENTION_STOP, ATTENTION_TRAP, TASK_STOPPED, type Task } from '../task.ts';
 import { exitTask } from '../task_exit.ts';
 import { beginGroupStop, parkForStop } from '../task_stop.ts';
 import { isOnStack, onAltStack, resetAltStack } from './altstack.ts';
@@ -47,11 +49,16 @@ export function deliverSignals(t: Task): boolean {
   for (;;) {
     if (t.attention !== 0) {
       if ((t.attention & ATTENTION_EXIT) !== 0) {
-        exitTask(t, t.exitStatus);
+        if (t.ptrace === null || !stopBeforeExit(t)) exitTask(t, t.exitStatus);
         return false;
       }
-      if ((t.attention & ATTENTION_STOP) !== 0) {
-        parkForStop(t);
+      if (t.injectedSignal === null && (t.attention & (ATTENTION_STOP | ATTENTION_TRAP)) !== 0) {
+        if (t.ptrace !== null) stopForGroup(t, t.ptrace);
+        else if ((t.attention & ATTENTION_STOP) !== 0) parkForStop(t);
+        else {
+          t.attention &= ~ATTENTION_TRAP;
+          continue;
+        }
         return false;
       }
       if ((t.attention & ATTENTION_FREEZE) !== 0) {
@@ -59,12 +66,22 @@ export function deliverSignals(t: Task): boolean {
         return false;
       }
     }
-    const info = dequeueSignal(t, t.blocked);
+    const injected = t.injectedSignal;
+    if (injected !== null) t.injectedSignal = null;
+    const info = injected ?? dequeueSignal(t, t.blocked);
     if (info === null) {
       recalcAttention(t);
       break;
     }
+    if (t.ptrace !== null && injected === null && info.signo !== SIGKILL) {
+      stopForSignal(t, t.ptrace, info);
+      return false;
+    }
     takeSignal(t, info);
+    if (t.ptrace?.reportsHandler === true) {
+      stopAtHandler(t, t.ptrace);
+      return false;
+    }
   }
   restartWithoutHandler(t);
   if (t.savedMask !== null) {
@@ -119,6 +136,7 @@ function runHandler(t: Task, info: SigInfo, action: SigAction): void {
   mask.union(action.mask);
   if ((flags & SA_NODEFER) === 0) mask.add(signo);
   t.setBlocked(mask);
+  if (t.ptrace?.isStepping === true) t.ptrace.reportsHandler = true;
 }
 
 function pushFrame(t: Task, info: SigInfo, handler: number, restorer: number, flags: number): number {

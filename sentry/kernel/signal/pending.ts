@@ -28,6 +28,11 @@ export class PendingSignals {
     return this.queue.length;
   }
 
+  /** What is queued, in order (PTRACE_PEEKSIGINFO). */
+  queued(): SigInfo[] {
+    return this.queue.map((entry) => entry.info);
+  }
+
   /** Adds a signal. Returns false when a standard signal was already pending (nothing changed). */
   add(info: SigInfo, onTaken: ((info: SigInfo) => void) | null = null): boolean {
     const signo = info.signo;

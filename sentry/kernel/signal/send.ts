@@ -25,6 +25,8 @@ import type { PlatformThread } from '../../../platform/platform.ts';
 import { makeSigInfo, type SigInfo } from '../../arch/siginfo.ts';
 import { SigSet } from '../../arch/sigset.ts';
 import type { ProcessGroup } from '../process/process_group.ts';
+import { trap } from '../ptrace/attach.ts';
+import { resumeTraced } from '../ptrace/stops.ts';
 import { RLIMIT_SIGPENDING } from '../process/rlimits.ts';
 import type { ThreadGroup } from '../process/thread_group.ts';
 import {
@@ -32,6 +34,7 @@ import {
   ATTENTION_SIGNAL,
   ATTENTION_STOP,
   TASK_STOPPED,
+  TASK_TRACED,
   TASK_USER,
   TASK_KERNEL,
   type Task,
@@ -77,6 +80,8 @@ export function kick(t: Task): void {
   if (t.state === TASK_USER) (t.thread as PlatformThread).interrupt();
   else if (t.state === TASK_STOPPED) {
     if ((t.attention & ATTENTION_EXIT) !== 0) unpark(t);
+  } else if (t.state === TASK_TRACED) {
+    if ((t.attention & ATTENTION_EXIT) !== 0) resumeTraced(t);
   } else signalWake(t);
 }
 
@@ -160,7 +165,11 @@ function queuedSignals(group: ThreadGroup): number {
 /** Side effects on stops, and whether the signal is to be queued at all. */
 function prepare(t: Task, signo: number, force: boolean): boolean {
   const group = t.threadGroup;
-  if (group.isExiting) return signo === SIGKILL;
+  if (group.isExiting) {
+    // A second SIGKILL ends the exit's own ptrace stop.
+    if (signo === SIGKILL) for (const task of group.tasks) if (task.state === TASK_TRACED) resumeTraced(task);
+    return signo === SIGKILL;
+  }
   if (STOP_SIGNALS.has(signo)) {
     group.sharedPending.discard(CONT_SIGNALS);
     for (const task of group.tasks) task.pending.discard(CONT_SIGNALS);
@@ -179,7 +188,8 @@ function continueGroup(group: ThreadGroup): void {
     task.pending.discard(STOP_SIGNALS);
     task.attention &= ~ATTENTION_STOP;
     recalcAttention(task);
-    unpark(task);
+    if (task.ptrace?.isSeized === true && (wasStopped || wasStopping)) trap(task);
+    else unpark(task);
   }
   if (wasStopped) {
     group.waitEvent = -1;
@@ -190,6 +200,7 @@ function continueGroup(group: ThreadGroup): void {
 function isIgnored(t: Task, signo: number, force: boolean): boolean {
   if (t.blocked.has(signo) || t.savedMask?.has(signo) === true || t.signalWaitSet?.has(signo) === true) return false;
   const { handlers } = t.threadGroup;
+  if (t.ptrace !== null && signo !== SIGKILL) return false;
   if (isUnkillable(t.threadGroup) && handlers.get(signo).handler === SIG_DFL && !force) return true;
   return handlers.isIgnored(signo);
 }
@@ -203,7 +214,7 @@ function wants(t: Task, signo: number): boolean {
   if (t.blocked.has(signo)) return t.signalWaitSet?.has(signo) === true;
   if ((t.attention & ATTENTION_EXIT) !== 0) return false;
   if (signo === SIGKILL) return true;
-  return t.state !== TASK_STOPPED;
+  return t.state !== TASK_STOPPED && t.state !== TASK_TRACED;
 }
 
 /** Chooses the thread that will take the signal and wakes it; a fatal one starts the process's death at once. */
@@ -221,7 +232,10 @@ function complete(t: Task, signo: number, type: 'thread' | 'process'): void {
   const action = defaultAction(signo);
   const isFatal =
     signo === SIGKILL ||
-    (group.handlers.get(signo).handler === SIG_DFL && action === 'terminate' && !target.blocked.has(signo));
+    (group.handlers.get(signo).handler === SIG_DFL &&
+      action === 'terminate' &&
+      !target.blocked.has(signo) &&
+      target.ptrace === null);
   if (isFatal && target.savedMask?.has(signo) !== true) {
     beginGroupExit(group, signo);
     return;
