@@ -7,12 +7,12 @@
  * Invariants: until the new program is loaded nothing of the caller has changed. After the other threads have been told to
  *             go there is no way back: failures kill.
  */
-import { EINTR, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
+import { EINTR, ENOSYS, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
 import { MS_NOSUID } from '../../platform/abi/linux/mount.ts';
 import { CAP_SYS_PTRACE } from '../../platform/abi/linux/capability.ts';
 import { PTRACE_EVENT_EXEC } from '../../platform/abi/linux/ptrace.ts';
 import { SI_USER, SIGCHLD, SIGTRAP } from '../../platform/abi/linux/signal.ts';
-import { REG_ORIG_RAX } from '../../platform/registers.ts';
+import { REG_ORIG_RAX, REG_RAX } from '../../platform/registers.ts';
 import { makeSigInfo } from '../arch/siginfo.ts';
 import type { PlatformThread } from '../../platform/platform.ts';
 import type { Credentials } from '../auth/credentials.ts';
@@ -149,6 +149,7 @@ function afterExec(t: Task, oldTid: number): number | Blocking {
   const trace = t.ptrace;
   if (trace === null) return 0;
   t.regs.set(REG_ORIG_RAX, t.syscallNr);
+  t.regs.set(REG_RAX, ENOSYS);
   if (trace.wants(PTRACE_EVENT_EXEC)) return reportExec(oldTid);
   if (!trace.isSeized) sendToTask(t, makeSigInfo(SIGTRAP, SI_USER, t.tidIn(t.pidNs), t.creds.ruid));
   return 0;

@@ -27,8 +27,8 @@ import {
 import type { Task } from '../../sentry/kernel/task.ts';
 
 const TASK_SIZE = 0x7ffffffff000;
-/** sizeof(struct user), and where its debug registers are. */
-const USER_SIZE = 912;
+/** sizeof(struct user) in the kernel, and where its debug registers are. */
+const USER_SIZE = 928;
 const DEBUG_REGISTERS = 848;
 /** CF PF AF ZF SF TF DF OF RF NT AC ID-less: what a tracer may change. */
 const EFLAGS_MASK = 0x54dd5;
