@@ -21,6 +21,8 @@ import type { SeccompState } from '../../sentry/kernel/seccomp/seccomp.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { MountNamespace } from '../../sentry/vfs/mount.ts';
 import type { ExitMessage } from '../../sentry/control/messages/lifecycle.ts';
+import type { ContainerLimits } from '../../sentry/fs/cgroup/cgroup_filesystem.ts';
+import { changeLimits } from './limits.ts';
 import { startExec } from './exec.ts';
 
 const SOCK_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
@@ -30,14 +32,16 @@ export class Commands {
   private readonly init: Task;
   private readonly mountNs: MountNamespace;
   private readonly seccomp: SeccompState | null;
+  private readonly limits: ContainerLimits;
   private readonly waiters = new Set<Peer>();
   private isHeld = false;
 
-  constructor(kernel: Kernel, init: Task, mountNs: MountNamespace, seccomp: SeccompState | null) {
+  constructor(kernel: Kernel, init: Task, mountNs: MountNamespace, { seccomp, limits }: { seccomp: SeccompState | null; limits: ContainerLimits }) {
     this.kernel = kernel;
     this.init = init;
     this.mountNs = mountNs;
     this.seccomp = seccomp;
+    this.limits = limits;
   }
 
   /** Keeps init from running until `start`. */
@@ -91,6 +95,9 @@ export class Commands {
     switch (command.type) {
       case 'start':
         this.release();
+        return { type: 'ok' };
+      case 'limits':
+        changeLimits(this.kernel, this.limits, command.changes);
         return { type: 'ok' };
       case 'kill':
         this.kill(command.signo, command.target);

@@ -16,7 +16,7 @@ import type { MountConfig, MountKind } from '../sandbox/config.ts';
 import { volumeNamed } from '../sandbox/volumes.ts';
 
 /** Names under which the types are registered. */
-const TYPES: Partial<Record<MountKind, string>> = { tmpfs: 'tmpfs', proc: 'proc', sysfs: 'sysfs', devpts: 'devpts', mqueue: 'mqueue', dev: 'tmpfs' };
+const TYPES: Partial<Record<MountKind, string>> = { tmpfs: 'tmpfs', proc: 'proc', sysfs: 'sysfs', devpts: 'devpts', mqueue: 'mqueue', cgroup: 'cgroup2', dev: 'tmpfs' };
 
 /** Is there a filesystem for this mount? */
 export function hasFilesystem(kernel: Kernel, mount: MountConfig): boolean {

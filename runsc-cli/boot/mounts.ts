@@ -6,7 +6,7 @@
  * Invariants: mounts are made in the order of the configuration, each inside what was mounted before. A mount point that is missing is
  *             made; where that cannot be done the error names it.
  */
-import { type Errno, errnoName, isErrno } from '../../platform/abi/linux/errno.ts';
+import { type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
 import { rootCredentials } from '../../sentry/auth/credentials.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import type { IoContext } from '../../sentry/vfs/context.ts';
@@ -16,7 +16,8 @@ import type { MountNamespace, Path } from '../../sentry/vfs/mount.ts';
 import { mountFlags, mountInstance } from '../../sentry/vfs/mount_calls.ts';
 import { makeDirectory, makeNode } from '../../sentry/vfs/names.ts';
 import { walkPath } from '../../sentry/vfs/path_walk.ts';
-import { EXIT_OWN_FAILURE } from '../errors.ts';
+import { errnoWords, EXIT_OWN_FAILURE } from '../errors.ts';
+import { copyTree } from './copy_up.ts';
 import type { MountConfig, SandboxConfig } from '../sandbox/config.ts';
 import { hasFilesystem, makeFilesystem, makeOverlay } from './filesystems.ts';
 import { applySysctl, makeDevices } from './devices.ts';
@@ -35,7 +36,7 @@ export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxCo
   const lower = trees[0] as Filesystem;
   // A read-only root gets a layer for mount points that are missing in it: its own files stay untouched.
   const rootFs = config.rootOverlay || config.rootReadonly ? makeOverlay(kernel, lower) : lower;
-  if (isErrno(rootFs)) throw failure(`overlay: ${errnoName(rootFs)}`);
+  if (isErrno(rootFs)) throw failure(`overlay: ${errnoWords(rootFs)}`);
   const root = vfs.newMount(rootFs, mountFlags(0));
   root.source = 'none';
   const namespace = vfs.namespaceOf(root);
@@ -46,9 +47,10 @@ export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxCo
       kernel.host.log('warn', `mount ${mount.destination}: no ${mount.kind} filesystem yet`);
       continue;
     }
-    const fs = mount.kind === 'bind' ? (trees[mount.tree] as Filesystem) : makeFilesystem(kernel, ctx, mount);
-    if (isErrno(fs)) throw failure(`mount ${mount.destination} (${mount.kind}): ${errnoName(fs)}`);
-    attach(kernel, ctx, mount, fs);
+    const placed = placeFor(ctx, mount);
+    const fs = mount.kind === 'bind' ? (trees[mount.tree] as Filesystem) : makeFilesystem(kernel, ctx, placed);
+    if (isErrno(fs)) throw failure(`mount ${mount.destination} (${mount.kind}): ${errnoWords(fs)}`);
+    attach(kernel, ctx, placed, fs);
   }
   makeDevices(kernel, ctx, config);
   if (config.process.createCwd) makePath(ctx, latin1(config.process.cwd));
@@ -63,9 +65,25 @@ function attach(kernel: Kernel, ctx: IoContext, mount: MountConfig, fs: Filesyst
   const destination = latin1(mount.destination);
   const isDirectory = (fs.root.mode & S_IFMT) === S_IFDIR;
   const at = ensureMountPoint(ctx, destination, isDirectory);
-  if (isErrno(at)) throw failure(`mount ${mount.destination}: ${errnoName(at)}`);
-  const made = kernel.vfs.newMount(fs, mountFlags(mount.flags));
+  if (isErrno(at)) throw failure(`mount ${mount.destination}: ${errnoWords(at)}`);
+  const made = kernel.vfs.newMount(fs, mountFlags(mount.flags & ~MS_RDONLY));
   mountInstance(at, made, latin1(mount.source));
+  const err = mount.copiesUp === true ? copyTree(kernel, { ...ctx, creds: ctx.creds, umask: 0 }, at, destination) : 0;
+  if (err !== 0) throw failure(`mount ${mount.destination}: tmpcopyup: ${errnoWords(err)}`);
+  made.flags = mountFlags(mount.flags);
+}
+
+/** Looks at the mount point before it is used: /proc and /sys may not be led elsewhere; a tmpfs takes a directory's permissions over. */
+function placeFor(ctx: IoContext, mount: MountConfig): MountConfig {
+  const at = walkPath(ctx, null, latin1(mount.destination), mount.kind !== 'proc' && mount.kind !== 'sysfs');
+  if (isErrno(at)) return mount;
+  const mode = at.dentry.inode?.mode ?? 0;
+  if (mount.kind === 'proc' || mount.kind === 'sysfs') {
+    if ((mode & S_IFMT) !== S_IFDIR) throw failure(`filesystem "${mount.kind}" must be mounted on ordinary directory`);
+  } else if (mount.kind === 'tmpfs' && !/(^|,)mode=/.test(mount.data)) {
+    return { ...mount, data: `${mount.data}${mount.data === '' ? '' : ','}mode=${(mode & 0o7777).toString(8)}` };
+  }
+  return mount;
 }
 
 /** Finds a mount point, making it (a directory, or an empty file for a file) when it is missing. */

@@ -13,6 +13,7 @@ import { write } from '../../platform/ffi/lifecycle.ts';
 import type { HostServices } from '../../platform/platform.ts';
 import { createPtracePlatform, type PtracePlatform } from '../../platform/ptrace/platform.ts';
 import { PlatformError } from '../../platform/ptrace/refusal.ts';
+import type { ContainerLimits } from '../../sentry/fs/cgroup/cgroup_filesystem.ts';
 import { FdTable } from '../../sentry/kernel/fd_table.ts';
 import { EPOLLRDHUP } from '../../platform/abi/linux/poll.ts';
 import { createInit, isLaunchFailure } from '../../sentry/kernel/init.ts';
@@ -30,6 +31,7 @@ import { EXIT_OWN_FAILURE } from '../errors.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
 import { mark } from '../sandbox/timing.ts';
 import { Commands } from './commands.ts';
+import { initialLimits } from './limits.ts';
 import { byteString, launchError } from './launch.ts';
 import { bindConsole, nameTerminal } from './devices.ts';
 import { withHome } from './home.ts';
@@ -48,6 +50,7 @@ export { StartError };
 
 export class Sandbox {
   private readonly config: SandboxConfig;
+  private readonly limits: ContainerLimits;
   private readonly fds: ChildDescriptors;
   private readonly platform: PtracePlatform;
   private readonly host: HostServices;
@@ -64,6 +67,7 @@ export class Sandbox {
   /** Starts the platform. Throws StartError. */
   constructor(config: SandboxConfig, fds: ChildDescriptors) {
     this.config = config;
+    this.limits = initialLimits(config);
     this.fds = fds;
     // Set up here: it takes calls that the filter does not have.
     this.hostSignals = !fds.isDetached ? null : HostSignals.create(fds.hasTerminal);
@@ -108,7 +112,7 @@ export class Sandbox {
     if (budget.budget !== undefined) new MemoryWatch(kernel, budget.budget);
     kernel.pidNs.protectsInit = config.process.isProtectedInit;
     mark('  sentry: kernel made');
-    wireKernel(kernel, config);
+    wireKernel(kernel, this.limits);
     this.startInit(kernel, trees);
   }
 
@@ -142,7 +146,7 @@ export class Sandbox {
     init.seccomp = seccompOf(config);
     stdio.tty?.adopt(init.threadGroup);
     if (this.fds.listener < 0) return;
-    this.commands = new Commands(kernel, init, mountNs, init.seccomp);
+    this.commands = new Commands(kernel, init, mountNs, { seccomp: init.seccomp, limits: this.limits });
     this.commands.hold();
   }
 

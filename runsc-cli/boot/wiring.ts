@@ -6,6 +6,7 @@
 import { openFifo } from '../../sentry/kernel/pipe/pipe_file.ts';
 import { PidFile } from '../../sentry/fs/anon/pidfd.ts';
 import { installPidfd } from '../../syscalls/process/pidfd.ts';
+import { cgroupType, type ContainerLimits } from '../../sentry/fs/cgroup/cgroup_filesystem.ts';
 import { registerDevices, registerLoops } from '../../sentry/fs/dev/populate.ts';
 import { devptsType } from '../../sentry/fs/devpts/devpts_filesystem.ts';
 import { mqueueType } from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
@@ -24,16 +25,16 @@ import { unixFamily, unixSocketsText } from '../../sentry/net/unix/unix_socket.t
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { tmpfsType } from '../../sentry/fs/tmpfs/tmpfs.ts';
 import { cloneNamespace, translatePath } from '../../sentry/vfs/mount_tree.ts';
-import type { SandboxConfig } from '../sandbox/config.ts';
 
 /** Registers filesystem types and devices, and fills in the kernel's hooks. */
-export function wireKernel(kernel: Kernel, _config: SandboxConfig): void {
+export function wireKernel(kernel: Kernel, limits: ContainerLimits): void {
   const { vfs, host } = kernel;
   vfs.registerType(tmpfsType(host));
   vfs.registerType(tmpfsType(host, 'ramfs'));
   vfs.registerType(mqueueType(kernel.ipcNs));
   vfs.registerType(procType(kernel));
   vfs.registerType(sysType(kernel));
+  vfs.registerType(cgroupType(kernel, limits));
   vfs.registerType(devptsType(kernel));
   socketFamilies.set(AF_UNIX, unixFamily);
   procTexts.set('net/unix', unixSocketsText);

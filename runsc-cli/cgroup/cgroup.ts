@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, readdirSync, writeFileS
 import { dirname, join } from 'node:path';
 import { kill, poll } from '../../platform/ffi/lifecycle.ts';
 import { RunscError, systemReason } from '../errors.ts';
-import type { Resources } from '../spec/resources.ts';
+import { cpuWeight, type Resources } from '../spec/resources.ts';
 import { directoryOf, type Hierarchy, hierarchies } from './hierarchies.ts';
 
 const SIGKILL = 9;
@@ -148,7 +148,7 @@ function filesV2(r: Resources): Setting[] {
   if (r.memory !== undefined && r.memory !== 0) out.push(['memory', 'memory.max', bytes(r.memory)]);
   if (r.memoryReservation !== undefined && r.memoryReservation !== 0) out.push(['memory', 'memory.low', bytes(r.memoryReservation)]);
   if (r.memorySwap !== undefined && r.memorySwap !== 0) out.push(['memory', 'memory.swap.max', r.memorySwap < 0 ? 'max' : String(Math.max(0, r.memorySwap - Math.max(0, r.memory ?? 0)))]);
-  if (r.cpuShares !== undefined && r.cpuShares !== 0) out.push(['cpu', 'cpu.weight', String(1 + Math.floor(((r.cpuShares - 2) * 9999) / 262142))]);
+  if (r.cpuShares !== undefined && r.cpuShares !== 0) out.push(['cpu', 'cpu.weight', String(cpuWeight(r.cpuShares))]);
   if (r.cpuQuota !== undefined || r.cpuPeriod !== undefined) {
     const quota = r.cpuQuota ?? -1;
     if (quota !== 0) out.push(['cpu', 'cpu.max', `${quota < 0 ? 'max' : quota} ${r.cpuPeriod ?? 100000}`]);

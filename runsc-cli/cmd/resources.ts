@@ -7,10 +7,11 @@ import { readFileSync } from 'node:fs';
 import { poll } from '../../platform/ffi/lifecycle.ts';
 import { limitCgroups } from '../cgroup/cgroup.ts';
 import { cgroupStats, oomKills } from '../cgroup/stats.ts';
+import { ask } from '../container/control_client.ts';
 import { Container } from '../container/state.ts';
 import { RunscError, systemReason, UsageError } from '../errors.ts';
 import { parseConfig } from '../spec/load.ts';
-import { type Resources, translateResources } from '../spec/resources.ts';
+import { limitChanges, type Resources, translateResources } from '../spec/resources.ts';
 import type { Option, Parsed } from './arguments.ts';
 import { containerVerb, idOf, print } from './container_verb.ts';
 
@@ -92,11 +93,9 @@ export const updateVerb = containerVerb({
     const container = Container.loadLocked(flags.root, idOf(operands));
     if (container.status === 'stopped') throw new RunscError('container not running');
     const resources = { ...fromFile(parsed.value('resources')), ...fromFlags(parsed) };
-    if (container.record.cgroupsPath === '') {
-      if (Object.keys(resources).length > 0) throw new RunscError('the container has no cgroup of its own');
-      return 0;
-    }
-    limitCgroups(container.record.cgroupsPath, resources);
+    if (container.record.cgroupsPath !== '') limitCgroups(container.record.cgroupsPath, resources);
+    else if (Object.keys(resources).length > 0) throw new RunscError('the container has no cgroup of its own');
+    ask(container.directory, { type: 'limits', changes: limitChanges(resources) });
     return 0;
   },
 });

@@ -5,6 +5,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { hierarchies } from '../cgroup/hierarchies.ts';
 import { EXIT_ERROR, RunscError, systemReason, UsageError } from '../errors.ts';
 import { defaultSpec } from '../spec/default_spec.ts';
 import { describeOptions, type Option, parseOptions } from './arguments.ts';
@@ -37,6 +38,7 @@ function run(args: readonly string[]): number {
     args: parsed.rest.length > 0 ? parsed.rest : ['sh'],
     cwd: parsed.value('cwd') ?? '/',
     terminal: parsed.rest.length === 0,
+    hasCgroupNamespace: hierarchies().some((hierarchy) => hierarchy.version === 2),
     rootless: parsed.flag('rootless') ? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 } : null,
   });
   try {

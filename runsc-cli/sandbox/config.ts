@@ -34,7 +34,21 @@ export interface ProcessConfig {
   readonly isProtectedInit: boolean;
 }
 
-export type MountKind = 'bind' | 'tmpfs' | 'proc' | 'sysfs' | 'dev' | 'devpts' | 'mqueue' | 'memfs';
+export type MountKind = 'bind' | 'tmpfs' | 'proc' | 'sysfs' | 'dev' | 'devpts' | 'mqueue' | 'cgroup' | 'memfs';
+
+/** The container's limits as its own cgroup filesystem shows them; null: none. */
+export interface LimitsConfig {
+  readonly memory: number | null;
+  readonly memoryLow: number;
+  /** Swap alone. */
+  readonly swap: number | null;
+  readonly cpuQuota: number | null;
+  readonly cpuPeriod: number;
+  readonly cpuWeight: number;
+  readonly pids: number | null;
+  readonly cpus: string;
+  readonly mems: string;
+}
 
 export interface MountConfig {
   readonly kind: MountKind;
@@ -48,6 +62,8 @@ export interface MountConfig {
   readonly data: string;
   /** bind: index of the Gofer's tree; -1 otherwise. */
   readonly tree: number;
+  /** tmpfs: begin with a copy of what the mount point holds. */
+  readonly copiesUp?: boolean;
 }
 
 /** One host tree that the Gofer serves. */
@@ -80,6 +96,7 @@ export interface SandboxConfig {
   readonly sysctl?: Readonly<Record<string, string>>;
   /** Most tasks at once, or null. */
   readonly pidsLimit?: number | null;
+  readonly limits?: LimitsConfig;
   /** Bytes, or null. */
   readonly memoryLimit: number | null;
   /** A cgroup enforces the limit, and kills: the Sentry only shows it. */

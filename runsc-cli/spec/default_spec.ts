@@ -16,6 +16,8 @@ export interface SpecOptions {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly terminal: boolean;
+  /** As runc does on a host with cgroup v2. */
+  readonly hasCgroupNamespace: boolean;
   /** For a runtime without root: a user namespace that maps the caller to root, no network namespace, the host's /sys. */
   readonly rootless: { readonly uid: number; readonly gid: number } | null;
 }
@@ -23,7 +25,7 @@ export interface SpecOptions {
 /** A config that runs `args` in ./rootfs. */
 export function defaultSpec(options: SpecOptions): unknown {
   const { args, cwd, terminal, rootless } = options;
-  const namespaces = ['pid', ...(rootless === null ? ['network'] : []), 'ipc', 'uts', 'mount', 'cgroup', ...(rootless === null ? [] : ['user'])];
+  const namespaces = ['pid', ...(rootless === null ? ['network'] : []), 'ipc', 'uts', 'mount', ...(options.hasCgroupNamespace ? ['cgroup'] : []), ...(rootless === null ? [] : ['user'])];
   const mapping = (hostID: number): unknown[] => [{ containerID: 0, hostID, size: 1 }];
   return {
     ociVersion: OCI_VERSION,
@@ -42,6 +44,7 @@ export function defaultSpec(options: SpecOptions): unknown {
     mounts: mounts(rootless !== null),
     linux: {
       ...(rootless === null ? {} : { uidMappings: mapping(rootless.uid), gidMappings: mapping(rootless.gid) }),
+      ...(rootless === null ? { resources: { devices: [{ allow: false, access: 'rwm' }] } } : {}),
       namespaces: namespaces.map((type) => ({ type })),
       maskedPaths: MASKED,
       readonlyPaths: READONLY,

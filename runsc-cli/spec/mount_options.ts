@@ -30,7 +30,8 @@ const CLEAR: Record<string, number> = {
 /** Propagation and other options that mean nothing in a namespace of one container. */
 const IGNORED = new Set([
   'defaults', 'private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave', 'unbindable', 'runbindable', 'tmpcopyup', 'nofail', 'mand', 'nomand',
-  'silent', 'loud', 'iversion', 'noiversion', 'lazytime', 'nolazytime', 'idmap', 'ridmap',
+  'silent', 'loud', 'remount', 'acl', 'noacl', 'symfollow', 'nosymfollow', 'rsymfollow', 'rnosymfollow', 'ratime', 'rnoatime', 'rdiratime', 'rnodiratime',
+  'rrelatime', 'rnorelatime', 'rstrictatime', 'rnostrictatime', 'iversion', 'noiversion', 'lazytime', 'nolazytime', 'idmap', 'ridmap',
 ]);
 
 /** All that are known, for `features`. */
@@ -41,6 +42,10 @@ export interface MountOptions {
   /** What the filesystem is to read. */
   readonly data: string;
   readonly isBind: boolean;
+  /** tmpcopyup */
+  readonly copiesUp: boolean;
+  /** idmap, ridmap */
+  readonly isIdmapped: boolean;
 }
 
 /** Decodes a list of mount options. */
@@ -55,5 +60,6 @@ export function decodeMountOptions(options: readonly string[]): MountOptions {
     else if (!IGNORED.has(option)) data.push(option);
   }
   const isBind = (flags & MS_BIND) !== 0;
-  return { flags: flags & ~(MS_BIND | MS_REC), data: data.join(','), isBind };
+  const isIdmapped = options.includes('idmap') || options.includes('ridmap');
+  return { flags: flags & ~(MS_BIND | MS_REC), data: data.join(','), isBind, copiesUp: options.includes('tmpcopyup'), isIdmapped };
 }

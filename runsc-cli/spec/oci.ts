@@ -44,7 +44,7 @@ export function ociSettings(config: Field): OciSettings {
     consoleSize: size.isPresent ? { height: size.get('height').integer(0, 0xffff), width: size.get('width').integer(0, 0xffff) } : null,
     cgroupsPath: linux.get('cgroupsPath').optionalString(''),
     resources: translateResources(resources),
-    hasResources: resources.isPresent,
+    hasResources: resources.isPresent && Object.keys(resources.object()).some((name) => name !== 'devices'),
     network: networkOf(linux),
     oomScoreAdj: process.get('oomScoreAdj').isPresent ? process.get('oomScoreAdj').integer(-1000, 1000) : null,
     seccomp: translateSeccomp(linux.get('seccomp')),

@@ -3,6 +3,7 @@
 /**
  * linux.resources: what is applied to a container's cgroup. Also what `update --resources` reads.
  */
+import type { LimitChanges } from '../../sentry/control/messages/commands.ts';
 import type { Field } from './checker.ts';
 
 export interface Resources {
@@ -26,6 +27,29 @@ export interface Resources {
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What the container's own view of its limits becomes. */
+export function limitChanges(r: Resources): LimitChanges {
+  const out: Mutable<LimitChanges> = {};
+  const limit = (value: number): number | null => (value < 0 ? null : value);
+  if (r.memory !== undefined && r.memory !== 0) out.memory = limit(r.memory);
+  if (r.memoryReservation !== undefined) out.memoryLow = Math.max(0, r.memoryReservation);
+  if (r.memorySwap !== undefined && r.memorySwap !== 0) out.swap = r.memorySwap < 0 ? null : Math.max(0, r.memorySwap - Math.max(0, r.memory ?? 0));
+  if (r.cpuQuota !== undefined && r.cpuQuota !== 0) out.cpuQuota = limit(r.cpuQuota);
+  if (r.cpuPeriod !== undefined && r.cpuPeriod !== 0) out.cpuPeriod = r.cpuPeriod;
+  if (r.cpuShares !== undefined && r.cpuShares !== 0) out.cpuWeight = cpuWeight(r.cpuShares);
+  if (r.pids !== undefined && r.pids !== 0) out.pids = r.pids < 0 || r.pids > MAX_TASKS ? null : r.pids;
+  if (r.cpus !== undefined && r.cpus !== '') out.cpus = r.cpus;
+  if (r.mems !== undefined && r.mems !== '') out.mems = r.mems;
+  return out;
+}
+
+const MAX_TASKS = 0x7fffffff;
+
+/** cgroup v1's shares as v2's weight. */
+export function cpuWeight(shares: number): number {
+  return 1 + Math.floor(((Math.min(Math.max(shares, 2), 262144) - 2) * 9999) / 262142);
+}
 
 /** Throws RunscError. */
 export function translateResources(field: Field): Resources {

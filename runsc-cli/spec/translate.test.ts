@@ -11,7 +11,7 @@ import { translateConfig } from './translate.ts';
 type Edit = (spec: any) => void;
 
 function translate(edit: Edit, warnings: string[] = []): SandboxConfig {
-  const spec = structuredClone(defaultSpec({ args: ['/bin/true'], cwd: '/', terminal: false, rootless: null }));
+  const spec = structuredClone(defaultSpec({ args: ['/bin/true'], cwd: '/', terminal: false, hasCgroupNamespace: true, rootless: null }));
   (spec as { root: { path: string } }).root.path = '/';
   edit(spec);
   const settings = { id: 'x', bundle: '/tmp', overlay: false, network: 'none', platform: 'ptrace', debug: false, strace: false } as const;

@@ -10,12 +10,14 @@
 import { statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { RunscError, systemReason } from '../errors.ts';
-import type { MountConfig, MountKind, ProcessConfig, SandboxConfig, TreeConfig } from '../sandbox/config.ts';
+import type { LimitsConfig, MountConfig, MountKind, ProcessConfig, SandboxConfig, TreeConfig } from '../sandbox/config.ts';
 import { capabilityWords } from './capability_names.ts';
-import { cleanPath, type Field } from './checker.ts';
+import { cleanPath, type Field, shorten } from './checker.ts';
+import { limitChanges, translateResources } from './resources.ts';
 import { decodeMountOptions, MS_RDONLY } from './mount_options.ts';
 import { RLIMITS } from './rlimit_names.ts';
 
+const NO_LIMITS: LimitsConfig = { memory: null, memoryLow: 0, swap: null, cpuQuota: null, cpuPeriod: 100000, cpuWeight: 100, pids: null, cpus: '', mems: '' };
 const MAX_ID = 0xffffffff - 1;
 
 export interface RunSettings {
@@ -37,7 +39,7 @@ export function translateConfig(config: Field, settings: RunSettings, warnings: 
   const rootPath = rootDirectory(root.get('path'), settings.bundle);
   const rootReadonly = root.get('readonly').optionalBoolean(false);
   const trees: TreeConfig[] = [{ source: rootPath, readonly: rootReadonly || settings.overlay, isExclusive: true, covered: [] }];
-  const mounts = config.get('mounts').items().flatMap((mount) => translateMount(mount, settings.bundle, trees, warnings));
+  const mounts = config.get('mounts').items().map((mount) => translateMount(mount, settings.bundle, trees));
   const linux = config.get('linux');
   checkLinux(linux, warnings);
   checkAnnotations(config.get('annotations'));
@@ -57,6 +59,7 @@ export function translateConfig(config: Field, settings: RunSettings, warnings: 
     devices: linux.get('devices').items().map(translateDevice),
     sysctl: translateSysctl(linux.get('sysctl')),
     pidsLimit: pidsLimit(linux.get('resources').get('pids').get('limit')),
+    limits: { ...NO_LIMITS, ...limitChanges(translateResources(linux.get('resources'))) },
     memoryLimit: memoryLimit(linux.get('resources').get('memory').get('limit')),
     debug: settings.debug,
     strace: settings.strace,
@@ -122,24 +125,21 @@ function checkAnnotations(field: Field): void {
 // Mounts
 
 const KINDS: Record<string, MountKind> = {
-  proc: 'proc', sysfs: 'sysfs', tmpfs: 'tmpfs', devpts: 'devpts', mqueue: 'mqueue', memfs: 'memfs', devtmpfs: 'dev', bind: 'bind', none: 'bind', '': 'bind',
+  proc: 'proc', sysfs: 'sysfs', tmpfs: 'tmpfs', devpts: 'devpts', mqueue: 'mqueue', memfs: 'memfs', devtmpfs: 'dev', cgroup: 'cgroup', cgroup2: 'cgroup', bind: 'bind', none: 'bind', '': 'bind',
 };
 
-function translateMount(mount: Field, bundle: string, trees: TreeConfig[], warnings: string[]): MountConfig[] {
+function translateMount(mount: Field, bundle: string, trees: TreeConfig[]): MountConfig {
   mount.object();
   const destination = mount.get('destination').absolutePath();
   const type = mount.get('type').optionalString('');
   const options = decodeMountOptions(mount.get('options').strings());
   const source = mount.get('source').optionalString('none');
-  if (!options.isBind && (type === 'cgroup' || type === 'cgroup2')) {
-    warnings.push(`${mount.path}: ${type} is not mounted`);
-    return [];
-  }
   const kind = options.isBind ? 'bind' : Object.hasOwn(KINDS, type) ? KINDS[type] : undefined;
-  if (kind === undefined) return mount.get('type').fail(`unknown filesystem type "${type}"`);
+  if (kind === undefined) return mount.get('type').fail(`unknown filesystem type "${shorten(type)}"`);
+  if (options.isIdmapped || mount.get('uidMappings').isPresent || mount.get('gidMappings').isPresent) return mount.fail('id-mapped mounts are not supported');
   // A tmpfs on /dev means the device tree.
-  if (kind === 'tmpfs' && destination === '/dev') return [{ kind: 'dev', destination, source: 'tmpfs', flags: options.flags, data: options.data, tree: -1 }];
-  if (kind !== 'bind') return [{ kind, destination, source, flags: options.flags, data: options.data, tree: -1 }];
+  if (kind === 'tmpfs' && destination === '/dev') return { kind: 'dev', destination, source: 'tmpfs', flags: options.flags, data: options.data, tree: -1 };
+  if (kind !== 'bind') return { kind, destination, source, flags: options.flags, data: options.data, tree: -1, ...(options.copiesUp && kind === 'tmpfs' ? { copiesUp: true } : {}) };
   const host = cleanPath(isAbsolute(source) ? source : join(bundle, source));
   try {
     statSync(host);
@@ -147,7 +147,7 @@ function translateMount(mount: Field, bundle: string, trees: TreeConfig[], warni
     return mount.get('source').fail(`${host}: ${systemReason(error)}`);
   }
   trees.push({ source: host, readonly: (options.flags & MS_RDONLY) !== 0, isExclusive: false, covered: [] });
-  return [{ kind, destination, source: host, flags: options.flags, data: '', tree: trees.length - 1 }];
+  return { kind, destination, source: host, flags: options.flags, data: '', tree: trees.length - 1 };
 }
 
 // Process

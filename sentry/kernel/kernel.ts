@@ -85,7 +85,7 @@ export class Kernel {
   /** Tasks whose turn it is, in order. */
   readonly ready: Task[] = [];
   readonly signalWatchers = new Set<SignalWatcher>();
-  readonly maxTasks: number;
+  maxTasks: number;
   /** CLOCK_REALTIME seconds when the sandbox booted, CLOCK_MONOTONIC and CLOCK_BOOTTIME ns then. */
   readonly bootRealtimeSec: number;
   readonly bootMonotonicNs: number;
@@ -130,12 +130,17 @@ export class Kernel {
       INIT_UTS_INUM,
     );
     this.ipcNs = new IpcNamespace(this.userNs, INIT_IPC_INUM);
-    const affordable = Math.floor(options.host.info.memoryTotal / BYTES_PER_TASK);
-    this.maxTasks = options.maxTasks ?? Math.max(MIN_TASKS, Math.min(MAX_TASKS, affordable));
+    this.maxTasks = options.maxTasks ?? this.defaultMaxTasks();
     this.bootRealtimeSec = this.clock.realtimeSeconds();
     this.bootMonotonicNs = this.clock.monotonicNs();
     this.bootBoottimeNs = this.clock.boottimeNs();
     this.loadSampledNs = this.bootMonotonicNs;
+  }
+
+  /** The bound on tasks when nobody asks for one. */
+  defaultMaxTasks(): number {
+    const affordable = Math.floor(this.host.info.memoryTotal / BYTES_PER_TASK);
+    return Math.max(MIN_TASKS, Math.min(MAX_TASKS, affordable));
   }
 
   /** All live and zombie tasks by tid in the initial pid namespace. */

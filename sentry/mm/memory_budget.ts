@@ -9,7 +9,7 @@
 import type { AddressSpace } from '../../platform/platform.ts';
 
 export class MemoryBudget {
-  readonly limit: number;
+  limit: number;
   private readonly elsewhere: () => number;
   private readonly spaces = new Set<AddressSpace>();
   private promised = Number.POSITIVE_INFINITY;

@@ -31,10 +31,24 @@ export interface ExecProcess {
   readonly oomScoreAdj: number;
 }
 
+/** Changed limits of the container: those that are there; null: none. */
+export interface LimitChanges {
+  readonly memory?: number | null;
+  readonly memoryLow?: number;
+  readonly swap?: number | null;
+  readonly cpuQuota?: number | null;
+  readonly cpuPeriod?: number;
+  readonly cpuWeight?: number;
+  readonly pids?: number | null;
+  readonly cpus?: string;
+  readonly mems?: string;
+}
+
 export type KillTarget = 'init' | 'all' | 'foreground';
 
 export type Command =
   | { readonly type: 'start' | 'wait' | 'pause' | 'resume' | 'processes' | 'ping' }
+  | { readonly type: 'limits'; readonly changes: LimitChanges }
   | { readonly type: 'kill'; readonly signo: number; readonly target: KillTarget }
   /** Descriptors 0, 1, 2 and then those for 3, 4... come with it. Answered by `started`, later by `exit`; its connection's end kills it. */
   | { readonly type: 'exec'; readonly process: ExecProcess }
@@ -95,6 +109,7 @@ export function decodeCommand(bytes: Uint8Array): Command | null {
   const { type, signo, target } = value;
   if (PLAIN.includes(type as string)) return value as unknown as Command;
   if (type === 'kill' || type === 'signal') return whole(signo, 64) && typeof target === 'string' ? (value as unknown as Command) : null;
+  if (type === 'limits') return typeof value['changes'] === 'object' && value['changes'] !== null ? (value as unknown as Command) : null;
   return type === 'exec' && typeof value['process'] === 'object' && value['process'] !== null ? (value as unknown as Command) : null;
 }
 
