@@ -41,6 +41,7 @@ export async function createInit(container: TaskContainer, context: ServiceConte
 async function launch(container: TaskContainer, process: TaskProcess, context: ServiceContext, pidFile: string, args: readonly string[], after: readonly string[]): Promise<void> {
   const { reaper, namespace } = context;
   const io = await openIo(process.stdio, container.options, { id: container.id, namespace, born: (child) => void ended(reaper, child) });
+  process.useIo(io);
   try {
     await reaper.whileStarting(async () => {
       const terminal = io.consoleSocket === null ? [] : ['--console-socket', io.consoleSocket];
@@ -50,8 +51,8 @@ async function launch(container: TaskContainer, process: TaskProcess, context: S
       // Its end is kept from here on.
       reaper.expect(process.pid);
     });
-    process.io = io;
   } catch (error) {
+    process.io = null;
     io.close();
     throw error;
   }

@@ -19,6 +19,7 @@ export class TaskProcess {
   exit: Exit | null = null;
   /** Resolves when it has ended and containerd was told. */
   readonly ended: Promise<Exit>;
+  private isStdinClosed = false;
   private resolveEnded!: (exit: Exit) => void;
   private last: Promise<unknown> = Promise.resolve();
 
@@ -35,6 +36,18 @@ export class TaskProcess {
     const result = this.last.then(act, act);
     this.last = result.catch(() => {});
     return result;
+  }
+
+  /** It has descriptors from now on; what was said about them before holds. */
+  useIo(io: ProcessIo): void {
+    this.io = io;
+    if (this.isStdinClosed) io.closeStdin();
+  }
+
+  /** The client has no more input; it may say so before the process is there. */
+  closeStdin(): void {
+    this.isStdinClosed = true;
+    this.io?.closeStdin();
   }
 
   finish(exit: Exit): void {

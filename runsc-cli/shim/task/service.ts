@@ -228,7 +228,7 @@ export class TaskService {
 
   closeIo(id: string, execId: string, stdin: boolean): object {
     const process = this.find(id).process(execId);
-    if (stdin) process.io?.closeStdin();
+    if (stdin) process.closeStdin();
     return {};
   }
 

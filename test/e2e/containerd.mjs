@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * containerd as a client: starts a daemon of its own in a temporary directory and runs containers through our shim with ctr and over the CRI;
+ * restarts the daemon, kills shims and sandboxes, and looks for what is left. Needs root, containerd and busybox (static); the pod also the
+ * CNI plugins. Usage: node test/e2e/containerd.mjs [WORD...] (after npm run build; words: only the parts whose names have one).
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CriClient } from './containerd_cri.mjs';
+import { Containerd, sleep, until } from './containerd_daemon.mjs';
+import { makeImage } from './containerd_image.mjs';
+
+const SHIM = process.env.RUNSC_TS_SHIM ?? join(dirname(fileURLToPath(import.meta.url)), '../../dist/containerd-shim-runsc-ts-v1.cjs');
+const IMAGE = 'docker.io/library/e2e:latest';
+const RUNTIME = ['--runtime', 'io.containerd.runsc-ts.v1'];
+const words = process.argv.slice(2);
+let passed = 0;
+let failed = 0;
+let d;
+const ids = new Map();
+
+function check(ok, what, detail = '') {
+  if (ok) passed++;
+  else failed++;
+  console.log(`${ok ? 'ok  ' : 'FAIL'} ${what}${ok ? '' : `\n${typeof detail === 'string' ? detail : JSON.stringify(detail)}`}`);
+}
+
+/** A new container id. */
+function id(name, namespace = d.namespace) {
+  ids.set(name, namespace);
+  return name;
+}
+
+/** `ctr run --rm` in the foreground. */
+function run(name, args, options = {}) {
+  return d.ctr(['run', '--rm', ...(options.flags ?? []), ...RUNTIME, IMAGE, id(name), ...args], options);
+}
+
+/** A container in the background that has printed "up". */
+async function runDetached(name, script, flags = []) {
+  const log = join(d.directory, `${name}.log`);
+  const result = d.ctr(['run', '-d', '--log-uri', `file://${log}`, ...flags, ...RUNTIME, IMAGE, id(name), 'sh', '-c', script]);
+  const isUp = result.status === 0 && (await until(() => existsSync(log) && readFileSync(log, 'utf8').includes('up'))) !== null;
+  if (!isUp) check(false, `${name} comes up`, result);
+  return { log: () => readFileSync(log, 'utf8'), isUp };
+}
+
+const LOOP = 'trap "echo term; exit 9" TERM; echo up; while :; do sleep 0.1; done';
+const remove = (name) => d.ctr(['task', 'rm', '-f', name]).status === 0 && d.ctr(['c', 'rm', name]).status === 0;
+
+/** The pid of the shim that serves a container. */
+const shimOf = (name, namespace) => Number(readFileSync(join(d.bundle(name, namespace), 'shim.pid'), 'utf8'));
+const isRunning = (pid) => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+
+const parts = {
+  async foreground() {
+    const plain = run('plain', ['sh', '-c', 'echo out; echo err >&2; exit 3']);
+    check(plain.status === 3 && plain.stdout === 'out\n' && plain.stderr.includes('err\n'), 'run: output, errors and exit status', plain);
+    const piped = run('piped', ['sh', '-c', 'cat; echo end'], { input: 'x'.repeat(300_000) });
+    check(piped.status === 0 && piped.stdout === `${'x'.repeat(300_000)}end\n`, 'run: input to its end', { ...piped, stdout: piped.stdout?.length });
+    const much = run('much', ['sh', '-c', 'yes 0123456789 | head -c 20000000']);
+    const hash = (text) => createHash('sha256').update(text).digest('hex');
+    check(much.status === 0 && hash(much.stdout) === hash('0123456789\n'.repeat(2_000_000).slice(0, 20_000_000)), 'run: 20 MB of output', { status: much.status, length: much.stdout?.length });
+    const set = run('set', ['sh', '-c', 'pwd; echo $A; touch /x 2>/dev/null || echo read-only; cat /m/passwd | head -c 4'], {
+      flags: ['--cwd', '/tmp', '--env', 'A=b', '--read-only', '--mount', 'type=bind,src=/etc,dst=/m,options=rbind:ro'],
+    });
+    check(set.status === 0 && set.stdout === '/tmp\nb\nread-only\nroot', 'run: directory, environment, read-only root, a bind mount', set);
+    for (const [name, program, words] of [['nosuch', 'nosuch', 'executable file not found in $PATH'], ['nofile', '/nosuch', 'no such file or directory'], ['noexec', '/etc/passwd', 'permission denied']]) {
+      const refused = run(name, [program]);
+      check(refused.status !== 0 && refused.stderr.includes(words), `run ${program}: ${words}`, refused);
+      d.ctr(['c', 'rm', name]);
+    }
+  },
+
+  async terminal() {
+    const command = ['ctr', ...d.args, 'run', '--rm', '-t', ...RUNTIME, IMAGE, id('tty'), 'sh', '-c', '"test -t 0 && tty; stty size; echo done; exit 5"'].join(' ');
+    const run = spawnSync('script', ['-qec', `stty rows 33 cols 77; ${command}`, '/dev/null'], { encoding: 'utf8', timeout: 60_000, input: '' });
+    // The size may come after the program has asked: only that there is one is sure.
+    check(run.status === 5 && /\/dev\/(pts|console)/.test(run.stdout) && /\d+ \d+\r*\n/.test(run.stdout) && run.stdout.includes('done'), 'run -t: a terminal, and its exit status', run);
+    const session = spawn('script', ['-qec', `stty rows 33 cols 77; ${['ctr', ...d.args, 'run', '--rm', '-t', ...RUNTIME, IMAGE, id('tty2'), 'sh'].join(' ')}`, '/dev/null']);
+    let output = '';
+    session.stdout.on('data', (chunk) => (output += chunk));
+    const says = async (text) => (await until(() => output.includes(text))) !== null;
+    let ok = await until(() => output.includes('# ') || output.includes('$ '));
+    session.stdin.write('echo a$((1+1))b; sleep 1000\n');
+    ok = ok && (await says('a2b\r'));
+    session.stdin.write('\x03');
+    session.stdin.write('stty size; echo c$((2+2))d\n');
+    ok = ok && (await says('c4d\r')) && output.includes('33 77');
+    session.stdin.write('exit 6\n');
+    const status = await Promise.race([new Promise((resolve) => session.on('exit', resolve)), sleep(30_000)]);
+    check(ok && status === 6, 'run -t: typing, ^C, the size of the terminal, exit', { status, output });
+  },
+
+  async task() {
+    const { log } = await runDetached('task', LOOP);
+    check(d.status('task') === 'RUNNING', 'task ls: RUNNING');
+    const shim = shimOf('task');
+    check(/^\d+\s/m.test(d.ctr(['task', 'ps', 'task']).stdout), 'task ps: pids');
+    const exec = (name, ...args) => d.ctr(['task', 'exec', '--exec-id', name, 'task', ...args]);
+    const first = exec('e1', 'sh', '-c', 'echo in exec; echo bad >&2; exit 4');
+    check(first.status === 4 && first.stdout === 'in exec\n' && first.stderr.includes('bad\n'), 'task exec: output and exit status', first);
+    const cat = d.ctr(['task', 'exec', '--exec-id', 'e2', 'task', 'cat'], { input: 'y'.repeat(200_000) });
+    check(cat.status === 0 && cat.stdout === 'y'.repeat(200_000), 'task exec: input to its end', { ...cat, stdout: cat.stdout?.length });
+    const missing = exec('e3', 'nosuch');
+    check(missing.status !== 0 && missing.stderr.includes('executable file not found in $PATH'), 'task exec: no such program', missing);
+    const tty = spawnSync('script', ['-qec', `ctr ${d.args.join(' ')} task exec -t --exec-id e4 task sh -c "test -t 0 && test -t 1 && test -t 2 && echo all; exit 7"`, '/dev/null'], { encoding: 'utf8', timeout: 60_000, input: '' });
+    check(tty.status === 7 && tty.stdout.includes('all'), 'task exec -t', tty);
+    const descriptors = () => readdirSync(`/proc/${shim}/fd`).length;
+    const before = descriptors();
+    for (let i = 0; i < 10; i++) exec(`many${i}`, 'true');
+    check(descriptors() <= before + 2, 'ten execs leave no descriptor open in the shim', `${before} ${descriptors()}`);
+    const long = spawn('ctr', [...d.args, 'task', 'exec', '--exec-id', 'long', 'task', 'sleep', '1000'], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => long.on('exit', resolve));
+    await until(() => d.ctr(['task', 'ps', 'task']).stdout.includes('long'));
+    check(d.ctr(['task', 'kill', '-s', 'SIGTERM', '--exec-id', 'long', 'task']).status === 0 && (await Promise.race([ended, sleep(20_000)])) === 143, 'task kill --exec-id');
+    const metrics = d.ctr(['task', 'metrics', '--format', 'json', 'task']);
+    const data = JSON.parse(metrics.stdout || '{}');
+    check(metrics.status === 0 && JSON.stringify(data).match(/"(current|usage|total|usage_usec)":\s*[1-9]/) !== null, 'task metrics', metrics);
+    check(d.ctr(['task', 'pause', 'task']).status === 0 && d.status('task') === 'PAUSED', 'task pause');
+    check(exec('paused', 'true').status !== 0, 'task exec: refused while paused');
+    check(d.ctr(['task', 'resume', 'task']).status === 0 && d.status('task') === 'RUNNING', 'task resume');
+    check(d.ctr(['task', 'checkpoint', 'task']).stderr.includes('not supported'), 'task checkpoint: says that it is not supported');
+    check(d.ctr(['task', 'rm', 'task']).status !== 0, 'task rm: refused while it runs');
+    check(d.ctr(['task', 'kill', '-s', 'SIGTERM', 'task']).status === 0 && (await until(() => d.status('task') === 'STOPPED')) !== null, 'task kill: SIGTERM reaches init');
+    check(log().endsWith('term\n'), 'a file:// log has everything', log());
+    const removed = d.ctr(['task', 'rm', 'task']);
+    check(removed.stderr.includes('9') && d.ctr(['c', 'rm', 'task']).status === 0, 'task rm: tells the exit status', removed);
+    check((await until(() => !isRunning(shim))) !== null, 'the shim ends with its last container');
+  },
+
+  async events() {
+    const watcher = spawn('ctr', [...d.args, 'events'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let text = '';
+    watcher.stdout.on('data', (chunk) => (text += chunk));
+    // It is listening when it has seen something.
+    await until(() => {
+      d.ctr(['c', 'create', IMAGE, 'probe']);
+      d.ctr(['c', 'rm', 'probe']);
+      return text.includes('probe');
+    });
+    await runDetached('events', LOOP);
+    d.ctr(['task', 'exec', '--exec-id', 'x', 'events', 'true']);
+    d.ctr(['task', 'pause', 'events']);
+    d.ctr(['task', 'resume', 'events']);
+    d.ctr(['task', 'kill', '-s', 'SIGKILL', 'events']);
+    await until(() => d.status('events') === 'STOPPED');
+    remove('events');
+    const topics = () => text.split('\n').filter((line) => line.includes('"container_id":"events"')).map((line) => `${/\/tasks\/(\S+)/.exec(line)?.[1]}${line.includes('"id":"x"') ? ':x' : ''}`);
+    await until(() => topics().includes('delete'), 10_000);
+    watcher.kill();
+    const expected = ['create', 'start', 'exec-added', 'exec-started', 'exit:x', 'paused', 'resumed', 'exit', 'delete'];
+    check(JSON.stringify(topics()) === JSON.stringify(expected), 'events in their order', topics());
+  },
+
+  async restart() {
+    const { log } = await runDetached('survivor', 'echo up; i=0; while :; do i=$((i+1)); echo $i; sleep 0.2; done');
+    const { pid } = d.record('survivor').sentry;
+    for (const signal of ['SIGTERM', 'SIGKILL']) {
+      await d.stop(signal);
+      const before = log().length;
+      await d.start();
+      check(d.status('survivor') === 'RUNNING' && isRunning(pid), `containerd ended by ${signal}: the container runs on`);
+      check((await until(() => log().length > before)) !== null, `containerd ended by ${signal}: its output goes on`);
+      const exec = d.ctr(['task', 'exec', '--exec-id', `after-${signal}`, 'survivor', 'echo', 'still there']);
+      check(exec.stdout === 'still there\n', `containerd ended by ${signal}: exec works`, exec);
+    }
+    await d.stop();
+    process.kill(pid, 'SIGKILL');
+    await until(() => !isRunning(pid));
+    await d.start();
+    await until(() => d.status('survivor') !== 'RUNNING');
+    check(d.status('survivor') !== 'RUNNING', 'a container that ended while containerd was away is not running afterwards', d.ctr(['task', 'ls']).stdout);
+    d.ctr(['task', 'rm', '-f', 'survivor']);
+    d.ctr(['c', 'rm', 'survivor']);
+  },
+
+  async killed() {
+    await runDetached('noshim', LOOP);
+    const { sentry, gofer } = d.record('noshim');
+    process.kill(shimOf('noshim'), 'SIGKILL');
+    check((await until(() => !isRunning(sentry.pid) && !isRunning(gofer.pid))) !== null, 'kill -9 of the shim: the sandbox ends');
+    check((await until(() => d.status('noshim') === null && d.record('noshim') === null)) !== null, 'kill -9 of the shim: containerd has cleaned up', d.log().slice(-2000));
+    d.ctr(['c', 'rm', 'noshim']);
+    for (const part of ['sentry', 'gofer']) {
+      await runDetached(part, LOOP);
+      process.kill(d.record(part)[part].pid, 'SIGKILL');
+      check((await until(() => d.status(part) === 'STOPPED')) !== null, `kill -9 of the ${part}: the task has stopped`);
+      const removed = d.ctr(['task', 'rm', part]);
+      check(removed.status === 0 || /exit code|exit status/.test(removed.stderr), `kill -9 of the ${part}: it can be removed`, removed);
+      d.ctr(['c', 'rm', part]);
+    }
+    await killedWhileCreating();
+  },
+
+  async logs() {
+    const program = join(d.directory, 'logger');
+    const file = join(d.directory, 'logger.out');
+    writeFileSync(program, `#!/bin/sh\nexec 5>&-\n{ echo "$CONTAINER_NAMESPACE/$CONTAINER_ID $*"; cat <&3; } > ${file}\n`, { mode: 0o755 });
+    const result = d.ctr(['run', '-d', '--log-uri', `binary://${program}?name=value`, ...RUNTIME, IMAGE, id('logged'), 'sh', '-c', 'echo to the logger']);
+    await until(() => d.status('logged') === 'STOPPED');
+    remove('logged');
+    const expected = `${d.namespace}/logged name value\nto the logger\n`;
+    check((await until(() => existsSync(file) && readFileSync(file, 'utf8') === expected)) !== null, 'a binary:// log gets everything', { result, text: existsSync(file) && readFileSync(file, 'utf8') });
+    const bad = d.ctr(['run', '-d', '--log-uri', 'gopher://x', ...RUNTIME, IMAGE, id('badlog'), 'true']);
+    check(bad.status !== 0 && bad.stderr.includes('unknown STDIO scheme'), 'an unknown scheme is refused', bad);
+    d.ctr(['c', 'rm', 'badlog']);
+  },
+
+  async memory() {
+    const watcher = spawn('ctr', [...d.args, 'events'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let text = '';
+    watcher.stdout.on('data', (chunk) => (text += chunk));
+    await until(() => {
+      d.ctr(['c', 'create', IMAGE, 'probe2']);
+      d.ctr(['c', 'rm', 'probe2']);
+      return text.includes('probe2');
+    });
+    const result = run('oom', ['sh', '-c', 'tail /dev/zero; echo $?'], { flags: ['--memory-limit', '100000000'] });
+    check((await until(() => /\/tasks\/oom.*"oom"/.test(text), 10_000)) !== null, 'a container that is out of memory: an event says so', { result, text });
+    watcher.kill();
+  },
+
+  async many() {
+    const results = await Promise.all(Array.from({ length: 10 }, (_, i) => d.ctrAsync(['run', '--rm', ...RUNTIME, IMAGE, id(`many-${i}`), 'sh', '-c', `echo ${i}; exit ${i}`])));
+    check(results.every(({ status, stdout }, i) => status === i && stdout === `${i}\n`), '10 containers at once', results);
+  },
+
+  pod: runPod,
+};
+
+/** The shim is killed while it waits for `create`. */
+async function killedWhileCreating() {
+  const bundle = d.bundle(id('unborn'));
+  const child = d.ctrAsync(['run', '-d', ...RUNTIME, IMAGE, 'unborn', 'sleep', '1000']);
+  await until(() => existsSync(join(bundle, 'creating.json')), 20_000);
+  try {
+    process.kill(shimOf('unborn'), 'SIGKILL');
+  } catch {
+    // It was quicker.
+  }
+  const result = await child;
+  const isGone = await until(() => d.status('unborn') === null && d.record('unborn') === null);
+  check(isGone !== null, 'kill -9 of the shim during create: nothing runs', { result, log: d.log().slice(-1500) });
+  d.ctr(['c', 'rm', 'unborn']);
+}
+
+async function runPod() {
+  const imported = d.ctr(['images', 'import', join(d.directory, 'image.tar')], { namespace: 'k8s.io' });
+  const hasNetwork = existsSync('/usr/lib/cni/ptp');
+  if (!hasNetwork) console.log('skip the network of the pod: no CNI plugins');
+  const cri = new CriClient(d.socket);
+  let sandbox = '';
+  try {
+    const logs = join(d.directory, 'pod-logs');
+    mkdirSync(logs);
+    const config = {
+      metadata: { name: 'pod', uid: `uid-${process.pid}`, namespace: 'e2e', attempt: 0 }, hostname: 'pod-host', logDirectory: logs,
+      linux: { cgroupParent: `/${d.namespace}`, securityContext: { namespaceOptions: { network: hasNetwork ? 0 : 2, pid: 1, ipc: 0 } } },
+    };
+    sandbox = (await untilCri(() => cri.call('RunPodSandbox', { config, runtimeHandler: 'runsc-ts' }))).podSandboxId;
+    id(sandbox, 'k8s.io');
+    const make = async (name, command) => {
+      const container = { metadata: { name, attempt: 0 }, image: { image: IMAGE }, command, logPath: `${name}.log`, linux: { resources: { cpuShares: 512, memoryLimitInBytes: 300_000_000 }, securityContext: { namespaceOptions: { network: hasNetwork ? 0 : 2, pid: 1 } } } };
+      const { containerId } = await cri.call('CreateContainer', { podSandboxId: sandbox, config: container, sandboxConfig: config });
+      id(containerId, 'k8s.io');
+      await cri.call('StartContainer', { containerId });
+      return containerId;
+    };
+    const server = await make('server', ['sh', '-c', 'mkdir /www; echo page > /www/index.html; echo serving; exec httpd -f -p 127.0.0.1:8099 -h /www']);
+    const client = await make('client', ['sh', '-c', 'trap "exit 8" TERM; while :; do sleep 0.1; done']);
+    const exec = async (containerId, ...cmd) => {
+      const { stdout, stderr, exitCode } = await cri.call('ExecSync', { containerId, cmd, timeout: 30 });
+      return { out: stdout.toString(), err: stderr.toString(), exitCode };
+    };
+    check(shimOfPod(sandbox) === shimOfPod(server) && shimOfPod(server) === shimOfPod(client), 'pod: its containers share one shim');
+    const page = await until(async () => {
+      const result = await exec(client, 'wget', '-q', '-O', '-', 'http://127.0.0.1:8099/index.html');
+      return result.exitCode === 0 ? result : null;
+    });
+    check(page?.out === 'page\n', 'pod: one container reaches the other on the loopback', page);
+    check((await exec(client, 'sh', '-c', 'echo o; echo e >&2; exit 3')).exitCode === 3, 'pod: exec');
+    const name = await exec(client, 'hostname');
+    check(name.out === 'pod-host\n', 'pod: its containers have its host name', name);
+    check(readFileSync(join(logs, 'server.log'), 'utf8').includes('stdout F serving'), 'pod: the log has what was printed');
+    const { stats } = await cri.call('ContainerStats', { containerId: client });
+    check(stats.cpu.usageCoreNanoSeconds.value > 0 && stats.memory.workingSetBytes.value > 0, 'pod: statistics', stats);
+    await cri.call('UpdateContainerResources', { containerId: client, linux: { memoryLimitInBytes: 200_000_000 } });
+    check((await memoryLimit(client)) === '199999488' || (await memoryLimit(client)) === '200000000', 'pod: limits are changed', await memoryLimit(client));
+    await cri.call('StopContainer', { containerId: client, timeout: 20 });
+    const { status } = await cri.call('ContainerStatus', { containerId: client });
+    check(status.state === 2 && status.exitCode === 8, 'pod: a container is stopped by its signal', status);
+    const other = (await cri.call('ContainerStatus', { containerId: server })).status;
+    check(other.state === 1, 'pod: the other goes on', other);
+    const again = await make('again', ['sh', '-c', 'exit 11']);
+    const end = await until(async () => {
+      const result = (await cri.call('ContainerStatus', { containerId: again })).status;
+      return result.state === 2 ? result : null;
+    });
+    check(end?.exitCode === 11, 'pod: a container that ends by itself', end);
+    for (const containerId of [client, again]) await cri.call('RemoveContainer', { containerId });
+  } catch (error) {
+    check(false, 'pod', `${error.message}\n${imported.stderr}\n${d.log().slice(-2000)}`);
+  } finally {
+    if (sandbox !== '') {
+      await cri.call('StopPodSandbox', { podSandboxId: sandbox }).catch((error) => check(false, 'pod: stop', error.message));
+      await cri.call('RemovePodSandbox', { podSandboxId: sandbox }).catch((error) => check(false, 'pod: remove', error.message));
+    }
+    cri.close();
+  }
+}
+
+/** The CRI plugin comes up after the daemon answers. */
+async function untilCri(act) {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await act();
+    } catch (error) {
+      if (attempt > 50 || !/not initialized|not ready|unknown service|connect/i.test(error.message)) throw error;
+      await sleep(200);
+    }
+  }
+}
+
+/** The inode of the connection's other side: which socket a container's shim listens on. */
+const shimOfPod = (container) => readFileSync(join(d.bundle(container, 'k8s.io'), 'address'), 'utf8');
+
+async function memoryLimit(container) {
+  const { cgroupsPath } = d.record(container, 'k8s.io');
+  for (const file of [`/sys/fs/cgroup/memory${cgroupsPath}/memory.limit_in_bytes`, `/sys/fs/cgroup${cgroupsPath}/memory.max`]) if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  return '';
+}
+
+const socketOf = (name, namespace) => `/run/containerd/s/${createHash('sha256').update(join(d.socket, namespace, name)).digest('hex')}`;
+
+async function main() {
+  if (process.getuid() !== 0 || spawnSync('containerd', ['--version']).status !== 0 || spawnSync('ctr', ['--version']).status !== 0) {
+    console.log('skipped: needs root, containerd and ctr');
+    return 0;
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'containerd-e2e-'));
+  try {
+    d = new Containerd(directory, SHIM, IMAGE);
+    await d.start();
+    const imported = d.ctr(['images', 'import', makeImage(directory, IMAGE)]);
+    if (imported.status !== 0) throw new Error(`import: ${imported.stderr}`);
+    for (const [name, part] of Object.entries(parts)) {
+      if (words.length > 0 && !words.some((word) => name.includes(word))) continue;
+      try {
+        await part();
+      } catch (error) {
+        check(false, name, error.stack);
+      }
+    }
+    const sockets = [...ids].map(([name, namespace]) => socketOf(name, namespace));
+    const isClean = await until(() => d.leftovers(sockets).length === 0, 15_000);
+    check(isClean !== null, 'nothing is left: no process, mount, cgroup, state, socket', d.leftovers(sockets).join('\n'));
+  } catch (error) {
+    check(false, 'the test itself', error.stack);
+  } finally {
+    cleanUp();
+    await d?.stop();
+    d?.removeParents();
+    if (failed > 0) writeFileSync(join(tmpdir(), 'containerd-e2e.log'), d?.log() ?? '');
+    rmSync(directory, { recursive: true, force: true });
+  }
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+/** What a failed part left. */
+function cleanUp() {
+  for (const [name, namespace] of ids) {
+    const known = d.ctr(['c', 'ls', '-q'], { namespace }).stdout ?? '';
+    if (!known.split('\n').includes(name)) continue;
+    d.ctr(['task', 'rm', '-f', name], { namespace });
+    d.ctr(['c', 'rm', name], { namespace });
+  }
+}
+
+process.exit(await main());
