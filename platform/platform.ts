@@ -310,6 +310,8 @@ export interface HostClock {
   boottimeNs(): number;
   /** CLOCK_REALTIME: out[0] = seconds, out[1] = nanoseconds. */
   realtime(out: Float64Array): void;
+  /** Any other system-wide clock by its number (the coarse ones, CLOCK_MONOTONIC_RAW, CLOCK_TAI), as realtime(). */
+  read?(clock: number, out: Float64Array): void;
   /** CPU time of the whole sandbox process in ns (the Sentry's own). */
   processCpuNs(): number;
 }

@@ -17,6 +17,7 @@ export function createHostClock(): HostClock {
     monotonicNs: () => clockNs(CLOCK_MONOTONIC),
     boottimeNs: () => clockNs(CLOCK_BOOTTIME),
     realtime: (out) => clockTime(CLOCK_REALTIME, out),
+    read: clockTime,
     processCpuNs: () => clockNs(CLOCK_PROCESS_CPUTIME_ID),
   };
 }

@@ -52,7 +52,7 @@ import type { Kernel } from './kernel.ts';
 import { IpcNamespace, newNamespaceInum } from './namespaces.ts';
 import { inheritTracing } from './ptrace/attach.ts';
 import { PidNamespace } from './process/pid_namespace.ts';
-import { RLIMIT_NPROC } from './process/rlimits.ts';
+import { RLIMIT_NOFILE, RLIMIT_NPROC } from './process/rlimits.ts';
 import { ThreadGroup } from './process/thread_group.ts';
 import type { SignalHandlers } from './signal/handlers.ts';
 import { resetAltStack } from './signal/altstack.ts';
@@ -178,6 +178,8 @@ export function cloneTask(t: Task, args: CloneArgs): number | Blocking {
   const ns = hasFlag(flags, CLONE_NEWPID) ? new PidNamespace(t.childPidNs, newNamespaceInum()) : t.childPidNs;
   const pids = allocatePids(ns, args.setTid);
   if (isErrno(pids)) return pids;
+  const noPidfd = hasFlag(flags, CLONE_PIDFD) ? checkPidfd(t, args.pidfdAddr) : 0;
+  if (noPidfd !== 0) return noPidfd;
   const mountNs = copyMountNamespace(t, flags);
   if (isErrno(mountNs)) return mountNs;
   const memory = copyMemory(t, flags);
@@ -196,6 +198,12 @@ export function cloneTask(t: Task, args: CloneArgs): number | Blocking {
   if (!hasFlag(flags, CLONE_VFORK)) return event === 0 ? result : reportClone(t, event, child, result);
   child.vforkDone = new WaitQueue();
   return waitForVfork(t, event, child, child.vforkDone, result);
+}
+
+/** Can a pidfd be installed, and its number be written? Returns 0, EMFILE or EFAULT. */
+function checkPidfd(t: Task, addr: number): number {
+  const fd = t.fdTable.nextFree(t.threadGroup.rlimits.soft(RLIMIT_NOFILE));
+  return fd < 0 ? fd : t.memory.writeU32(addr, fd);
 }
 
 /** The ptrace event the tracer wants to hear of; 0: none. */

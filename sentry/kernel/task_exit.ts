@@ -73,7 +73,7 @@ export function exitTask(t: Task, status: number): void {
 
 /** Lets go of the address space as the application can see it: robust locks, CLEARTID word, vfork. */
 function exitMemory(t: Task): void {
-  if (t.threadGroup.parent?.wantsChildUsage === true && t.threadGroup.tasks.size === 1) {
+  if (t.threadGroup.tasks.size === 1) {
     t.threadGroup.deadUsage.maxRssKb = Math.max(t.threadGroup.deadUsage.maxRssKb, residentKb(t));
   }
   releaseUserMemory(t);

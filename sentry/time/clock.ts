@@ -27,6 +27,12 @@ export class KernelClock {
   realtime(out: Float64Array): void {
     this.host.realtime(out);
   }
+  /** A coarse, raw or TAI clock as the vdso shows it. False: the host does not tell it apart from its ordinary sibling. */
+  readOther(clock: number, out: Float64Array): boolean {
+    if (this.host.read === undefined) return false;
+    this.host.read(clock, out);
+    return true;
+  }
   /** Whole seconds of CLOCK_REALTIME. */
   realtimeSeconds(): number {
     this.host.realtime(this.pair);

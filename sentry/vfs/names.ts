@@ -82,7 +82,7 @@ export function makeDirectory(ctx: IoContext, start: Path | null, path: ByteStri
   const denied = mayCreate(ctx, walk.dentry);
   if (denied !== 0) return denied;
   const dir = walk.dentry.inode as Inode;
-  const owner = newOwner(ctx, dir, S_IFDIR | (mode & (0o777 | S_ISVTX) & ~ctx.umask));
+  const owner = newOwner(ctx, dir, S_IFDIR | (mode & (0o777 | S_ISVTX)));
   const inode = dir.mkdir(ctx, walk.lastName, owner.mode & 0o7777, ctx.creds.fsuid, owner.gid);
   if (isErrno(inode)) return inode;
   made(walk, inode);
@@ -109,7 +109,7 @@ export function makeNode(
   const isWhiteout = type === S_IFCHR && rdev === 0;
   if (isDevice && !isWhiteout && !(ctx.creds.hasCap(CAP_MKNOD) && ctx.creds.userNs.parent === null)) return EPERM;
   const dir = walk.dentry.inode as Inode;
-  const owner = newOwner(ctx, dir, type | (mode & 0o7777 & ~ctx.umask));
+  const owner = newOwner(ctx, dir, type | (mode & 0o7777));
   const { fsuid } = ctx.creds;
   const inode =
     type === S_IFREG

@@ -25,8 +25,11 @@ export const IN_DELETE_SELF = 0x400;
 export const IN_MOVE_SELF = 0x800;
 export const IN_ISDIR = 0x40000000;
 
-/** Delivers one event to the marks of `inode`; name '' for events on the inode itself. */
-export type NotifyHook = (inode: Inode, mask: number, name: ByteString, cookie: number) => void;
+/**
+ * Delivers one event to the marks of `inode`; name '' for events on the inode itself. `isUnlinked`: the event is about an open
+ * file whose name is gone.
+ */
+export type NotifyHook = (inode: Inode, mask: number, name: ByteString, cookie: number, isUnlinked: boolean) => void;
 
 interface NotifyState {
   hook: NotifyHook | null;
@@ -40,24 +43,33 @@ interface NotifyState {
 export const fsNotify: NotifyState = { hook: null, letGo: null, unmounted: null, lastCookie: 0 };
 
 /** An event about entry `name` of directory `dir`; `child` (when known) says whether IN_ISDIR is set. */
-export function notifyEntry(dir: Inode, mask: number, name: ByteString, child: Inode | null, cookie = 0): void {
+export function notifyEntry(
+  dir: Inode,
+  mask: number,
+  name: ByteString,
+  child: Inode | null,
+  cookie = 0,
+  isUnlinked = false,
+): void {
   if (dir.marks === null || fsNotify.hook === null) return;
   const dirBit = child !== null && (child.mode & S_IFMT) === S_IFDIR ? IN_ISDIR : 0;
-  fsNotify.hook(dir, mask | dirBit, name, cookie);
+  fsNotify.hook(dir, mask | dirBit, name, cookie, isUnlinked);
 }
 
 /** An event about a file: its own marks and its directory's. */
 export function notifyFile(dentry: Dentry, mask: number): void {
   const inode = dentry.inode;
   if (inode === null || fsNotify.hook === null) return;
-  const dir = dentry.isUnlinked ? null : (dentry.parent?.inode ?? null);
-  if (dir !== null && dir.marks !== null) notifyEntry(dir, mask, dentry.name, inode);
-  if (inode.marks !== null) fsNotify.hook(inode, mask | ((inode.mode & S_IFMT) === S_IFDIR ? IN_ISDIR : 0), '', 0);
+  const { isUnlinked } = dentry;
+  const dir = dentry.parent?.inode ?? null;
+  if (dir !== null && dir.marks !== null) notifyEntry(dir, mask, dentry.name, inode, 0, isUnlinked);
+  if (inode.marks === null) return;
+  fsNotify.hook(inode, mask | ((inode.mode & S_IFMT) === S_IFDIR ? IN_ISDIR : 0), '', 0, isUnlinked);
 }
 
 /** An event about an inode alone (IN_DELETE_SELF, IN_MOVE_SELF). */
 export function notifySelf(inode: Inode, mask: number): void {
-  if (inode.marks !== null) fsNotify.hook?.(inode, mask, '', 0);
+  if (inode.marks !== null) fsNotify.hook?.(inode, mask, '', 0, false);
 }
 
 /** A name of `inode` went, and it was the last one when there are no links left. */

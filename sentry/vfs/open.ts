@@ -149,7 +149,7 @@ function createAndOpen(
   if (readOnly !== 0) return readOnly as Errno;
   const denied = mayCreate(ctx, dir);
   if (denied !== 0) return denied as Errno;
-  const owner = newOwner(ctx, dirInode, S_IFREG | (mode & 0o7777 & ~ctx.umask));
+  const owner = newOwner(ctx, dirInode, S_IFREG | (mode & 0o7777));
   const made = dirInode.create(ctx, walk.lastName, owner.mode & 0o7777, ctx.creds.fsuid, owner.gid);
   if (isErrno(made)) return made;
   const dentry = addFresh(dir, walk.lastName, made);
@@ -174,7 +174,7 @@ function openUnnamed(
   if (readOnly !== 0) return readOnly as Errno;
   const denied = inodePermission(ctx, dir, MAY_WRITE | MAY_EXEC);
   if (denied !== 0) return denied as Errno;
-  const owner = newOwner(ctx, dir, S_IFREG | (mode & 0o7777 & ~ctx.umask));
+  const owner = newOwner(ctx, dir, S_IFREG | (mode & 0o7777));
   const made = dir.tmpfile(ctx, owner.mode & 0o7777, ctx.creds.fsuid, owner.gid);
   if (isErrno(made)) return made;
   const dentry = new Dentry(dir.fs, walk.dentry, `#${made.ino}`, made);

@@ -104,11 +104,15 @@ export function mayDelete(ctx: IoContext, dir: Dentry, victim: Dentry, kind: 'di
   return dir.isUnlinked ? ENOENT : 0;
 }
 
-/** Owner group and mode of something new in `dir`: set-gid directories pass on group (and, to directories, the bit). */
+/**
+ * Owner group and mode of something new in `dir`, with the umask applied: set-gid directories pass on group (and, to directories,
+ * the bit). Whether a file may be set-gid is decided before the umask (Linux: vfs_prepare_mode).
+ */
 export function newOwner(ctx: IoContext, dir: Inode, mode: number): { mode: number; gid: number } {
-  if ((dir.mode & S_ISGID) === 0) return { mode, gid: ctx.creds.fsgid };
-  if ((mode & S_IFMT) === S_IFDIR) return { mode: mode | S_ISGID, gid: dir.gid };
+  const masked = mode & ~ctx.umask;
+  if ((dir.mode & S_ISGID) === 0) return { mode: masked, gid: ctx.creds.fsgid };
+  if ((mode & S_IFMT) === S_IFDIR) return { mode: masked | S_ISGID, gid: dir.gid };
   const both = S_ISGID | S_IXGRP;
   const keep = (mode & both) !== both || ctx.creds.inGroup(dir.gid) || capableOver(ctx.creds, dir, CAP_FSETID);
-  return { mode: keep ? mode : mode & ~S_ISGID, gid: dir.gid };
+  return { mode: keep ? masked : masked & ~S_ISGID, gid: dir.gid };
 }

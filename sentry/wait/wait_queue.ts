@@ -9,6 +9,8 @@
 
 /** Receives wake-ups from queues it was added to. One waiter may be on many queues. */
 export interface Waiter {
+  /** True: once one such waiter has consumed a wake, the others are passed over (EPOLLEXCLUSIVE). */
+  readonly isExclusive?: boolean;
   /**
    * Called for each wake whose mask meets the one given at add(). Returns true when the wake was consumed
    * (counts against the wake's limit, as an exclusive wait in Linux).
@@ -60,9 +62,13 @@ export class WaitQueue {
       const only = entries[0] as Entry;
       return (only.mask & mask) !== 0 && only.waiter.notify(this, mask) ? 1 : 0;
     }
+    let isTaken = false;
     for (const entry of entries.slice()) {
       if ((entry.mask & mask) === 0) continue;
-      if (entry.waiter.notify(this, mask) && ++woken >= limit) break;
+      const isExclusive = entry.waiter.isExclusive === true;
+      if ((isExclusive && isTaken) || !entry.waiter.notify(this, mask)) continue;
+      isTaken ||= isExclusive;
+      if (++woken >= limit) break;
     }
     return woken;
   }

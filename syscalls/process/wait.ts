@@ -61,7 +61,6 @@ export function sys_wait4(
 ): SyscallReturn {
   if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)) !== 0) return EINVAL;
   if (pid === -2147483648) return ESRCH;
-  if (rusageAddr !== 0) t.threadGroup.wantsChildUsage = true;
   const target: WaitTarget = { type: P_ALL, id: 0, group: null, options: WEXITED | options };
   if (pid > 0) {
     target.type = P_PID;
@@ -89,7 +88,6 @@ export function sys_waitid(
   if ((options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)) !== 0)
     return EINVAL;
   if ((options & (WEXITED | WSTOPPED | WCONTINUED)) === 0) return EINVAL;
-  if (rusageAddr !== 0) t.threadGroup.wantsChildUsage = true;
   const target: WaitTarget = { type, id, group: null, options };
   let noHang = (options & WNOHANG) !== 0;
   if (type === P_PID) {

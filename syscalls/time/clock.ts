@@ -6,7 +6,13 @@
  * Linux: kernel/time/posix-timers.c, kernel/time/time.c
  */
 import { EFAULT, EINVAL, EOPNOTSUPP, EPERM } from '../../platform/abi/linux/errno.ts';
-import { CLOCK_MONOTONIC_COARSE, CLOCK_REALTIME, CLOCK_REALTIME_COARSE } from '../../platform/abi/linux/time.ts';
+import {
+  CLOCK_MONOTONIC_COARSE,
+  CLOCK_MONOTONIC_RAW,
+  CLOCK_REALTIME,
+  CLOCK_REALTIME_COARSE,
+  CLOCK_TAI,
+} from '../../platform/abi/linux/time.ts';
 import { clockSource } from '../../sentry/kernel/timers/clock_source.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { isValidSpec, readSpec } from '../poll/timeout.ts';
@@ -29,10 +35,15 @@ function put(at: number, value: number): void {
   view.setInt32(at + 4, hi, true);
 }
 
+/** Clocks that timers treat as realtime or monotonic, and that read differently. */
+function isOther(id: number): boolean {
+  return id === CLOCK_MONOTONIC_RAW || id === CLOCK_REALTIME_COARSE || id === CLOCK_MONOTONIC_COARSE || id === CLOCK_TAI;
+}
+
 export function sys_clock_gettime(t: Task, id: number, addr: number): number {
   const clock = clockSource(t, id);
   if (clock === null) return EINVAL;
-  clock.read(pair);
+  if (!isOther(id) || !t.kernel.clock.readOther(id, pair)) clock.read(pair);
   return writePair(t, addr, pair[0] as number, pair[1] as number);
 }
 

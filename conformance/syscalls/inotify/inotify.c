@@ -87,3 +87,31 @@ CASE(inotify_unmount) {
   NEED(umount("m"));
   drain(fd);
 }
+
+// A directory hears of its open files even after their names went, unless IN_EXCL_UNLINK says not to.
+static void unlinked_child(uint32_t extra) {
+  char text[64], line[256] = "";
+  int in = NEED(inotify_init1(IN_NONBLOCK));
+  make_file("child", "1", 0600);
+  NEED(inotify_add_watch(in, ".", IN_MODIFY | extra));
+  snprintf(text, sizeof text, "/proc/self/fdinfo/%d", in);
+  FILE *info = fopen(text, "r");
+  unsigned mask = 0;
+  while (fgets(line, sizeof line, info)) sscanf(line, "inotify wd:%*d ino:%*x sdev:%*x mask:%x", &mask);
+  fclose(info);
+  say("mask %x", mask);
+  int fd = NEED(open("child", O_RDWR));
+  char events[512];
+  NEED(write(fd, "2", 1));
+  CALL(read(in, events, sizeof events) > 0);
+  NEED(unlink("child"));
+  NEED(write(fd, "3", 1));
+  CALL(read(in, events, sizeof events));
+  close(fd);
+  close(in);
+}
+CASE(unlinked_child) {
+  unlinked_child(0);
+  unlinked_child(IN_EXCL_UNLINK);
+  unlinked_child(IN_ONESHOT);
+}

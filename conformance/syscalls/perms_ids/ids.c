@@ -207,3 +207,27 @@ CASE(set_id_program) {
   OCT(st.st_mode);
   VAL(st.st_uid);
 }
+
+// Whether a new file in a foreign set-gid directory may be set-gid is decided before the umask takes the execute bit.
+CASE(setgid_file_with_umask) {
+  NEED(mkdir("d", 0777));
+  NEED(chown("d", 12345, 54321));
+  NEED(chmod("d", 02777));
+  CHILD({
+    become(12345);
+    for (int mask = 0; mask <= 010; mask += 010) {
+      umask(mask);
+      struct stat st;
+      int fd = OK(open("d/f", O_CREAT | O_EXCL | O_RDWR, 02777));
+      NEED(fstat(fd, &st));
+      OCT(st.st_mode);
+      VAL(st.st_gid);
+      close(fd);
+      NEED(unlink("d/f"));
+      NEED(mknod("d/n", S_IFIFO | 02777, 0));
+      NEED(stat("d/n", &st));
+      OCT(st.st_mode);
+      NEED(unlink("d/n"));
+    }
+  });
+}

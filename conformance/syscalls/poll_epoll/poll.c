@@ -264,3 +264,45 @@ CASE(epoll_fairness) {
   }
   VAL(seen);
 }
+
+// EPOLLEXCLUSIVE: of several epolls with somebody waiting, one event wakes one.
+CASE(epoll_exclusive_wakes_one) {
+  enum { N = 4 };
+  int pipe_fds[2], ready[2];
+  NEED(pipe(pipe_fds));
+  NEED(pipe(ready));
+  int *woken = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pid_t pids[N];
+  for (int i = 0; i < N; i++) {
+    pids[i] = NEED(fork());
+    if (pids[i] != 0) continue;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET | EPOLLEXCLUSIVE};
+    int ep = NEED(epoll_create1(0));
+    NEED(epoll_ctl(ep, EPOLL_CTL_ADD, pipe_fds[0], &event));
+    if (epoll_wait(ep, &event, 1, -1) == 1) __sync_fetch_and_add(woken, 1);
+    write(ready[1], "w", 1);
+    pause();
+    _exit(0);
+  }
+  for (int i = 0; i < N; i++) {
+    char path[64], state = 0;
+    while (state != 'S') {
+      snprintf(path, sizeof path, "/proc/%d/stat", pids[i]);
+      FILE *stat = fopen(path, "r");
+      fscanf(stat, "%*d %*s %c", &state);
+      fclose(stat);
+    }
+  }
+  sleep_ms(100);
+  char c;
+  for (int i = 0; i < N; i++) {
+    NEED(write(pipe_fds[1], "x", 1));
+    NEED(read(ready[0], &c, 1));
+    sleep_ms(50);
+    say("after event %d: %d woken", i + 1, *woken);
+  }
+  for (int i = 0; i < N; i++) {
+    kill(pids[i], SIGKILL);
+    waitpid(pids[i], 0, 0);
+  }
+}

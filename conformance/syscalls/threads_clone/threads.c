@@ -213,3 +213,22 @@ CASE(write_wakes_thread) {
   pthread_join(t, &r);
   VAL((long)r);
 }
+
+// A pidfd that cannot be handed over fails the call: no child is left behind.
+CASE(clone3_pidfd_errors) {
+  struct clone_args args = {.flags = CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uint64_t)BAD_POINTER};
+  long r = CALL(syscall(SYS_clone3, &args, sizeof args));
+  if (r == 0) _exit(0);
+  struct rlimit limit;
+  NEED(getrlimit(RLIMIT_NOFILE, &limit));
+  int next = NEED(dup(0));
+  close(next);
+  limit.rlim_cur = next;
+  NEED(setrlimit(RLIMIT_NOFILE, &limit));
+  int fd = -1;
+  args.pidfd = (uint64_t)&fd;
+  r = CALL(syscall(SYS_clone3, &args, sizeof args));
+  if (r == 0) _exit(0);
+  VAL(fd);
+  CALL(waitpid(-1, 0, 0));
+}

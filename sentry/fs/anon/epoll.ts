@@ -61,8 +61,12 @@ export class EpollItem implements Waiter {
 
   notify(_queue: WaitQueue, mask: number): boolean {
     if ((this.events & ~PRIVATE_BITS) === 0 || (mask & this.events & ~PRIVATE_BITS) === 0) return false;
+    const isWaitedFor = !this.epoll.waitQueue.isEmpty;
     this.epoll.queueItem(this);
-    return false;
+    return this.isExclusive && isWaitedFor;
+  }
+  get isExclusive(): boolean {
+    return (this.events & EPOLLEXCLUSIVE) !== 0;
   }
 
   /** What is ready of what was asked for. */

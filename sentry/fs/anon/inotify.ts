@@ -35,6 +35,9 @@ const FIONREAD = 0x541b;
 /** sizeof(struct inotify_event) without the name; names are padded to a multiple of it. */
 const HEADER = 16;
 
+/** What /proc/pid/fdinfo shows of a mask. */
+const SHOWN_BITS = IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT;
+
 export const inotifyLimits = sysctlHooks.inotify;
 export const inotifyUse = { instances: 0, watches: 0 };
 
@@ -59,9 +62,12 @@ function eventSize(event: QueuedEvent): number {
 }
 
 /** vfs calls this for every event on an inode that has marks. */
-function deliver(inode: Inode, mask: number, name: ByteString, cookie: number): void {
+function deliver(inode: Inode, mask: number, name: ByteString, cookie: number, isUnlinked: boolean): void {
   inode.notified(mask, name);
-  for (const watch of [...(inode.marks as Set<Watch>)]) watch.owner.onEvent(watch, mask, name, cookie);
+  for (const watch of [...(inode.marks as Set<Watch>)]) {
+    if (isUnlinked && (watch.mask & IN_EXCL_UNLINK) !== 0) continue;
+    watch.owner.onEvent(watch, mask, name, cookie);
+  }
 }
 
 function unpin(watch: Watch): void {
@@ -184,7 +190,7 @@ export class InotifyFile extends AnonFile {
   override fdinfo(): string {
     let text = '';
     for (const { wd, inode, mask } of this.watches.values()) {
-      text += `inotify wd:${wd.toString(16)} ino:${inode.ino.toString(16)} sdev:${inode.fs.dev.toString(16)} mask:${(mask & IN_ALL_EVENTS).toString(16)} ignored_mask:0 \n`;
+      text += `inotify wd:${wd.toString(16)} ino:${inode.ino.toString(16)} sdev:${inode.fs.dev.toString(16)} mask:${((mask & SHOWN_BITS) >>> 0).toString(16)} ignored_mask:0 \n`;
     }
     return text;
   }

@@ -150,10 +150,10 @@ export class HostWatches implements HostListener {
       return;
     }
     if ((mask & TOLD) === 0 || inode.marks === null || this.own.has(`${wd}/${name}`)) return;
-    fsNotify.hook?.(inode, mask & (TOLD | IN_ISDIR), name, this.guestCookie(cookie));
+    fsNotify.hook?.(inode, mask & (TOLD | IN_ISDIR), name, this.guestCookie(cookie), false);
     // A removed file that somebody holds open is told as a change of its link count.
     if (name === '' && (mask & IN_ATTRIB) !== 0 && inode.refreshAttributes() === 0 && inode.nlink === 0 && inode.marks !== null)
-      fsNotify.hook?.(inode, IN_DELETE_SELF, '', 0);
+      fsNotify.hook?.(inode, IN_DELETE_SELF, '', 0, false);
   }
 
   /** Both halves of a rename outside have one cookie here too. */

@@ -35,7 +35,7 @@ function fakeKernel(): Kernel {
       info: { cpuCount: 2, memoryTotal: 2 ** 31, memoryAvailable: () => 2 ** 30, cpuinfo: CPUINFO },
       random: (b: Uint8Array) => b.fill(7),
     },
-    vfs: { filesystemsText: () => 'nodev\tproc\n', devices: { list: () => [[1, 'mem']] } },
+    vfs: { filesystemsText: () => 'nodev\tproc\n', devices: { list: () => [[1, 'mem']], listBlocks: () => [] } },
   } as unknown as Kernel;
 }
 

@@ -26,6 +26,7 @@ import {
   F_SEAL_SHRINK,
   F_SEAL_WRITE,
   SEEK_DATA,
+  SEEK_HOLE,
 } from '../../../platform/abi/linux/fcntl.ts';
 import type { HostStat } from '../../../platform/platform.ts';
 import { copyAttributes, touchModified } from '../../vfs/attributes.ts';
@@ -328,13 +329,28 @@ export class TmpfsFile extends TmpfsInode {
     }
     const err = this.toHost();
     if (err !== 0) return err;
-    if (!isPunch && pagesOf(end) - Math.floor(offset / PAGE_SIZE) > this.fs.freePages + this.pages) return ENOSPC;
+    if (!isPunch && this.missingPages(offset, end) > this.fs.freePages) return ENOSPC;
     const result = this.fs.host.files.fallocate(this.fd, mode, offset, length);
     if (result < 0) return result;
     if (grows) this.size = end;
     this.recount();
     touchModified(this);
     return 0;
+  }
+
+  /** Pages of [start, end) that the memfd has not allocated. */
+  private missingPages(start: number, end: number): number {
+    const { files } = this.fs.host;
+    let missing = 0;
+    for (let at = start - (start % PAGE_SIZE); at < end; ) {
+      const data = at < this.size ? files.lseek(this.fd, at, SEEK_DATA) : -1;
+      const holeEnd = data < 0 ? end : Math.min(data, end);
+      missing += pagesOf(holeEnd - at);
+      if (data < 0 || data >= end) break;
+      const hole = files.lseek(this.fd, data, SEEK_HOLE);
+      at = hole < 0 ? end : hole;
+    }
+    return missing;
   }
 
   /** SEEK_DATA or SEEK_HOLE from a valid offset. */

@@ -85,9 +85,10 @@ describe('Pipe', () => {
   it('resizes within its rules', () => {
     const pipe = open();
     write(pipe, pattern(10000, 3));
-    expect(pipe.resize(4096, true)).toBe(EBUSY);
-    expect(pipe.resize(5 * 4096, false)).toBe(8 * 4096);
-    expect(pipe.resize(1 << 21, false)).toBe(EPERM);
+    expect(pipe.resize(4096, true, true)).toBe(EBUSY);
+    expect(pipe.resize(5 * 4096, false, false)).toBe(8 * 4096);
+    expect(pipe.resize(1 << 21, false, false)).toBe(EPERM);
+    expect(pipe.resize(1 << 21, true, false)).toBe(EPERM);
     expect((read(pipe, 10000) as Buffer).equals(pattern(10000, 3))).toBe(true);
   });
 

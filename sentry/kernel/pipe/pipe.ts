@@ -210,13 +210,13 @@ export class Pipe {
   }
 
   /** F_SETPIPE_SZ. Returns the new capacity. Errors: EINVAL, EPERM (over pipe-max-size), EBUSY (more is used). */
-  resize(bytes: number, isPrivileged: boolean): number {
+  resize(bytes: number, isPrivileged: boolean, mayPassMax: boolean): number {
     if (bytes < 0 || bytes > 0x80000000) return EINVAL;
     let slots = 1;
     while (slots * PAGE < bytes) slots *= 2;
     if (slots * PAGE > 0x40000000) return EINVAL;
+    if (slots > this.slots && !mayPassMax && slots * PAGE > pipeLimits.maxSize) return EPERM;
     if (slots > this.slots && !isPrivileged) {
-      if (slots * PAGE > pipeLimits.maxSize) return EPERM;
       const soft = pipeLimits.userPagesSoft;
       if (soft > 0 && pagesPromised - this.slots + slots > soft) return EPERM;
     }

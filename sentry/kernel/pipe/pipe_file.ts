@@ -115,7 +115,7 @@ export class PipeFile extends FileDescription {
   }
   /** F_SETPIPE_SZ. Returns the new size or errno. */
   setPipeSize(ctx: IoContext, bytes: number): number {
-    return this.pipe.resize(bytes, isPrivileged(ctx.creds));
+    return this.pipe.resize(bytes, isPrivileged(ctx.creds), ctx.creds.hasCap(CAP_SYS_RESOURCE));
   }
 
   override linkText(): ByteString | null {

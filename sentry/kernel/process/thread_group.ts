@@ -94,8 +94,6 @@ export class ThreadGroup {
   readonly deadUsage = newUsage();
   readonly childUsage = newUsage();
   hasExeced = false;
-  /** Has asked for the resource usage of children: their peak memory is looked at when they exit. */
-  wantsChildUsage = false;
   /** Who else may attach to it (PR_SET_PTRACER). */
   ptracer: Ptracer = null;
   /** oom_score_adj as in /proc. */
