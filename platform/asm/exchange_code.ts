@@ -17,15 +17,18 @@ const SYS_PTRACE = 101;
 const SYSCALL_STATUS = 0x857f;
 const USER_CS = 0x33;
 
+/** What exchange() returns when the thread is at its next system call: neither a tid, 0 nor an errno. */
+export const EXCHANGED = -4096;
+
 /**
- * int64 exchange(tid, registers, setRax, status, waitOptions): 0 when `tid` is at its next system call (made by `syscall` in 64-bit code)
- * and `registers` are its registers; else what wait4(-1) returned, its status at `status`.
+ * int64 exchange(tid, registers, setRax, status, waitOptions, waitFor): EXCHANGED when `tid` is at its next system call (made by `syscall` in 64-bit code)
+ * and `registers` are its registers; else what wait4(waitFor) returned, its status at `status`.
  */
 export function exchangeCode(): number[] {
   const a = new Assembler();
-  // rbx: tid, rbp: registers, r12: status, r13: wait options
-  a.bytes(0x53, 0x55, 0x41, 0x54, 0x41, 0x55); // push rbx, rbp, r12, r13
-  a.mov(RBX, RDI).mov(RBP, RSI).bytes(0x49, 0x89, 0xcc, 0x4d, 0x89, 0xc5); // mov r12, rcx; mov r13, r8
+  // rbx: tid, rbp: registers, r12: status, r13: wait options, r14: whom to wait for
+  a.bytes(0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56); // push rbx, rbp, r12, r13, r14
+  a.mov(RBX, RDI).mov(RBP, RSI).bytes(0x49, 0x89, 0xcc, 0x4d, 0x89, 0xc5, 0x4d, 0x89, 0xce); // mov r12, rcx; mov r13, r8; mov r14, r9
   a.testSelf(RDX).jz('resume');
   a.movImm32(RDI, PTRACE_POKEUSER)
     .mov(RSI, RBX)
@@ -34,8 +37,7 @@ export function exchangeCode(): number[] {
   a.movImm32(RAX, SYS_PTRACE).syscall();
   a.label('resume').movImm32(RDI, PTRACE_SYSEMU).mov(RSI, RBX).zero(RDX).zero(R10);
   a.movImm32(RAX, SYS_PTRACE).syscall();
-  a.bytes(0x48, 0xc7, 0xc7, 0xff, 0xff, 0xff, 0xff); // mov rdi, -1
-  a.bytes(0x4c, 0x89, 0xe6, 0x4c, 0x89, 0xea).zero(R10); // mov rsi, r12; mov rdx, r13
+  a.bytes(0x4c, 0x89, 0xf7, 0x4c, 0x89, 0xe6, 0x4c, 0x89, 0xea).zero(R10); // mov rdi, r14; mov rsi, r12; mov rdx, r13
   a.movImm32(RAX, SYS_WAIT4).syscall();
   a.bytes(0x48, 0x39, 0xd8).jnz('done'); // cmp rax, rbx
   a.bytes(0x41, 0x81, 0x3c, 0x24, SYSCALL_STATUS & 255, SYSCALL_STATUS >> 8, 0, 0).jnz('done'); // cmp dword [r12], imm32
@@ -46,8 +48,8 @@ export function exchangeCode(): number[] {
     .jnz('odd');
   a.load(RCX, RBP, REG_RCX * 8).loadWide(RDX, RBP, REG_RIP * 8);
   a.bytes(0x48, 0x39, 0xd1).jnz('odd'); // cmp rcx, rdx
-  a.zero(RAX).jmp('done');
+  a.bytes(0x48, 0xc7, 0xc0, 0x00, 0xf0, 0xff, 0xff).jmp('done'); // mov rax, EXCHANGED
   a.label('odd').mov(RAX, RBX);
-  a.label('done').bytes(0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b).ret(); // pop r13, r12, rbp, rbx
+  a.label('done').bytes(0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b).ret(); // pop r14, r13, r12, rbp, rbx
   return [...a.assemble()];
 }

@@ -86,6 +86,12 @@ function explainRefusal(what: string, r: number): string {
   return `${what} failed with errno ${-r}`;
 }
 
+/** Has this process no other thread? */
+function isSingleThreaded(procFd: number): boolean {
+  const status = procFd >= 0 ? readTextAt(procFd, 'self/status') : readTextAt(-100, '/proc/self/status');
+  return typeof status === 'string' && /^Threads:\s1$/m.test(status);
+}
+
 export class PtracePlatform implements Platform {
   readonly name = 'ptrace';
   readonly tracer: Tracer;
@@ -105,7 +111,7 @@ export class PtracePlatform implements Platform {
     this.stubBase = chooseStubBase(maps);
     this.stub = buildStubCode(this.stubBase + PAGE_SIZE);
     this.commands = this.mapStubPages();
-    this.tracer = new Tracer(this.commands, this.descriptors, this.stub, this.stubBase);
+    this.tracer = new Tracer(this.commands, this.descriptors, this.stub, this.stubBase, () => isSingleThreaded(procFd));
     const layout = addressLayout(maps, this.stubBase, readMinAddr());
     this.host = { tracer: this.tracer, layout, stubBase: this.stubBase, procFd };
     // From the start: on one processor the dozen exchanges below cost little.

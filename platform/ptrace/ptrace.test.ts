@@ -202,6 +202,19 @@ for (const [mode, flags] of [
       expect(seen['leftOver']).toBe(0);
     });
 
+    it('among eighty processes at rest every event is told', () => {
+      expect(seen['crowd']).toEqual({
+        served: 100,
+        timer: 0,
+        host: 5,
+        servedBeside: 100,
+        stop: 3,
+        died: 4,
+        servedAfter: 100,
+        after: 0,
+      });
+    });
+
     it('wait() goes on when the bell process is killed', () => {
       expect(seen['bell']).toEqual({ watched: 0, timer: 0, late: true, host: 5, stop: 3 });
     });

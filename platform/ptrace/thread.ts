@@ -80,6 +80,8 @@ export class PtraceThread implements PlatformThread {
   hasDebugRegisters = false;
   /** Processor restriction as last applied; see CpuPolicy. */
   pinnedTo = -1;
+  /** On the list of Crowd. */
+  isMoving = false;
   private readonly tracer: Tracer;
 
   constructor(tracer: Tracer, addressSpace: AddressSpace, hostTid: number, slot: NativeMemory) {

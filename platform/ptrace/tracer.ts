@@ -47,8 +47,9 @@ import type { PtraceAddressSpace } from './address_space.ts';
 import type { Bell } from './bell.ts';
 import type { CommandPage } from './commands.ts';
 import type { CpuPolicy } from './cpu_policy.ts';
+import { Crowd, WAIT_POLL } from './crowd.ts';
 import { FpState } from './fp_state.ts';
-import { exchangeCode } from '../asm/exchange_code.ts';
+import { EXCHANGED, exchangeCode } from '../asm/exchange_code.ts';
 import { forgetReads } from './user_memory.ts';
 import { DEAD, PARKED, PtraceThread, QUEUED, RUNNING, STOPPED, USER_CS, USER_EFLAGS, USER_SS } from './thread.ts';
 
@@ -72,7 +73,14 @@ const SLOT_QUARANTINE = 64;
 const MAX_PARKED = 32;
 
 /** See exchange_code.ts. */
-type Exchange = (tid: number, registers: number, setRax: number, status: number, waitOptions: number) => number;
+type Exchange = (
+  tid: number,
+  registers: number,
+  setRax: number,
+  status: number,
+  waitOptions: number,
+  waitFor: number,
+) => number;
 
 function isFaultSignal(signo: number): boolean {
   return signo === SIGSEGV || signo === SIGBUS || signo === SIGILL || signo === SIGFPE || signo === SIGTRAP;
@@ -93,7 +101,9 @@ export class Tracer {
   current: PtraceThread | null = null;
   /** RUNNING in our books, but not let go yet: it goes together with the next wait, or at settle(). */
   private deferred: PtraceThread | null = null;
-  private readonly exchange = defineCode<Exchange>(exchangeCode(), 'iiiii');
+  private readonly exchange = defineCode<Exchange>(exchangeCode(), 'iiiiii');
+  private readonly crowd: Crowd;
+  private readonly note = (tid: number, status: number): void => this.noteStatus(tid, status);
   private readonly stub: StubCode;
   private readonly stubBase: number;
   private readonly queue: PtraceThread[] = [];
@@ -107,7 +117,15 @@ export class Tracer {
   private readonly injectedRegisters: Registers;
   private readonly event: PlatformEvent = { kind: EVENT_TIMER, thread: null, signo: 0, code: 0, addr: 0 };
 
-  constructor(commands: CommandPage, descriptors: Descriptors, stub: StubCode, stubBase: number) {
+  /** `isSingleThreaded`: has this process no thread but the caller? Asked at most once. */
+  constructor(
+    commands: CommandPage,
+    descriptors: Descriptors,
+    stub: StubCode,
+    stubBase: number,
+    isSingleThreaded: () => boolean,
+  ) {
+    this.crowd = new Crowd(this.threads, isSingleThreaded);
     this.commands = commands;
     this.descriptors = descriptors;
     this.stub = stub;
@@ -125,6 +143,7 @@ export class Tracer {
     const thread = new PtraceThread(this, addressSpace, tid, slot);
     this.threads.set(tid, thread);
     addressSpace.threads.push(thread);
+    this.crowd.adjust();
     return thread;
   }
 
@@ -132,6 +151,7 @@ export class Tracer {
   private forget(thread: PtraceThread): void {
     if (this.threads.get(thread.hostTid) === thread) this.threads.delete(thread.hostTid);
     this.freeSlots.push(thread.slot);
+    this.crowd.adjust();
   }
 
   /** Lets a stopped thread run application code: at once when another one runs already, else with the next wait. */
@@ -142,6 +162,7 @@ export class Tracer {
     this.policy?.onResume(thread, this.running);
     if (thread.registers.dirty && !thread.needsOnlyRax) thread.writeRegisters();
     thread.state = RUNNING;
+    if (this.crowd.active) this.crowd.add(thread);
     this.deferred = thread;
   }
 
@@ -206,6 +227,7 @@ export class Tracer {
       if (this.current === thread) this.current = null;
       if (this.deferred === thread) this.deferred = null;
       this.policy?.letFloat(thread);
+      if (this.crowd.active) this.crowd.add(thread);
       this.dying++;
     }
     kill(space.hostPid, SIGKILL);
@@ -541,27 +563,24 @@ export class Tracer {
     // The armed deadline needs no look at the clock: the bell rings for it.
     const isPoll = until <= 0 || (until < bell.armedNs && this.hasPassed(until));
     if (!isPoll) bell.prepare(until);
-    const deferred = this.deferred;
-    let tid = 0;
-    if (deferred !== null && !isPoll) {
-      tid = this.runDeferred(deferred);
-      if (tid === 0) {
-        if (this.running === 0) return this.deliver(deferred);
-        this.drain();
-      }
+    const deferred = isPoll ? null : this.deferred;
+    const { crowd } = this;
+    let isBusy = true;
+    if (deferred !== null) {
+      const tid = this.runDeferred(deferred);
+      if (tid === EXCHANGED && this.running === 0 && !(crowd.active && crowd.wantsLook()))
+        return this.deliver(deferred);
+      if (tid === EXCHANGED) this.queue.push(deferred);
+      isBusy = this.collect(tid, bell.tid, false);
     } else {
       this.settle();
-      tid = wait4(-1, this.status.addr, isPoll ? WALL | WNOTHREAD | WNOHANG : WALL | WNOTHREAD);
+      isBusy = this.collect(
+        crowd.active ? 0 : wait4(-1, this.status.addr, isPoll ? WAIT_POLL : WALL | WNOTHREAD),
+        bell.tid,
+        isPoll,
+      );
     }
-    if (tid > 0) {
-      this.noteStatus(tid, this.status.i32[0] as number);
-      if (this.running > 0) this.drain();
-    } else if (tid < 0 && tid !== EINTR) {
-      // ECHILD: everything died without a word. Should not happen; do not spin on it.
-      this.running = 0;
-      this.dying = 0;
-    }
-    if (!this.bellRang && !(isPoll && tid === 0)) return null;
+    if (!this.bellRang && !(isPoll && !isBusy)) return null;
     this.bellRang = false;
     if (this.queueHead < this.queue.length) {
       // Serve descriptors now all the same, so that busy threads cannot starve them.
@@ -573,25 +592,43 @@ export class Tracer {
     return this.hasPassed(deadlineNs) ? this.plainEvent(EVENT_TIMER) : null;
   }
 
-  /** Lets the deferred thread go and waits for a stop. Returns 0 when that thread came to its next system call (then it is queued), else wait4's result. */
+  /** Lets the deferred thread go and waits for a stop. Returns EXCHANGED when that thread is at its next system call, else wait4's result. */
   private runDeferred(thread: PtraceThread): number {
     this.deferred = null;
-    const { registers } = thread;
+    const { registers, hostTid } = thread;
+    const isCrowd = this.crowd.active;
     const tid = this.exchange(
-      thread.hostTid,
+      hostTid,
       thread.slot.addr,
       registers.dirty ? 1 : 0,
       this.status.addr,
-      WALL | WNOTHREAD,
+      isCrowd ? WAIT_POLL : WALL | WNOTHREAD,
+      isCrowd ? hostTid : -1,
     );
     registers.clean();
-    if (tid !== 0) return tid;
+    if (tid !== EXCHANGED) return tid;
     thread.eventKind = EVENT_SYSCALL;
     thread.interruptWanted = false;
     this.running--;
     thread.state = QUEUED;
-    if (this.running > 0) this.queue.push(thread);
-    return 0;
+    return tid;
+  }
+
+  /** After a wait that returned `tid`: takes note of it, and of all other stops there are. False when there was none. */
+  private collect(tid: number, bellTid: number, isPoll: boolean): boolean {
+    const before = this.queue.length;
+    if (tid > 0) this.noteStatus(tid, this.status.i32[0] as number);
+    if (this.crowd.active) {
+      if (tid === 0 && !isPoll) this.crowd.sleep();
+      this.crowd.look(bellTid, this.note);
+      return tid !== 0 || this.queue.length > before;
+    }
+    if (tid < 0 && tid !== EINTR && tid !== EXCHANGED) {
+      // ECHILD: everything died without a word. Should not happen; do not spin on it.
+      this.running = 0;
+      this.dying = 0;
+    } else if (this.running > 0 && tid !== 0) this.drain();
+    return tid !== 0;
   }
 
   /** The wait point when the bell is gone: polls both sides. */

@@ -63,6 +63,7 @@ const SENTRY_CALLS: readonly AllowedCall[] = [
   allow(61, 'wait4', 'stops of stubs'),
   allow(62, 'kill', 'ending stubs (nobody else is in its pid namespace)'),
   allow(101, 'ptrace', 'stubs'),
+  allow(128, 'rt_sigtimedwait', 'stops of stubs, when there are many'),
   allow(203, 'sched_setaffinity', 'keeping a lone stub on the Sentry\'s processor'),
   allow(247, 'waitid', 'stops of stubs'),
   allow(309, 'getcpu', 'which processor that is'),

@@ -553,6 +553,43 @@ const scenarios: Record<string, (p: PtracePlatform) => Observations> = {
   },
 };
 
+/** Eighty at rest: one that calls, one that computes, and everything else that may happen is still told. */
+scenarios['crowd'] = (p) => {
+  const resting = [];
+  for (let i = 0; i < 80; i++) resting.push(load(p, busyLoop()));
+  const caller = load(p, syscallLoop(1));
+  const calls = (times: number): number => {
+    let served = 0;
+    for (let i = 0; i < times; i++) {
+      caller.thread.resume();
+      const e = p.wait(FOREVER);
+      if (e.kind === EVENT_SYSCALL && e.thread === caller.thread) served++;
+      caller.thread.registers.set(REG_RAX, 0);
+    }
+    return served;
+  };
+  const served = calls(100);
+  const busy = resting[40] as (typeof resting)[number];
+  busy.thread.resume();
+  const timer = p.wait(soon(20)).kind;
+  const ends = new Int32Array(2);
+  pipe2(ends, 0x80800);
+  p.watch(ends[0] as number, 1, { onHostEvent: () => {} });
+  write(ends[1] as number, new Uint8Array(1));
+  const host = p.wait(FOREVER).kind;
+  p.unwatch(ends[0] as number);
+  const servedBeside = calls(100);
+  busy.thread.interrupt();
+  const stop = p.wait(FOREVER).kind;
+  busy.thread.resume();
+  kill(busy.space.hostPid, 9);
+  const died = p.wait(FOREVER).kind;
+  for (const s of resting) s.space.release();
+  const servedAfter = calls(100);
+  caller.space.release();
+  return { served, timer, host, servedBeside, stop, died, servedAfter, after: p.wait(soon(20)).kind };
+};
+
 /** Last, for it leaves a platform without its bell. */
 scenarios['bell'] = (p) => {
   const { space, thread } = load(p, busyLoop());
