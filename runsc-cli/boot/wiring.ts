@@ -13,6 +13,8 @@ import { mqueueType } from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
 import { procType } from '../../sentry/fs/proc/proc_filesystem.ts';
 import { sysType } from '../../sentry/fs/sys/sys_filesystem.ts';
 import { hostProvider } from '../../sentry/net/host/host_family.ts';
+import { inetProvider } from '../../sentry/net/inet/inet_provider.ts';
+import { socketTables } from '../../sentry/net/inet/socket_tables.ts';
 import { loopbackProvider } from '../../sentry/net/inet/inet_family.ts';
 import { network } from '../../sentry/net/netlink/network_view.ts';
 import { viewTexts } from '../../sentry/net/netlink/view_texts.ts';
@@ -63,10 +65,8 @@ function wireInternet(kernel: Kernel): void {
   const provider = host.network === undefined ? loopbackProvider : hostProvider(host.network, host.files, platform);
   network.view = provider.view;
   for (const family of [AF_INET, AF_INET6] as const) {
-    const suffix = family === AF_INET ? '' : '6';
     socketFamilies.set(family, provider.family(family));
-    procTexts.set(`net/tcp${suffix}`, () => provider.tcpText(family));
-    procTexts.set(`net/udp${suffix}`, () => provider.udpText(family));
   }
-  for (const [name, text] of viewTexts) procTexts.set(`net/${name}`, text);
+  inetProvider.rows = () => provider.rows();
+  for (const [name, text] of [...viewTexts, ...socketTables]) procTexts.set(`net/${name}`, text);
 }

@@ -8,7 +8,15 @@
 export const sysctlHooks = {
   epoll: { maxUserWatches: 262144 },
   inotify: { maxQueuedEvents: 16384, maxUserInstances: 128, maxUserWatches: 65536 },
-  net: { somaxconn: 4096, maxDgramQlen: 10 },
+  net: {
+    somaxconn: 4096,
+    maxDgramQlen: 10,
+    unprivilegedPortStart: 1024,
+    /** Groups that may make ping sockets: first and last. */
+    pingGroups: [1, 0],
+    /** Ports the kernel chooses from: first and last. */
+    localPorts: [32768, 60999],
+  },
   /** Ptys open now; set by devpts. */
   ptyCount: (): number => 0,
 };

@@ -65,13 +65,15 @@ export interface IncomingMessage {
   files: FileDescription[] | null;
   creds: PeerCred | null;
   control: ControlMessage[] | null;
+  /** What came ends where no more may be added to it (a mark in the stream): MSG_WAITALL does not go on. */
+  stop: boolean;
 }
 
 export function newOutgoing(io: IoSequence, flags = 0): OutgoingMessage {
   return { io, address: null, flags, files: null, creds: null, control: null };
 }
 export function newIncoming(io: IoSequence, flags = 0): IncomingMessage {
-  return { io, flags, address: null, outFlags: 0, files: null, creds: null, control: null };
+  return { io, flags, address: null, outFlags: 0, files: null, creds: null, control: null, stop: false };
 }
 
 /** Options every socket keeps (SOL_SOCKET). */

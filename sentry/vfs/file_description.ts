@@ -59,6 +59,8 @@ export abstract class FileDescription {
   readonly waitQueue = new WaitQueue();
   /** F_SETOWN/F_SETSIG state and the like, owned by fcntl. */
   async: unknown = null;
+  /** Sends SIGURG to the owner of F_SETOWN; set with the owner. */
+  urgentSignal: (() => void) | null = null;
   /** Epoll items and other watchers that must be told when the last descriptor goes. */
   readonly onLastClose = new Set<() => void>();
   private refs = 1;

@@ -17,9 +17,9 @@ import {
   EPOLLWRBAND,
   EPOLLWRNORM,
 } from '../../platform/abi/linux/poll.ts';
-import { POLL_HUP, POLL_IN, POLL_OUT, SI_KERNEL, SIGIO } from '../../platform/abi/linux/signal.ts';
+import { POLL_HUP, POLL_IN, POLL_OUT, SI_KERNEL, SIGIO, SIGURG } from '../../platform/abi/linux/signal.ts';
 import { S_IFMT, S_IFSOCK } from '../../platform/abi/linux/stat.ts';
-import { makeSigInfo } from '../../sentry/arch/siginfo.ts';
+import { makeSigInfo, type SigInfo } from '../../sentry/arch/siginfo.ts';
 import type { PidNamespace } from '../../sentry/kernel/process/pid_namespace.ts';
 import { sendToGroup, sendToTask } from '../../sentry/kernel/signal/send.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -67,19 +67,30 @@ class AsyncNotifier implements Waiter {
     if (owner.id === 0) return;
     const info = makeSigInfo(owner.signo === 0 ? SIGIO : owner.signo, owner.signo === 0 ? SI_KERNEL : code);
     if (owner.signo !== 0) info.setPoll(band, this.fd);
-    if (owner.type === F_OWNER_PGRP) {
-      const group = this.pidNs.processGroups.get(owner.id);
-      for (const member of [...(group?.members ?? [])]) {
-        const target = member.representative;
-        if (target !== null && mayReach(owner, target)) sendToGroup(member, info);
-      }
-      return;
-    }
-    const target = this.pidNs.tasks.get(owner.id);
-    if (target === undefined || !mayReach(owner, target)) return;
-    if (owner.type === F_OWNER_TID) sendToTask(target, info);
-    else sendToGroup(target.threadGroup, info);
+    signalOwner(owner, this.pidNs, info);
   }
+}
+
+function signalOwner(owner: AsyncOwner, pidNs: PidNamespace, info: SigInfo): void {
+  if (owner.type === F_OWNER_PGRP) {
+    const group = pidNs.processGroups.get(owner.id);
+    for (const member of [...(group?.members ?? [])]) {
+      const target = member.representative;
+      if (target !== null && mayReach(owner, target)) sendToGroup(member, info);
+    }
+    return;
+  }
+  const target = pidNs.tasks.get(owner.id);
+  if (target === undefined || !mayReach(owner, target)) return;
+  if (owner.type === F_OWNER_TID) sendToTask(target, info);
+  else sendToGroup(target.threadGroup, info);
+}
+
+/** Has urgent data of `file` signal its owner, as numbered by `pidNs` (Linux: send_sigurg()). */
+export function watchUrgent(file: FileDescription, owner: AsyncOwner, pidNs: PidNamespace): void {
+  file.urgentSignal = () => {
+    if (owner.id !== 0) signalOwner(owner, pidNs, makeSigInfo(SIGURG, SI_KERNEL));
+  };
 }
 
 /** May the one who set the owner signal it? Linux: sigio_perm(). */

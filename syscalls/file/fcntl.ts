@@ -59,7 +59,7 @@ import type { Task } from '../../sentry/kernel/task.ts';
 import type { FileDescription } from '../../sentry/vfs/file_description.ts';
 import { FS_APPEND_FL, ownerOrCapable } from '../../sentry/vfs/permission.ts';
 import type { SyscallReturn } from '../../sentry/wait/blocking.ts';
-import { type AsyncOwner, asyncOwnerOf, updateAsync } from './async_signal.ts';
+import { type AsyncOwner, asyncOwnerOf, updateAsync, watchUrgent } from './async_signal.ts';
 import { getLock, setLock } from './record_locks.ts';
 
 const SETTABLE = O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME | O_NONBLOCK;
@@ -103,6 +103,7 @@ function installOwner(t: Task, file: FileDescription, type: number, id: number):
   owner.id = id;
   owner.uid = t.creds.ruid;
   owner.euid = t.creds.euid;
+  watchUrgent(file, owner, t.pidNs);
   return 0;
 }
 

@@ -76,6 +76,25 @@ function keptText(path: string, initial: string, max = 127): Sysctl {
   };
 }
 
+/** Two numbers, the first not above the second unless the range is empty on purpose. */
+function range(path: string, values: number[], min: number, max: number, allowsEmpty: boolean): Sysctl {
+  return {
+    path,
+    read: () => values.join('\t'),
+    write: (text) => {
+      const wanted = text
+        .trim()
+        .split(/\s+/)
+        .map((word) => integer(word, min, max));
+      const [low, high] = wanted;
+      if (wanted.length !== 2 || low === null || high === null || low === undefined || high === undefined) return EINVAL;
+      if (low > high && !allowsEmpty) return EINVAL;
+      values.splice(0, 2, ...(low > high ? [1, 0] : [low, high]));
+      return 0;
+    },
+  };
+}
+
 const fixed = (path: string, value: string | number, mode = 0o444): Sysctl => ({
   path,
   mode,
@@ -288,14 +307,14 @@ function netTable(): Sysctl[] {
     keptText('net/core/default_qdisc', 'pfifo_fast'),
     kept('net/ipv4/ip_default_ttl', 64, 1, 255),
     kept('net/ipv4/ip_forward', 0, 0, 1),
-    keptText('net/ipv4/ip_local_port_range', '32768\t60999'),
+    range('net/ipv4/ip_local_port_range', sysctlHooks.net.localPorts, 1, 65535, false),
     keptText('net/ipv4/ip_local_reserved_ports', ''),
     kept('net/ipv4/ip_nonlocal_bind', 0, 0, 1),
-    kept('net/ipv4/ip_unprivileged_port_start', 1024, 0, 65535),
-    keptText('net/ipv4/ping_group_range', '1\t0'),
-    fixed('net/ipv4/tcp_available_congestion_control', 'reno'),
-    fixed('net/ipv4/tcp_allowed_congestion_control', 'reno', 0o644),
-    fixed('net/ipv4/tcp_congestion_control', 'reno', 0o644),
+    field('net/ipv4/ip_unprivileged_port_start', sysctlHooks.net, 'unprivilegedPortStart', 0, 65535),
+    range('net/ipv4/ping_group_range', sysctlHooks.net.pingGroups, 0, INT_MAX, true),
+    fixed('net/ipv4/tcp_available_congestion_control', 'reno cubic'),
+    fixed('net/ipv4/tcp_allowed_congestion_control', 'reno cubic', 0o644),
+    fixed('net/ipv4/tcp_congestion_control', 'cubic', 0o644),
     kept('net/ipv4/tcp_fin_timeout', 60),
     kept('net/ipv4/tcp_keepalive_intvl', 75),
     kept('net/ipv4/tcp_keepalive_probes', 9),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The provider of AF_INET and AF_INET6 with the host's network (--network=host): families and /proc/net texts.
+ * The provider of AF_INET and AF_INET6 with the host's network (--network=host): families, and the sockets there are.
  *
- * Linux: net/ipv4/af_inet.c (inet_create), net/ipv4/tcp_ipv4.c (tcp4_seq_show)
+ * Linux: net/ipv4/af_inet.c (inet_create)
  */
 import {
   EINVAL,
@@ -16,23 +16,38 @@ import {
 } from '../../../platform/abi/linux/errno.ts';
 import {
   AF_INET,
-  type AF_INET6,
+  AF_INET6,
+  FIONREAD,
   IPPROTO_ICMP,
   IPPROTO_ICMPV6,
   IPPROTO_TCP,
+  IPPROTO_IPV6,
   IPPROTO_UDP,
+  IPV6_V6ONLY,
+  SIOCOUTQ,
+  SO_RCVBUF,
+  SO_SNDBUF,
   SOCK_DGRAM,
   SOCK_RAW,
   SOCK_STREAM,
+  SOL_SOCKET,
   TCP_INFO,
 } from '../../../platform/abi/linux/socket.ts';
 import type { HostFiles, HostNetwork, Platform } from '../../../platform/platform.ts';
-import { anyEndpoint, decodeEndpoint, type Endpoint, procText } from '../inet/inet_address.ts';
-import { type InetProvider, socketLine, tcpHead, udpHead } from '../inet/inet_provider.ts';
+import { anyEndpoint, decodeEndpoint, type Endpoint } from '../inet/inet_address.ts';
+import type { InetProvider } from '../inet/inet_provider.ts';
+import type { SocketRow } from '../inet/socket_row.ts';
 import type { SocketFamily } from '../socket.ts';
 import { HostSocket, type HostSocketServices } from './host_socket.ts';
 
 const TCP_CLOSE = 7;
+const TCP_LISTEN = 10;
+const UDP_CONNECTED = 1;
+const UDP_UNCONNECTED = 7;
+const TCP_INFO_MAX = 256;
+/** Offsets in struct tcp_info. */
+const TCPI_UNACKED = 24;
+const TCPI_SACKED = 28;
 const IPPROTO_MAX = 263;
 
 /** The protocol of a socket the host may be asked for. Errors: EINVAL, EPROTONOSUPPORT, ESOCKTNOSUPPORT, EPERM (raw). */
@@ -69,21 +84,46 @@ function hostFamily(services: HostSocketServices, family: number): SocketFamily 
   };
 }
 
-function endpoint(address: Uint8Array | Errno, family: number): Endpoint {
+function endpoint(address: Uint8Array | Errno, family: number): Endpoint | null {
   const decoded = isErrno(address) ? address : decodeEndpoint(address, family);
-  return isErrno(decoded) ? anyEndpoint(family) : decoded;
+  return isErrno(decoded) ? null : decoded;
 }
 
-function addresses(socket: HostSocket): string {
-  const { family } = socket;
-  const local = endpoint(socket.localAddress(), family);
-  return `${procText(local, family)} ${procText(endpoint(socket.peerAddress(), family), family)}`;
+/** An integer option of the host's socket; 0 when it has none. */
+function word(socket: HostSocket, level: number, name: number): number {
+  const value = socket.getOption(null as never, level, name, 4);
+  return isErrno(value) || value.length < 4 ? 0 : Buffer.from(value).readInt32LE(0);
 }
 
-/** The first byte of struct tcp_info. */
-function tcpState(socket: HostSocket): number {
-  const info = socket.getOption(null as never, IPPROTO_TCP, TCP_INFO, 1);
-  return isErrno(info) ? TCP_CLOSE : (info[0] as number);
+function rowOf(socket: HostSocket): SocketRow {
+  const { family, protocol, type } = socket;
+  const local = endpoint(socket.localAddress(), family) ?? anyEndpoint(family);
+  const remote = endpoint(socket.peerAddress(), family);
+  const isStream = type === SOCK_STREAM;
+  const info = isStream ? socket.getOption(null as never, IPPROTO_TCP, TCP_INFO, TCP_INFO_MAX) : null;
+  const state = info === null ? (remote === null ? UDP_UNCONNECTED : UDP_CONNECTED) : isErrno(info) ? TCP_CLOSE : (info[0] as number);
+  // A listener's tcpi_unacked and tcpi_sacked are the connections waiting and the backlog.
+  const [waiting, limit] =
+    info !== null && !isErrno(info) && state === TCP_LISTEN
+      ? [Buffer.from(info).readUInt32LE(TCPI_UNACKED), Buffer.from(info).readUInt32LE(TCPI_SACKED)]
+      : [socket.queuedBytes(FIONREAD), socket.queuedBytes(SIOCOUTQ)];
+  return {
+    family,
+    protocol,
+    kind: isStream ? 'stream' : protocol === IPPROTO_UDP ? 'datagram' : 'ping',
+    state,
+    local,
+    remote,
+    receiveQueue: waiting,
+    sendQueue: limit,
+    uid: socket.ownerUid,
+    ino: socket.inode.ino,
+    drops: 0,
+    isV6Only: family === AF_INET6 && word(socket, IPPROTO_IPV6, IPV6_V6ONLY) !== 0,
+    ticksLeft: 0,
+    info: info === null || isErrno(info) ? null : () => info,
+    buffers: [word(socket, SOL_SOCKET, SO_RCVBUF), word(socket, SOL_SOCKET, SO_SNDBUF)],
+  };
 }
 
 export function hostProvider(
@@ -93,23 +133,15 @@ export function hostProvider(
 ): InetProvider {
   const open = new Set<HostSocket>();
   const services: HostSocketServices = { sockets: network.sockets, files, platform, open };
-  const text = (family: number, protocol: number, head: string, state: (socket: HostSocket) => number): string => {
-    let lines = '';
-    let slot = 0;
-    for (const socket of open) {
-      if (socket.family !== family || socket.protocol !== protocol) continue;
-      const now = state(socket);
-      const isUnbound = protocol === IPPROTO_TCP && now === TCP_CLOSE;
-      if (!isUnbound)
-        lines += socketLine(family, protocol, slot++, addresses(socket), now, 0, socket.ownerUid, socket.inode.ino, 0);
-    }
-    return head + lines;
-  };
   return {
     view: network.view,
     family: (family) => hostFamily(services, family),
-    tcpText: (family: typeof AF_INET | typeof AF_INET6) => text(family, IPPROTO_TCP, tcpHead(family), tcpState),
-    udpText: (family) =>
-      text(family, IPPROTO_UDP, udpHead(family), (socket) => (isErrno(socket.peerAddress()) ? 7 : 1)),
+    *rows() {
+      for (const socket of open) {
+        const row = rowOf(socket);
+        const isUnbound = row.kind === 'stream' ? row.state === TCP_CLOSE : row.local.port === 0;
+        if (!isUnbound) yield row;
+      }
+    },
   };
 }

@@ -25,7 +25,7 @@ import {
   WOULD_BLOCK,
 } from '../../../platform/abi/linux/errno.ts';
 import { CAP_NET_BIND_SERVICE } from '../../../platform/abi/linux/capability.ts';
-import { EPOLLERR, EPOLLIN, EPOLLRDNORM } from '../../../platform/abi/linux/poll.ts';
+import { EPOLLERR, EPOLLIN, EPOLLPRI, EPOLLRDNORM } from '../../../platform/abi/linux/poll.ts';
 import {
   AF_INET6,
   FIONREAD,
@@ -49,6 +49,7 @@ import {
   SOL_SOCKET,
 } from '../../../platform/abi/linux/socket.ts';
 import type { HostFiles, HostListener, HostReceived, HostSockets, Platform } from '../../../platform/platform.ts';
+import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { type IncomingMessage, type OutgoingMessage, Socket } from '../socket.ts';
 import { interfaceIoctl } from '../inet/interface_ioctls.ts';
@@ -73,7 +74,6 @@ export interface HostSocketServices {
 }
 
 const SIGPIPE = 13;
-const RESERVED_PORTS = 1024;
 const BACKLOG_MAX = 4096;
 const DATAGRAM_MAX = 65535;
 /** Bytes moved in one host call. */
@@ -100,6 +100,8 @@ export class HostSocket extends Socket implements HostListener {
   readonly ownerUid: number;
   private readonly services: HostSocketServices;
   private listening = false;
+  /** Urgent data was there when the host last told. */
+  private hadUrgent = false;
   /** Where a connect is under way to. */
   private connecting: Uint8Array | null = null;
   /** The peer as accept(2) saw it, for the one look the call itself takes. */
@@ -127,6 +129,9 @@ export class HostSocket extends Socket implements HostListener {
     return this.services.platform.watch(this.hostFd, (EVENTS | EPOLLET) >>> 0, this);
   }
   onHostEvent(_fd: number, revents: number): void {
+    const hasUrgent = (revents & EPOLLPRI) !== 0;
+    if (hasUrgent && !this.hadUrgent) this.urgentSignal?.();
+    this.hadUrgent = hasUrgent;
     this.waitQueue.wake(revents & 0x7fffffff);
   }
   /** Has the host tell again what is ready now: for a call that stopped although it could have gone on. */
@@ -148,7 +153,7 @@ export class HostSocket extends Socket implements HostListener {
     const allowed = allowedAddress(address);
     if (isErrno(allowed)) return allowed;
     const port = allowed.length < 4 ? 0 : (allowed[2] as number) * 256 + (allowed[3] as number);
-    if (port !== 0 && port < RESERVED_PORTS && !ctx.creds.hasCap(CAP_NET_BIND_SERVICE)) return EACCES;
+    if (port !== 0 && port < sysctlHooks.net.unprivilegedPortStart && !ctx.creds.hasCap(CAP_NET_BIND_SERVICE)) return EACCES;
     return this.services.sockets.bind(this.hostFd, allowed);
   }
   override listen(_ctx: IoContext, backlog: number): number {
@@ -334,6 +339,11 @@ export class HostSocket extends Socket implements HostListener {
     return result < 0 ? result : ENOPROTOOPT;
   }
 
+  /** FIONREAD's or SIOCOUTQ's answer; 0 when there is none. */
+  queuedBytes(cmd: number): number {
+    word.fill(0);
+    return this.services.files.ioctl(this.hostFd, cmd, word) < 0 ? 0 : Buffer.from(word.buffer).readUInt32LE(0);
+  }
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {
     if (cmd !== FIONREAD && cmd !== SIOCOUTQ && cmd !== SIOCATMARK) return interfaceIoctl(ctx, cmd, arg);
     word.fill(0);

@@ -20,7 +20,6 @@ import type { IoContext } from '../../vfs/context.ts';
 import type { ControlMessage } from '../socket.ts';
 import { type Endpoint, encodeEndpoint } from './inet_address.ts';
 
-const LO_INDEX = 1;
 const pair = new Float64Array(2);
 
 export function int32(value: number): Uint8Array {
@@ -48,18 +47,18 @@ export function stampMessages(
 }
 
 /** struct in_pktinfo: interface, local address, destination address. */
-export function packetInfo4(to: Endpoint): ControlMessage {
+export function packetInfo4(to: Endpoint, index: number): ControlMessage {
   const data = Buffer.alloc(12);
-  data.writeInt32LE(LO_INDEX, 0);
+  data.writeInt32LE(index, 0);
   data.writeUInt32BE(to.ip, 4);
   data.writeUInt32BE(to.ip, 8);
   return { level: IPPROTO_IP, type: IP_PKTINFO, data };
 }
 
 /** struct in6_pktinfo: destination address, interface. */
-export function packetInfo6(to: Endpoint): ControlMessage {
+export function packetInfo6(to: Endpoint, index: number): ControlMessage {
   const data = Buffer.alloc(20);
   data.set(encodeEndpoint(to, AF_INET6).subarray(8, 24), 0);
-  data.writeUInt32LE(LO_INDEX, 16);
+  data.writeUInt32LE(index, 16);
   return { level: IPPROTO_IPV6, type: IPV6_PKTINFO, data };
 }

@@ -53,18 +53,27 @@ export class ByteQueue {
     return piece;
   }
 
-  /** Copies bytes from the front to `io` as far as there is room, leaving them. Returns how many, or errno. */
-  copyTo(io: IoSequence): number {
+  /** Copies up to `limit` bytes that follow the first `skip` ones to `io` as far as there is room, leaving them. Returns how many, or errno. */
+  copyTo(io: IoSequence, limit = Number.POSITIVE_INFINITY, skip = 0): number {
     let done = 0;
+    let passed = 0;
     for (const piece of this.pieces) {
-      const want = Math.min(io.remaining, piece.end - piece.start);
+      const start = piece.start + Math.min(skip - passed, piece.end - piece.start);
+      passed += start - piece.start;
+      if (start === piece.end) continue;
+      const want = Math.min(io.remaining, piece.end - start, limit - done);
       if (want === 0) break;
-      const n = io.put(piece.bytes, piece.start, want);
+      const n = io.put(piece.bytes, start, want);
       if (n <= 0) return done > 0 ? done : n;
       done += n;
       if (n < want) break;
     }
     return done;
+  }
+  /** The byte queued last. */
+  get last(): number {
+    const piece = this.pieces.at(-1) as Piece;
+    return piece.bytes[piece.end - 1] as number;
   }
 
   /** Takes `count` bytes from the front. */

@@ -4,7 +4,7 @@
  * Addresses of the loopback network: struct sockaddr_in and sockaddr_in6 to and from one form.
  *
  * Linux:      include/uapi/linux/in.h, in6.h; net/ipv4/af_inet.c, net/ipv6/af_inet6.c (bind checks)
- * Invariants: an IPv4-mapped IPv6 address is held as IPv4. Only the loopback interface exists: 127.0.0.0/8 and ::1.
+ * Invariants: an IPv4-mapped IPv6 address is held as IPv4. What is not local goes nowhere.
  */
 import { EAFNOSUPPORT, EINVAL, type Errno } from '../../../platform/abi/linux/errno.ts';
 import { AF_INET, AF_INET6, AF_UNSPEC } from '../../../platform/abi/linux/socket.ts';
@@ -15,7 +15,7 @@ export const IN6_SIZE = 28;
 const IN6_MIN = 24;
 const LOOPBACK_V4 = 0x7f000001;
 
-/** IPv4 as a number; of IPv6 only what this network can tell apart: ANY, LOOPBACK, and anything else. */
+/** IPv4 as a number; IPv6 as ANY, LOOPBACK, or anything else, whose bytes are kept. */
 export interface Endpoint {
   readonly isV6: boolean;
   readonly ip: number;
@@ -82,10 +82,15 @@ export function isAny(endpoint: Endpoint): boolean {
   return endpoint.ip === V6_ANY;
 }
 
-/** An address of the loopback interface, or no particular one. */
+/** Addresses given to interfaces beside 127.0.0.0/8 and ::1, by hostKey; filled by the virtual network. */
+export const ownAddresses = new Set<string>();
+/** Broadcast addresses of the interfaces' networks. */
+export const broadcastAddresses = new Set<number>([0x7fffffff, 0xffffffff]);
+
+/** An address of this host, or no particular one. */
 export function isLocal(endpoint: Endpoint): boolean {
-  if (endpoint.isV6) return endpoint.ip === V6_ANY || endpoint.ip === V6_LOOPBACK;
-  return endpoint.ip === 0 || endpoint.ip >>> 24 === 127;
+  if (isAny(endpoint) || isLoopback(endpoint)) return true;
+  return ownAddresses.size > 0 && ownAddresses.has(hostKey(endpoint));
 }
 
 /** Where a packet to `endpoint` goes: no particular address means this host. */
@@ -94,13 +99,31 @@ export function destination(endpoint: Endpoint): Endpoint {
   return { ...endpoint, ip: endpoint.isV6 ? V6_LOOPBACK : LOOPBACK_V4 };
 }
 
-/** The source address for packets to `to`. */
+/** The source address for packets to `to`: an own address talks to itself. */
 export function sourceFor(to: Endpoint, port: number): Endpoint {
+  if (!isLoopback(to) && isLocal(to) && !isAny(to)) return { ...to, port };
   return { isV6: to.isV6, ip: to.isV6 ? V6_LOOPBACK : LOOPBACK_V4, port };
 }
 
 export function sameHost(a: Endpoint, b: Endpoint): boolean {
-  return a.isV6 === b.isV6 && a.ip === b.ip;
+  if (a.isV6 !== b.isV6 || a.ip !== b.ip) return false;
+  return a.foreign === undefined || (b.foreign !== undefined && a.foreign.every((byte, i) => byte === b.foreign?.[i]));
+}
+
+/** Text that is the same for the same address. */
+export function hostKey(endpoint: Endpoint): string {
+  if (!endpoint.isV6) return String(endpoint.ip);
+  return endpoint.foreign === undefined ? `:${endpoint.ip}` : Buffer.from(endpoint.foreign).toString('hex');
+}
+
+/** A group of receivers: 224.0.0.0/4, ff00::/8. */
+export function isMulticast(endpoint: Endpoint): boolean {
+  return endpoint.isV6 ? endpoint.foreign?.[0] === 0xff : endpoint.ip >>> 28 === 14;
+}
+
+/** An address of the loopback interface's own networks. */
+export function isLoopback(endpoint: Endpoint): boolean {
+  return endpoint.isV6 ? endpoint.ip === V6_LOOPBACK : endpoint.ip >>> 24 === 127;
 }
 
 /** Address and port as /proc/net shows them. */

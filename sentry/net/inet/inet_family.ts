@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * AF_INET and AF_INET6 with a loopback interface only (--network=none), and their /proc/net texts.
+ * AF_INET and AF_INET6 with a network inside the sandbox only (--network=none).
  *
- * Linux: net/ipv4/af_inet.c (inet_create), net/ipv4/tcp_ipv4.c (tcp4_seq_show)
+ * Linux: net/ipv4/af_inet.c (inet_create)
  */
-import { EACCES, EINVAL, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from '../../../platform/abi/linux/errno.ts';
+import { EINVAL, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT } from '../../../platform/abi/linux/errno.ts';
 import { CAP_NET_RAW } from '../../../platform/abi/linux/capability.ts';
 import {
   AF_INET,
@@ -18,16 +18,24 @@ import {
   SOCK_STREAM,
 } from '../../../platform/abi/linux/socket.ts';
 import type { SocketFamily } from '../socket.ts';
-import { anyEndpoint, procText } from './inet_address.ts';
-import type { InetSocket, PortTable } from './inet_socket.ts';
-import { type InetProvider, socketLine, tcpHead, udpHead } from './inet_provider.ts';
-import { loopbackView } from '../netlink/network_view.ts';
-import { TcpSocket, tcpPorts } from './tcp_socket.ts';
-import { UdpSocket, udpPorts } from './udp_socket.ts';
+import { virtualNetwork } from '../netlink/virtual_network.ts';
+import type { DatagramSocket } from './datagram_socket.ts';
+import { pingPorts, pingPorts6, rawSockets, tellUnreachable } from './icmp.ts';
+import type { InetSocket } from './inet_socket.ts';
+import type { InetProvider } from './inet_provider.ts';
+import { makePingSocket } from './ping_socket.ts';
+import { RawSocket } from './raw_socket.ts';
+import type { SocketRow } from './socket_row.ts';
+import { tcpInfo } from './tcp_options.ts';
+import { closedConnections, TcpSocket, tcpPorts } from './tcp_socket.ts';
+import type { ClosedConnection } from './time_wait.ts';
+import { UdpSocket, udpPorts, unreachableHook } from './udp_socket.ts';
 
 const IPPROTO_MAX = 263;
 const UDP_CONNECTED = 1;
 const UDP_UNCONNECTED = 7;
+
+unreachableHook.notify = tellUnreachable;
 
 function loopbackFamily(family: number): SocketFamily {
   return {
@@ -37,10 +45,11 @@ function loopbackFamily(family: number): SocketFamily {
         case SOCK_STREAM:
           return protocol === 0 || protocol === IPPROTO_TCP ? new TcpSocket(t, family) : EPROTONOSUPPORT;
         case SOCK_DGRAM:
-          if (protocol === (family === AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6)) return EACCES;
+          if (protocol === (family === AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6)) return makePingSocket(t, family);
           return protocol === 0 || protocol === IPPROTO_UDP ? new UdpSocket(t, family) : EPROTONOSUPPORT;
         case SOCK_RAW:
-          return t.creds.hasCap(CAP_NET_RAW) ? EPROTONOSUPPORT : EPERM;
+          if (protocol === 0) return EPROTONOSUPPORT;
+          return t.creds.hasCap(CAP_NET_RAW) ? new RawSocket(t, family, protocol) : EPERM;
         default:
           return ESOCKTNOSUPPORT;
       }
@@ -48,36 +57,45 @@ function loopbackFamily(family: number): SocketFamily {
   };
 }
 
-function text(
-  ports: PortTable,
-  family: number,
-  protocol: number,
-  state: (socket: InetSocket) => readonly [state: number, waiting: number, drops: number],
-): string {
-  let lines = '';
-  let slot = 0;
-  for (const socket of ports) {
-    if (socket.family !== family) continue;
-    const addresses = `${procText(socket.local, family)} ${procText(socket.remote ?? anyEndpoint(family), family)}`;
-    const [now, waiting, drops] = state(socket);
-    const { ownerUid, inode } = socket;
-    lines += socketLine(family, protocol, slot++, addresses, now, waiting, ownerUid, inode.ino, drops);
+function common(socket: InetSocket): Pick<SocketRow, 'family' | 'protocol' | 'local' | 'remote' | 'uid' | 'ino' | 'isV6Only' | 'ticksLeft' | 'buffers'> {
+  const { family, protocol, local, remote, ownerUid, inode, isV6Only, options } = socket;
+  const buffers = [options.receiveBuffer, options.sendBuffer] as const;
+  return { family, protocol, local, remote, uid: ownerUid, ino: inode.ino, isV6Only, ticksLeft: 0, buffers };
+}
+
+function tcpRow(socket: TcpSocket): SocketRow {
+  const isListening = socket.isListening;
+  return {
+    ...common(socket),
+    kind: 'stream',
+    state: socket.stateNumber,
+    receiveQueue: isListening ? socket.pending.length : socket.queued,
+    sendQueue: isListening ? socket.backlog : 0,
+    drops: 0,
+    info: () => tcpInfo(socket),
+  };
+}
+
+function closedRow(entry: ClosedConnection): SocketRow {
+  const { family, local, remote, stateNumber, ticksLeft, isV6Only } = entry;
+  const nothing = { receiveQueue: 0, sendQueue: 0, uid: 0, ino: 0, drops: 0, info: null, buffers: [0, 0] as const };
+  return { ...nothing, family, protocol: IPPROTO_TCP, kind: 'stream', state: stateNumber, local, remote, isV6Only, ticksLeft };
+}
+
+function datagramRow(socket: DatagramSocket, kind: SocketRow['kind']): SocketRow {
+  const state = socket.remote === null ? UDP_UNCONNECTED : UDP_CONNECTED;
+  return { ...common(socket), kind, state, receiveQueue: socket.charged, sendQueue: 0, drops: socket.drops, info: null };
+}
+
+function* rows(): Iterable<SocketRow> {
+  closedConnections.expire();
+  for (const holder of tcpPorts) {
+    if (holder.isClosed) yield closedRow(holder as ClosedConnection);
+    else if ((holder as TcpSocket).isShown) yield tcpRow(holder as TcpSocket);
   }
-  return lines;
+  for (const holder of udpPorts) yield datagramRow(holder as UdpSocket, 'datagram');
+  for (const table of [pingPorts, pingPorts6]) for (const holder of table) yield datagramRow(holder as UdpSocket, 'ping');
+  for (const socket of rawSockets) yield datagramRow(socket, 'raw');
 }
 
-function tcpColumns(socket: InetSocket): readonly [number, number, number] {
-  const tcp = socket as TcpSocket;
-  return [tcp.stateNumber, tcp.isListening ? tcp.pending.length : tcp.queued, 0];
-}
-function udpColumns(socket: InetSocket): readonly [number, number, number] {
-  const udp = socket as UdpSocket;
-  return [udp.remote === null ? UDP_UNCONNECTED : UDP_CONNECTED, udp.charged, udp.drops];
-}
-
-export const loopbackProvider: InetProvider = {
-  view: loopbackView(),
-  family: loopbackFamily,
-  tcpText: (family) => tcpHead(family) + text(tcpPorts, family, IPPROTO_TCP, tcpColumns),
-  udpText: (family) => udpHead(family) + text(udpPorts, family, IPPROTO_UDP, udpColumns),
-};
+export const loopbackProvider: InetProvider = { view: virtualNetwork, family: loopbackFamily, rows };

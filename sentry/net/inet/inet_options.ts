@@ -51,22 +51,16 @@ const IP: ReadonlyMap<number, OptionRule> = new Map([
   [abi.IP_RECVORIGDSTADDR, toggle()],
   [abi.IP_MINTTL, range(0, 0, 255)],
   [abi.IP_BIND_ADDRESS_NO_PORT, toggle()],
-  [abi.IP_MULTICAST_IF, any(0)],
   [abi.IP_MULTICAST_TTL, rangeOrDefault(1, 0, 255)],
   [abi.IP_MULTICAST_LOOP, toggle(1)],
-  [abi.IP_ADD_MEMBERSHIP, any(0)],
-  [abi.IP_DROP_MEMBERSHIP, any(0)],
   [abi.IP_MULTICAST_ALL, range(1, 0, 1)],
 ]);
 
 const IPV6: ReadonlyMap<number, OptionRule> = new Map([
   [abi.IPV6_UNICAST_HOPS, rangeOrDefault(64, 0, 255)],
-  [abi.IPV6_MULTICAST_IF, any(0)],
   [abi.IPV6_MULTICAST_HOPS, rangeOrDefault(1, 0, 255)],
   [abi.IPV6_MULTICAST_LOOP, range(1, 0, 1)],
   [abi.IPV6_MULTICAST_ALL, range(1, 0, 1)],
-  [abi.IPV6_ADD_MEMBERSHIP, any(0)],
-  [abi.IPV6_DROP_MEMBERSHIP, any(0)],
   [abi.IPV6_MTU_DISCOVER, range(1, 0, 5)],
   [abi.IPV6_MTU, route(65536)],
   [abi.IPV6_RECVERR, toggle()],

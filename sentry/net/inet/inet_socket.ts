@@ -13,6 +13,7 @@ import {
   EAFNOSUPPORT,
   EINVAL,
   ENETUNREACH,
+  ENODEV,
   ENOPROTOOPT,
   ENOTCONN,
   EOPNOTSUPP,
@@ -25,104 +26,58 @@ import {
   AF_INET,
   AF_INET6,
   AF_UNSPEC,
+  IP_FREEBIND,
+  IP_MULTICAST_IF,
+  IP_TRANSPARENT,
   IPPROTO_IP,
   IPPROTO_IPV6,
+  IPV6_FREEBIND,
+  IPV6_MULTICAST_IF,
   IPV6_V6ONLY,
   SO_REUSEADDR,
   SO_REUSEPORT,
+  SOCK_STREAM,
   SOL_SOCKET,
 } from '../../../platform/abi/linux/socket.ts';
+import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { Socket } from '../socket.ts';
 import {
   anyEndpoint,
+  broadcastAddresses,
   decodeEndpoint,
   type Endpoint,
   encodeEndpoint,
   familyOf,
   isAny,
   isLocal,
-  sameHost,
+  isMulticast,
 } from './inet_address.ts';
+import { int32 } from './ancillary.ts';
+import { interfaces } from '../netlink/network_view.ts';
+import { Memberships, multicastInterface, setMembership } from './multicast.ts';
 import { optionRule } from './inet_options.ts';
 import { interfaceIoctl } from './interface_ioctls.ts';
+import type { PortHolder, PortTable } from './port_table.ts';
 
-const FIRST_EPHEMERAL = 32768;
-const LAST_EPHEMERAL = 60999;
-const RESERVED = 1024;
 
-const NOBODY: ReadonlySet<InetSocket> = new Set();
-
-/** Local ports of one protocol. */
-export class PortTable {
-  private readonly ports = new Map<number, Set<InetSocket>>();
-  private readonly listeners = new Map<number, Set<InetSocket>>();
-  private nextEphemeral = FIRST_EPHEMERAL + Math.floor(Math.random() * 20000);
-
-  at(port: number): ReadonlySet<InetSocket> {
-    return this.ports.get(port) ?? NOBODY;
-  }
-  /** Listening sockets of a port. */
-  listenersAt(port: number): ReadonlySet<InetSocket> {
-    return this.listeners.get(port) ?? NOBODY;
-  }
-  addListener(socket: InetSocket): void {
-    const set = this.listeners.get(socket.local.port);
-    if (set === undefined) this.listeners.set(socket.local.port, new Set([socket]));
-    else set.add(socket);
-  }
-  removeListener(socket: InetSocket): void {
-    const set = this.listeners.get(socket.local.port);
-    set?.delete(socket);
-    if (set?.size === 0) this.listeners.delete(socket.local.port);
-  }
-  add(socket: InetSocket): void {
-    const { port } = socket.local;
-    const set = this.ports.get(port);
-    if (set === undefined) this.ports.set(port, new Set([socket]));
-    else set.add(socket);
-  }
-  remove(socket: InetSocket): void {
-    const set = this.ports.get(socket.local.port);
-    if (set === undefined) return;
-    set.delete(socket);
-    if (set.size === 0) this.ports.delete(socket.local.port);
-  }
-  /** May `socket` have `local`? */
-  isFree(socket: InetSocket, local: Endpoint): boolean {
-    for (const other of this.at(local.port)) {
-      if (other !== socket && overlaps(socket, local, other, other.local) && !socket.mayShare(other)) return false;
-    }
-    return true;
-  }
-  /** A port nobody has; 0: none. */
-  ephemeral(): number {
-    for (let tries = FIRST_EPHEMERAL; tries <= LAST_EPHEMERAL; tries++) {
-      const port = this.nextEphemeral;
-      this.nextEphemeral = port >= LAST_EPHEMERAL ? FIRST_EPHEMERAL : port + 1;
-      if (!this.ports.has(port)) return port;
-    }
-    return 0;
-  }
-  *[Symbol.iterator](): Iterator<InetSocket> {
-    for (const set of this.ports.values()) yield* set;
-  }
+function ipBytes(ip: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(ip, 0);
+  return bytes;
 }
 
-/** Do two bound addresses on the same port take in common packets? */
-export function overlaps(a: InetSocket, local: Endpoint, b: InetSocket, other: Endpoint): boolean {
-  if (local.isV6 === other.isV6) return isAny(local) || isAny(other) || sameHost(local, other);
-  const [six, sixAt] = local.isV6 ? [a, local] : [b, other];
-  return isAny(sixAt) && !six.isV6Only;
-}
-
-export abstract class InetSocket extends Socket {
+export abstract class InetSocket extends Socket implements PortHolder {
+  readonly isClosed = false;
   local: Endpoint;
   remote: Endpoint | null = null;
   /** Positive error number of SO_ERROR. */
   error = 0;
   shutdownMask = 0;
   protected isHashed = false;
+  readonly memberships = new Memberships();
+  /** IP_MULTICAST_IF, IPV6_MULTICAST_IF: interface index and address; 0: none. */
+  protected multicastOut = { index: 0, address: 0 };
   private readonly values = new Map<string, number>();
   protected readonly table: PortTable;
   readonly ownerUid: number;
@@ -137,13 +92,14 @@ export abstract class InetSocket extends Socket {
   get isV6Only(): boolean {
     return this.intOption(IPPROTO_IPV6, IPV6_V6ONLY) !== 0;
   }
-  private flag(name: number): boolean {
+  protected flag(name: number): boolean {
     return (this.options.flags.get(name) ?? 0) !== 0;
   }
-  /** May this and `other` have the same address and port? */
-  mayShare(other: InetSocket): boolean {
-    if (this.flag(SO_REUSEPORT) && other.flag(SO_REUSEPORT) && this.ownerUid === other.ownerUid) return true;
-    return this.flag(SO_REUSEADDR) && other.flag(SO_REUSEADDR) && !other.isListening;
+  get sharesAddress(): boolean {
+    return this.flag(SO_REUSEADDR);
+  }
+  get sharesPort(): boolean {
+    return this.flag(SO_REUSEPORT);
   }
   intOption(level: number, name: number): number {
     return this.values.get(`${level}:${name}`) ?? optionRule(this.protocol, level, name)?.initial ?? 0;
@@ -158,12 +114,27 @@ export abstract class InetSocket extends Socket {
     }
     if (isErrno(local)) return local;
     if (!local.isV6 && this.family === AF_INET6 && this.isV6Only) return EINVAL;
-    if (!isLocal(local)) return EADDRNOTAVAIL;
-    if (local.port !== 0 && local.port < RESERVED && !ctx.creds.hasCap(CAP_NET_BIND_SERVICE)) return EACCES;
+    const refused = this.cannotBind(local);
+    if (refused !== 0) return refused;
+    if (this.needsCapForLowPorts && local.port !== 0 && local.port < sysctlHooks.net.unprivilegedPortStart && !ctx.creds.hasCap(CAP_NET_BIND_SERVICE)) return EACCES;
     if (this.isHashed || this.remote !== null) return EINVAL;
     return this.hash(local);
   }
 
+  protected get needsCapForLowPorts(): boolean {
+    return true;
+  }
+  /** Why an address cannot be bound; 0: it can. */
+  protected cannotBind(local: Endpoint): number {
+    return isLocal(local) || this.mayBind(local) ? 0 : EADDRNOTAVAIL;
+  }
+  /** Addresses that are not this host's: groups, broadcast, and anything with IP_FREEBIND or net.ipv4.ip_nonlocal_bind. */
+  private mayBind(local: Endpoint): boolean {
+    if (this.type !== SOCK_STREAM && (isMulticast(local) || broadcastAddresses.has(local.isV6 ? -1 : local.ip))) return true;
+    if (isMulticast(local)) return false;
+    const isFree = local.isV6 ? this.intOption(IPPROTO_IPV6, IPV6_FREEBIND) : this.intOption(IPPROTO_IP, IP_FREEBIND);
+    return isFree !== 0 || this.intOption(IPPROTO_IP, IP_FREEBIND) !== 0 || this.intOption(IPPROTO_IP, IP_TRANSPARENT) !== 0;
+  }
   /** Takes a local address, choosing a port when it has none. Errors: EADDRINUSE. */
   protected hash(local: Endpoint): number {
     const port = local.port === 0 ? this.table.ephemeral() : local.port;
@@ -182,6 +153,7 @@ export abstract class InetSocket extends Socket {
     this.isHashed = false;
   }
   protected override release(): void {
+    this.memberships.leaveAll();
     this.unhash();
   }
 
@@ -229,6 +201,8 @@ export abstract class InetSocket extends Socket {
   }
   override getOption(_ctx: IoContext, level: number, name: number, length: number): Uint8Array | Errno {
     if (!this.knows(level)) return EOPNOTSUPP;
+    if (level === IPPROTO_IP && name === IP_MULTICAST_IF) return ipBytes(this.multicastOut.address);
+    if (level === IPPROTO_IPV6 && name === IPV6_MULTICAST_IF) return int32(this.multicastOut.index);
     const rule = optionRule(this.protocol, level, name);
     if (rule === null) return ENOPROTOOPT;
     if (rule.needsRoute === true && this.remote === null) return ENOTCONN;
@@ -238,6 +212,8 @@ export abstract class InetSocket extends Socket {
     return new Uint8Array(Int32Array.of(value).buffer);
   }
   override setOption(ctx: IoContext, level: number, name: number, value: Uint8Array): number {
+    const special = this.setMulticast(level, name, value);
+    if (special !== undefined) return special;
     const rule = this.knows(level) ? optionRule(this.protocol, level, name) : null;
     if (rule === null) return ENOPROTOOPT;
     if (value.length < 4 && (level !== IPPROTO_IP || value.length === 0)) return EINVAL;
@@ -248,6 +224,27 @@ export abstract class InetSocket extends Socket {
     if (stored === null) return rule.refusal ?? EINVAL;
     this.values.set(`${level}:${name}`, stored);
     return 0;
+  }
+  private setMulticast(level: number, name: number, value: Uint8Array): number | undefined {
+    if (!this.knows(level)) return undefined;
+    const buf = Buffer.from(value.buffer, value.byteOffset, value.length);
+    if (level === IPPROTO_IP && name === IP_MULTICAST_IF) {
+      if (this.type === SOCK_STREAM) return EINVAL;
+      const out = multicastInterface(buf);
+      if (isErrno(out)) return out;
+      this.multicastOut = out;
+      return 0;
+    }
+    if (level === IPPROTO_IPV6 && name === IPV6_MULTICAST_IF) {
+      if (this.type === SOCK_STREAM) return ENOPROTOOPT;
+      if (buf.length < 4) return EINVAL;
+      const index = buf.readInt32LE(0);
+      if (index !== 0 && !interfaces().some((link) => link.index === index)) return ENODEV;
+      this.multicastOut = { index, address: 0 };
+      return 0;
+    }
+    const result = setMembership(this.memberships, level, name, value);
+    return result;
   }
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {
     return interfaceIoctl(ctx, cmd, arg);

@@ -29,6 +29,7 @@ import {
   EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
+  EPOLLPRI,
   EPOLLRDHUP,
   EPOLLRDNORM,
   EPOLLWRNORM,
@@ -39,8 +40,7 @@ import {
   IPPROTO_TCP,
   MSG_NOSIGNAL,
   MSG_OOB,
-  MSG_PEEK,
-  MSG_TRUNC,
+  SO_OOBINLINE,
   SIOCATMARK,
   SIOCOUTQ,
   SO_RCVBUF,
@@ -48,8 +48,6 @@ import {
   SO_SNDBUF,
   SO_SNDBUFFORCE,
   SOCK_STREAM,
-  TCP_CONGESTION,
-  TCP_INFO,
 } from '../../../platform/abi/linux/socket.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -65,9 +63,15 @@ import {
   sourceFor,
 } from './inet_address.ts';
 import { ByteQueue } from './byte_queue.ts';
-import { InetSocket, overlaps, PortTable } from './inet_socket.ts';
+import { InetSocket } from './inet_socket.ts';
+import { mayShare, overlaps, PortTable } from './port_table.ts';
+import { setTcpOption, tcpOption } from './tcp_options.ts';
+import { bytesReadable, receiveTcp } from './tcp_receive.ts';
+import { ClosedConnection, ClosedConnections, TCP_FIN_WAIT2, TCP_TIME_WAIT } from './time_wait.ts';
+import { UrgentMark } from './urgent_mark.ts';
 
 export const tcpPorts = new PortTable();
+export const closedConnections = new ClosedConnections(tcpPorts);
 
 const SIGPIPE = 13;
 /** What a connection holds each way when no buffer size was asked for. */
@@ -75,7 +79,7 @@ const CAPACITY = 1 << 20;
 /** Defaults of SO_SNDBUF and SO_RCVBUF: net.ipv4.tcp_wmem, tcp_rmem. */
 const SEND_BUFFER = 16384;
 const RECEIVE_BUFFER = 131072;
-const RCV_SHUTDOWN = 1;
+export const RCV_SHUTDOWN = 1;
 const SEND_SHUTDOWN = 2;
 const ALL_SHUTDOWN = 3;
 const READABLE = EPOLLIN | EPOLLRDNORM;
@@ -84,19 +88,9 @@ const EVERYTHING = READABLE | WRITABLE | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 /** Linux's tcpi_state and the st column of /proc/net/tcp. */
 const TCP_ESTABLISHED = 1;
 const TCP_SYN_SENT = 2;
-const TCP_FIN_WAIT2 = 5;
 const TCP_CLOSE = 7;
 const TCP_CLOSE_WAIT = 8;
 const TCP_LISTEN = 10;
-const TCP_INFO_SIZE = 232;
-/** struct tcp_info: tcpi_rto, tcpi_snd_mss, tcpi_rcv_mss, tcpi_rtt, tcpi_snd_cwnd. */
-const TCP_INFO_FIELDS: readonly (readonly [at: number, value: number])[] = [
-  [8, 204000],
-  [16, 32768],
-  [20, 536],
-  [68, 100],
-  [80, 10],
-];
 /** More buffer than asked for is not kept for a connection. */
 const CAPACITY_MIN = 4608;
 
@@ -106,19 +100,25 @@ export class TcpSocket extends InetSocket {
   state: TcpState = 'closed';
   peer: TcpSocket | null = null;
   readonly queue = new ByteQueue();
+  /** Bytes taken out of the queue since the connection was made. */
+  consumed = 0;
+  readonly urgent = new UrgentMark();
   /** Connected by a connect that had answered EINPROGRESS, which the next connect(2) confirms once. */
   private isNews = false;
   /** A connect that had answered EINPROGRESS failed, which the next connect(2) tells. */
   private hasFailed = false;
-  private wasConnected = false;
+  wasConnected = false;
   private finSent = false;
   private finReceived = false;
   /** A send found no room: the reader wakes us. */
   private wasFull = false;
+  /** What is left of a peer that was closed before us. */
+  congestion = 'cubic';
+  private ghost: ClosedConnection | null = null;
   private sendLimit = 0;
   private receiveLimit = 0;
   // Listening.
-  private backlog = 0;
+  backlog = 0;
   readonly pending: TcpSocket[] = [];
   /** Clients waiting for room in the backlog. */
   private readonly knocking = new Set<TcpSocket>();
@@ -131,6 +131,14 @@ export class TcpSocket extends InetSocket {
   }
   override get isListening(): boolean {
     return this.state === 'listening';
+  }
+  /** SO_OOBINLINE. */
+  get isUrgentInline(): boolean {
+    return this.flag(SO_OOBINLINE);
+  }
+  /** Position in the stream after the last byte that came. */
+  get arrived(): number {
+    return this.consumed + this.queue.length;
   }
   get queued(): number {
     return this.queue.length;
@@ -146,6 +154,10 @@ export class TcpSocket extends InetSocket {
     if (this.state === 'connecting') return TCP_SYN_SENT;
     if (this.state === 'closed' || this.isOver) return TCP_CLOSE;
     return this.finReceived ? TCP_CLOSE_WAIT : this.finSent ? TCP_FIN_WAIT2 : TCP_ESTABLISHED;
+  }
+  /** Linux shows no closed sockets. */
+  get isShown(): boolean {
+    return this.stateNumber !== TCP_CLOSE;
   }
   override optionChanged(name: number): void {
     if (name === SO_SNDBUF || name === SO_SNDBUFFORCE) this.sendLimit = this.options.sendBuffer;
@@ -168,10 +180,11 @@ export class TcpSocket extends InetSocket {
 
   override listen(_ctx: IoContext, backlog: number): number {
     if (this.state !== 'closed' && this.state !== 'listening') return EINVAL;
+    closedConnections.expire();
     const bound = this.autobind();
     if (bound < 0) return bound;
     for (const other of tcpPorts.listenersAt(this.local.port)) {
-      const clashes = other !== this && !this.mayShare(other);
+      const clashes = other !== this && !mayShare(this, other);
       if (clashes && overlaps(this, this.local, other, other.local)) return EADDRINUSE;
     }
     const limit = sysctlHooks.net.somaxconn;
@@ -327,18 +340,32 @@ export class TcpSocket extends InetSocket {
   private sendFin(): void {
     const { peer } = this;
     this.finSent = true;
+    if (this.ghost !== null) closedConnections.finish(this.ghost);
+    this.ghost = null;
     if (peer === null) return;
+    if (this.finReceived) peer.leave(TCP_TIME_WAIT);
     peer.finReceived = true;
     peer.shutdownMask |= RCV_SHUTDOWN;
     peer.waitQueue.wake(READABLE | EPOLLRDHUP | EPOLLHUP);
+  }
+  /** The port stays taken for a while: this end closed first. */
+  private leave(state: number): ClosedConnection {
+    const entry = new ClosedConnection(this, this.remote as Endpoint, state);
+    closedConnections.add(entry);
+    return entry;
   }
   /** Breaks the connection: the peer gets ECONNRESET. */
   private reset(): void {
     const { peer } = this;
     this.peer = null;
+    this.forgetGhost();
     if (peer === null) return;
     peer.peer = null;
     peer.broken(peer.finReceived ? -EPIPE : -ECONNRESET);
+  }
+  private forgetGhost(): void {
+    if (this.ghost !== null) closedConnections.remove(this.ghost);
+    this.ghost = null;
   }
   /** The connection is no more. What had come can still be read. */
   private broken(error: number): void {
@@ -355,8 +382,11 @@ export class TcpSocket extends InetSocket {
     const isAbort = this.queued > 0 || (this.options.lingerOn !== 0 && this.options.lingerSeconds === 0);
     const { peer } = this;
     if (isAbort) this.reset();
-    else if (peer !== null) {
-      if (!this.finSent) this.sendFin();
+    else {
+      if (!this.finSent && this.state === 'connected') this.sendFin();
+      if (peer !== null && !peer.finSent) peer.ghost = this.leave(TCP_FIN_WAIT2);
+    }
+    if (!isAbort && peer !== null) {
       peer.peer = null;
       peer.waitQueue.wake(WRITABLE);
     }
@@ -365,7 +395,6 @@ export class TcpSocket extends InetSocket {
   }
 
   override sendMessage(ctx: IoContext, message: OutgoingMessage): number {
-    if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
     if (this.error !== 0) return -this.takeError();
     if (this.state === 'connecting') return WOULD_BLOCK;
     if (this.state !== 'connected' || (this.shutdownMask & SEND_SHUTDOWN) !== 0) {
@@ -382,12 +411,17 @@ export class TcpSocket extends InetSocket {
     if (want < io.remaining) this.wasFull = true;
     if (want === 0) return WOULD_BLOCK;
     const n = peer.queue.fill(io, want);
-    if (n > 0) peer.waitQueue.wake(READABLE);
+    if (n > 0) {
+      const isUrgent = (message.flags & MSG_OOB) !== 0;
+      if (isUrgent) peer.markUrgent();
+      peer.waitQueue.wake(isUrgent ? READABLE | EPOLLPRI : READABLE);
+    }
     return n === 0 ? EFAULT : n;
   }
   /** The peer has closed: the answer to this data is a reset. */
   private sendToNobody(message: OutgoingMessage): number {
     const n = message.io.remaining;
+    this.forgetGhost();
     this.broken(-EPIPE);
     return n;
   }
@@ -400,22 +434,26 @@ export class TcpSocket extends InetSocket {
   }
 
   override receiveMessage(_ctx: IoContext, message: IncomingMessage): number {
-    if ((message.flags & MSG_OOB) !== 0) return EINVAL;
-    if (this.queued === 0) {
-      if (this.error !== 0) return -this.takeError();
-      if (!this.wasConnected && this.state !== 'connecting') return ENOTCONN;
-      return (this.shutdownMask & RCV_SHUTDOWN) !== 0 || this.state === 'closed' ? 0 : WOULD_BLOCK;
+    return receiveTcp(this, message);
+  }
+  /** Takes bytes off the queue. */
+  take(count: number): void {
+    this.queue.drop(count);
+    this.consumed += count;
+    this.urgent.passed(this.consumed);
+    if (this.options.peekOffset > 0) this.options.peekOffset = Math.max(0, this.options.peekOffset - count);
+    this.peer?.roomAgain(this);
+  }
+  /** The last byte queued is urgent: an unread older one becomes ordinary, a taken one goes. */
+  private markUrgent(): void {
+    const { urgent } = this;
+    const at = this.arrived - 1;
+    if (urgent.isSet && urgent.at === this.consumed && !this.isUrgentInline && this.queued > 1) {
+      this.queue.drop(1);
+      this.consumed++;
     }
-    const { io } = message;
-    const discards = (message.flags & MSG_TRUNC) !== 0;
-    const n = discards ? Math.min(io.remaining, this.queued) : this.queue.copyTo(io);
-    if (n <= 0) return n;
-    if (discards) io.remaining -= n;
-    if ((message.flags & MSG_PEEK) === 0) {
-      this.queue.drop(n);
-      this.peer?.roomAgain(this);
-    }
-    return n;
+    urgent.set(at, this.queue.last);
+    this.urgentSignal?.();
   }
   private roomAgain(peer: TcpSocket): void {
     if (!this.wasFull || !this.hasRoom(peer)) return;
@@ -429,8 +467,16 @@ export class TcpSocket extends InetSocket {
     if (this.state === 'connecting') return bits;
     if (this.shutdownMask === ALL_SHUTDOWN || this.state === 'closed') bits |= EPOLLHUP;
     if ((this.shutdownMask & RCV_SHUTDOWN) !== 0) bits |= READABLE | EPOLLRDHUP;
-    if (this.queued > 0) bits |= READABLE;
+    if (this.isReadableNow) bits |= READABLE;
+    if (this.urgent.state === 'waiting') bits |= EPOLLPRI;
     return this.isWritableNow() ? bits | WRITABLE : bits;
+  }
+  /** As many bytes as SO_RCVLOWAT wants, not counting an urgent one that is next, or as many as there will be. */
+  private get isReadableNow(): boolean {
+    const { urgent, queued, peer } = this;
+    const isHole = urgent.isSet && urgent.at === this.consumed && !this.isUrgentInline;
+    const wanted = this.options.receiveLowWater + (isHole ? 1 : 0);
+    return queued >= wanted || (queued > 0 && peer !== null && queued * 2 > peer.capacityOf(this));
   }
   private isWritableNow(): boolean {
     const { peer } = this;
@@ -440,29 +486,20 @@ export class TcpSocket extends InetSocket {
   }
 
   override getOption(ctx: IoContext, level: number, name: number, length: number): Uint8Array | Errno {
-    if (level === IPPROTO_TCP && name === TCP_CONGESTION) return Buffer.from('reno\0\0\0\0\0\0\0\0\0\0\0\0', 'latin1');
-    if (level === IPPROTO_TCP && name === TCP_INFO) {
-      const info = Buffer.alloc(TCP_INFO_SIZE);
-      info[0] = this.stateNumber;
-      for (const [at, value] of TCP_INFO_FIELDS) info.writeUInt32LE(value, at);
-      return info;
-    }
-    return super.getOption(ctx, level, name, length);
+    return tcpOption(this, level, name) ?? super.getOption(ctx, level, name, length);
   }
   override setOption(ctx: IoContext, level: number, name: number, value: Uint8Array): number {
-    if (level === IPPROTO_TCP && name === TCP_CONGESTION)
-      return Buffer.from(value).toString('latin1').startsWith('reno') ? 0 : -2;
-    return super.setOption(ctx, level, name, value);
+    return setTcpOption(this, level, name, value) ?? super.setOption(ctx, level, name, value);
   }
 
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {
     switch (cmd) {
       case FIONREAD:
-        return this.state === 'listening' ? EINVAL : ctx.memory.writeU32(arg, this.queued);
+        return this.state === 'listening' ? EINVAL : ctx.memory.writeU32(arg, bytesReadable(this));
       case SIOCOUTQ:
         return this.state === 'listening' ? EINVAL : ctx.memory.writeU32(arg, 0);
       case SIOCATMARK:
-        return ctx.memory.writeU32(arg, 0);
+        return ctx.memory.writeU32(arg, this.urgent.isSet && this.urgent.at === this.consumed ? 1 : 0);
       default:
         return super.ioctl(ctx, cmd, arg);
     }

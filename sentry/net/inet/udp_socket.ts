@@ -3,100 +3,75 @@
 /**
  * UdpSocket: UDP between sockets of the same sandbox.
  *
- * Linux:      net/ipv4/udp.c; udp(7)
- * Invariants: queued datagrams are bounded by SO_RCVBUF as Linux charges them; what does not fit is lost, as on a network.
+ * Linux: net/ipv4/udp.c; udp(7)
  */
 import {
+  EACCES,
   ECONNREFUSED,
   EDESTADDRREQ,
   EFAULT,
   EINVAL,
   EMSGSIZE,
+  ENETUNREACH,
   ENOTCONN,
   EOPNOTSUPP,
   EPIPE,
   type Errno,
   isErrno,
-  WOULD_BLOCK,
 } from '../../../platform/abi/linux/errno.ts';
-import {
-  EPOLLERR,
-  EPOLLHUP,
-  EPOLLIN,
-  EPOLLOUT,
-  EPOLLRDHUP,
-  EPOLLRDNORM,
-  EPOLLWRBAND,
-  EPOLLWRNORM,
-} from '../../../platform/abi/linux/poll.ts';
 import {
   AF_INET,
   AF_UNSPEC,
-  FIONREAD,
+  IP_MULTICAST_ALL,
+  IP_MULTICAST_LOOP,
+  IP_MULTICAST_TTL,
   IP_PKTINFO,
-  IP_RECVTOS,
-  IP_RECVTTL,
-  IP_TOS,
-  IP_TTL,
   IPPROTO_IP,
   IPPROTO_IPV6,
   IPPROTO_UDP,
-  IPV6_HOPLIMIT,
-  IPV6_RECVHOPLIMIT,
-  IPV6_RECVPKTINFO,
-  IPV6_RECVTCLASS,
-  IPV6_TCLASS,
-  IPV6_UNICAST_HOPS,
-  MSG_DONTWAIT,
+  IPV6_MULTICAST_ALL,
+  IPV6_MULTICAST_HOPS,
+  IPV6_MULTICAST_LOOP,
   MSG_OOB,
-  MSG_PEEK,
-  MSG_TRUNC,
-  SIOCOUTQ,
-  SO_TIMESTAMP,
-  SO_TIMESTAMPNS,
+  SO_BROADCAST,
   SOCK_DGRAM,
 } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
-import type { ControlMessage, IncomingMessage, OutgoingMessage } from '../socket.ts';
-import { queueBudget } from '../queue_budget.ts';
+import type { OutgoingMessage } from '../socket.ts';
+import { realtime } from './ancillary.ts';
+import { DatagramSocket, SEND_SHUTDOWN } from './datagram_socket.ts';
 import {
   anyEndpoint,
+  broadcastAddresses,
   decodeEndpoint,
   destination,
   type Endpoint,
-  encodeEndpoint,
   familyOf,
   isAny,
+  isLoopback,
+  isMulticast,
   sameHost,
   sourceFor,
 } from './inet_address.ts';
-import { int32, packetInfo4, packetInfo6, realtime, stampMessages } from './ancillary.ts';
-import { InetSocket, PortTable } from './inet_socket.ts';
+import { isJoined, routedInterface } from './multicast.ts';
+import { PortTable } from './port_table.ts';
+import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from './queued_error.ts';
+import { interfaceOfAddress } from '../netlink/network_view.ts';
 
 export const udpPorts = new PortTable();
 
 const DATAGRAM_MAX = 65507;
-/** What a datagram is charged beyond its bytes. */
-const OVERHEAD = 768;
+const LO_INDEX = 1;
 const NO_STAMP = [0, 0] as const;
-const RCV_SHUTDOWN = 1;
-const SEND_SHUTDOWN = 2;
-const READABLE = EPOLLIN | EPOLLRDNORM;
+/** As much of a datagram's data as ICMP quotes. */
+const QUOTED_MAX = 520;
+const QUOTED6_MAX = 1184;
+/** Told to raw sockets when a datagram found nobody; set by the family. */
+export const unreachableHook: { notify: (ctx: IoContext, data: Uint8Array, from: Endpoint, to: Endpoint) => void } = {
+  notify: () => {},
+};
 
-interface Datagram {
-  readonly data: Uint8Array;
-  readonly from: Endpoint;
-  readonly to: Endpoint;
-  readonly ttl: number;
-  readonly tos: number;
-  /** CLOCK_REALTIME when it came. */
-  readonly stamp: readonly [seconds: number, nanoseconds: number];
-}
-
-export class UdpSocket extends InetSocket {
-  private readonly queue: Datagram[] = [];
-  charged = 0;
-  drops = 0;
+export class UdpSocket extends DatagramSocket {
   /** The address was chosen by connect, not bind: disconnecting gives it up. */
   private isBoundByConnect = false;
 
@@ -113,16 +88,40 @@ export class UdpSocket extends InetSocket {
     const wanted = decodeEndpoint(address, this.family);
     if (isErrno(wanted)) return wanted;
     const to = destination(wanted);
-    const refused = this.cannotReach(to);
+    const refused = this.cannotSend(to);
     if (refused !== 0) return refused;
     const bound = this.autobind();
     if (bound < 0) return bound;
     if (isAny(this.local)) {
-      this.local = sourceFor(to, this.local.port);
+      this.local = this.sourceOf(to);
       this.isBoundByConnect = true;
     }
     this.remote = to;
     return 0;
+  }
+  /** Why `to` cannot be sent to; 0: it can. */
+  private cannotSend(to: Endpoint): number {
+    if (isMulticast(to)) return this.outInterface(to) === null ? ENETUNREACH : 0;
+    if (!to.isV6 && broadcastAddresses.has(to.ip)) {
+      if (!this.flag(SO_BROADCAST)) return to.ip === 0xffffffff && routedInterface(to) === null ? ENETUNREACH : EACCES;
+      return to.ip === 0xffffffff && routedInterface(to) === null && isAny(this.local) ? ENETUNREACH : 0;
+    }
+    return this.cannotReach(to);
+  }
+  /** The interface packets to a group leave by: told by option, by the bound address, by the route. */
+  private outInterface(to: Endpoint): number | null {
+    const { index, address } = this.multicastOut;
+    if (index !== 0) return index;
+    if (address !== 0) return interfaceOfAddress(address);
+    if (!this.local.isV6 && !isAny(this.local)) return interfaceOfAddress(this.local.ip);
+    if (to.isV6 && isLoopback(this.local)) return LO_INDEX;
+    return routedInterface(to);
+  }
+  private sourceOf(to: Endpoint): Endpoint {
+    const { port } = this.local;
+    if (!isMulticast(to)) return sourceFor(to, port);
+    const { address } = this.multicastOut;
+    return !to.isV6 && address !== 0 ? { isV6: false, ip: address, port } : sourceFor({ ...anyEndpoint(0), isV6: to.isV6 } as Endpoint, port);
   }
 
   override shutdown(how: number): number {
@@ -141,27 +140,71 @@ export class UdpSocket extends InetSocket {
     const { io } = message;
     const length = io.remaining;
     if (length > DATAGRAM_MAX) return EMSGSIZE;
-    const refused = this.cannotReach(to);
+    const refused = this.cannotSend(to);
     if (refused !== 0) return refused;
     const bound = this.autobind();
     if (bound < 0) return bound;
     const data = Buffer.allocUnsafe(length);
     if (length > 0 && io.take(data, 0, length) < length) return EFAULT;
-    const from = isAny(this.local) ? sourceFor(to, this.local.port) : this.local;
-    const receiver = findReceiver(to, from);
-    if (receiver !== null)
-      receiver.deliver({
-        data,
-        from,
-        to,
-        ...this.markings(message.control),
-        stamp: receiver.wantsStamp ? realtime(ctx) : NO_STAMP,
-      });
-    else if (this.remote !== null) {
-      this.error = -ECONNREFUSED;
-      this.waitQueue.wake(EPOLLERR | READABLE);
-    }
+    this.transmit(ctx, data, to, message.control);
     return length;
+  }
+  private transmit(ctx: IoContext, data: Uint8Array, to: Endpoint, control: OutgoingMessage['control']): void {
+    const from = spokenFor(control, this.local.port) ?? (isAny(this.local) ? this.sourceOf(to) : this.local);
+    if (isMulticast(to) || broadcastAddresses.has(to.isV6 ? -1 : to.ip)) {
+      this.spread(ctx, data, from, to);
+      return;
+    }
+    const receiver = findReceiver(to, from);
+    if (receiver === null) {
+      this.unreachable(ctx, data, from, to);
+      return;
+    }
+    const stamp = receiver.wantsStamp ? realtime(ctx) : NO_STAMP;
+    receiver.deliver({ data, from, to, ...this.markings(control), interface: LO_INDEX, stamp });
+  }
+  /** Sends to every socket a group or broadcast address means. */
+  private spread(ctx: IoContext, data: Uint8Array, from: Endpoint, to: Endpoint): void {
+    const isGroup = isMulticast(to);
+    const index = isGroup ? (this.outInterface(to) ?? LO_INDEX) : LO_INDEX;
+    if (isGroup && !isJoined(index, to)) return;
+    if (isGroup && index !== LO_INDEX && !this.loopsBack) return;
+    const ttl = isGroup ? this.groupHops : this.markings(null).ttl;
+    for (const socket of [...udpPorts.at(to.port)] as UdpSocket[]) {
+      if (!socket.takesFromMany(to, from, index)) continue;
+      const stamp = socket.wantsStamp ? realtime(ctx) : NO_STAMP;
+      socket.deliver({ data, from, to, ttl, tos: this.markings(null).tos, interface: index, stamp });
+    }
+  }
+  private get loopsBack(): boolean {
+    const [level, name] = this.family === AF_INET ? [IPPROTO_IP, IP_MULTICAST_LOOP] : [IPPROTO_IPV6, IPV6_MULTICAST_LOOP];
+    return this.intOption(level as number, name as number) !== 0;
+  }
+  private get groupHops(): number {
+    const [level, name] = this.family === AF_INET ? [IPPROTO_IP, IP_MULTICAST_TTL] : [IPPROTO_IPV6, IPV6_MULTICAST_HOPS];
+    return this.intOption(level as number, name as number);
+  }
+  private takesFromMany(to: Endpoint, from: Endpoint, index: number): boolean {
+    if (!isAny(this.local) && !sameHost(this.local, to)) return false;
+    if (isAny(this.local) && this.local.isV6 !== to.isV6 && (to.isV6 || this.isV6Only)) return false;
+    if (this.remote !== null && (!sameHost(this.remote, from) || this.remote.port !== from.port)) return false;
+    if (!isMulticast(to)) return true;
+    const [level, name] = to.isV6 ? [IPPROTO_IPV6, IPV6_MULTICAST_ALL] : [IPPROTO_IP, IP_MULTICAST_ALL];
+    return this.memberships.lets(to, index, from, this.intOption(level as number, name as number) !== 0);
+  }
+  /** Nobody has the port: what ICMP's "port unreachable" does to the sender. */
+  private unreachable(ctx: IoContext, data: Uint8Array, from: Endpoint, to: Endpoint): void {
+    unreachableHook.notify(ctx, data, from, to);
+    const sender = from.port === this.local.port ? this : null;
+    sender?.reportError({
+      errno: -ECONNREFUSED,
+      origin: to.isV6 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP,
+      type: to.isV6 ? 1 : 3,
+      code: to.isV6 ? 4 : 3,
+      data: data.slice(0, to.isV6 ? QUOTED6_MAX : QUOTED_MAX),
+      destination: to,
+      offender: to,
+    });
   }
   private target(address: Uint8Array | null): Endpoint | Errno {
     if (address === null) return this.remote ?? EDESTADDRREQ;
@@ -173,108 +216,30 @@ export class UdpSocket extends InetSocket {
   private sendFamily(address: Uint8Array): number {
     return this.family !== AF_INET && familyOf(address) === AF_INET && !this.isV6Only ? AF_INET : this.family;
   }
-  private get wantsStamp(): boolean {
-    const { flags } = this.options;
-    return (flags.get(SO_TIMESTAMP) ?? 0) !== 0 || (flags.get(SO_TIMESTAMPNS) ?? 0) !== 0;
-  }
-  private deliver(datagram: Datagram): void {
-    const charge = datagram.data.length + OVERHEAD;
-    if (
-      queueBudget.isExhausted ||
-      this.charged + charge > this.options.receiveBuffer ||
-      (this.shutdownMask & RCV_SHUTDOWN) !== 0
-    ) {
-      this.drops++;
-      return;
-    }
-    this.charged += charge;
-    queueBudget.used += charge;
-    this.queue.push(datagram);
-    this.waitQueue.wake(READABLE);
-  }
-
-  override receiveMessage(_ctx: IoContext, message: IncomingMessage): number {
-    if (this.error !== 0) return -this.takeError();
-    const datagram = this.queue[0];
-    if (datagram === undefined) {
-      const waits = !this.isNonblocking && (message.flags & MSG_DONTWAIT) === 0;
-      return waits && (this.shutdownMask & RCV_SHUTDOWN) !== 0 ? 0 : WOULD_BLOCK;
-    }
-    const { data } = datagram;
-    const want = Math.min(data.length, message.io.remaining);
-    const n = want === 0 ? 0 : message.io.put(data, 0, want);
-    if (n < want) return EFAULT;
-    if (want < data.length) message.outFlags |= MSG_TRUNC;
-    message.address = encodeEndpoint(datagram.from, this.family);
-    message.control = this.ancillary(datagram);
-    if ((message.flags & MSG_PEEK) === 0) {
-      this.queue.shift();
-      this.charged -= data.length + OVERHEAD;
-      queueBudget.used -= data.length + OVERHEAD;
-    }
-    return (message.flags & MSG_TRUNC) !== 0 ? data.length : n;
-  }
-
-  /** Hop limit and traffic class of what is sent: the socket's, or the message's own. */
-  private markings(control: OutgoingMessage['control']): { ttl: number; tos: number } {
-    const isV6 = this.family !== AF_INET;
-    let ttl = isV6 ? this.intOption(IPPROTO_IPV6, IPV6_UNICAST_HOPS) : this.intOption(IPPROTO_IP, IP_TTL);
-    let tos = isV6 ? this.intOption(IPPROTO_IPV6, IPV6_TCLASS) : this.intOption(IPPROTO_IP, IP_TOS);
-    for (const { level, type, data } of control ?? []) {
-      const value = data[0] ?? 0;
-      if (level === (isV6 ? IPPROTO_IPV6 : IPPROTO_IP)) {
-        if (type === (isV6 ? IPV6_HOPLIMIT : IP_TTL)) ttl = value;
-        else if (type === (isV6 ? IPV6_TCLASS : IP_TOS)) tos = value;
-      }
-    }
-    return { ttl, tos };
-  }
-  /** The control messages that were asked for by options, in Linux's order. */
-  private ancillary(datagram: Datagram): ControlMessage[] | null {
-    const found = stampMessages(this.options.flags, datagram.stamp);
-    const wants = (level: number, name: number): boolean => this.intOption(level, name) !== 0;
-    if (this.family === AF_INET) {
-      if (wants(IPPROTO_IP, IP_PKTINFO)) found.push(packetInfo4(datagram.to));
-      if (wants(IPPROTO_IP, IP_RECVTTL)) found.push({ level: IPPROTO_IP, type: IP_TTL, data: int32(datagram.ttl) });
-      if (wants(IPPROTO_IP, IP_RECVTOS))
-        found.push({ level: IPPROTO_IP, type: IP_TOS, data: Uint8Array.of(datagram.tos) });
-    } else {
-      if (wants(IPPROTO_IPV6, IPV6_RECVPKTINFO)) found.push(packetInfo6(datagram.to));
-      if (wants(IPPROTO_IPV6, IPV6_RECVHOPLIMIT))
-        found.push({ level: IPPROTO_IPV6, type: IPV6_HOPLIMIT, data: int32(datagram.ttl) });
-      if (wants(IPPROTO_IPV6, IPV6_RECVTCLASS))
-        found.push({ level: IPPROTO_IPV6, type: IPV6_TCLASS, data: int32(datagram.tos) });
-    }
-    return found.length === 0 ? null : found;
-  }
-
-  protected override release(): void {
-    queueBudget.used -= this.charged;
-    this.charged = 0;
-    this.queue.length = 0;
-    super.release();
-  }
-
-  override poll(): number {
-    let bits = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
-    if (this.error !== 0) bits |= EPOLLERR;
-    if (this.queue.length > 0) bits |= READABLE;
-    if ((this.shutdownMask & RCV_SHUTDOWN) !== 0) bits |= READABLE | EPOLLRDHUP;
-    if (this.shutdownMask === (RCV_SHUTDOWN | SEND_SHUTDOWN)) bits |= EPOLLHUP;
-    return bits;
-  }
-  override ioctl(ctx: IoContext, cmd: number, arg: number): number {
-    if (cmd === FIONREAD) return ctx.memory.writeU32(arg, this.queue[0]?.data.length ?? 0);
-    if (cmd === SIOCOUTQ) return ctx.memory.writeU32(arg, 0);
-    return super.ioctl(ctx, cmd, arg);
-  }
 }
 
-/** The socket a datagram from `from` to `to` belongs to: connected before bound, exact before wildcard. */
-function findReceiver(to: Endpoint, from: Endpoint): UdpSocket | null {
+/** The source address a message itself asks for (IP_PKTINFO). */
+function spokenFor(control: OutgoingMessage['control'], port: number): Endpoint | null {
+  for (const { level, type, data } of control ?? []) {
+    if (level !== IPPROTO_IP || type !== IP_PKTINFO || data.length < 12) continue;
+    const ip = Buffer.from(data).readUInt32BE(4);
+    if (ip !== 0) return { isV6: false, ip, port };
+  }
+  return null;
+}
+
+/** Picks one of several sockets that share a port, the same for all that comes from one sender. */
+function chosenFor(from: Endpoint, sharing: readonly UdpSocket[]): UdpSocket {
+  const hash = (Math.imul(from.ip ^ (from.port * 0x9e3779b1), 0x85ebca6b) >>> 8) % sharing.length;
+  return sharing[hash] as UdpSocket;
+}
+
+/** The socket a datagram from `from` to `to` belongs to: connected before bound, exact before wildcard; of equals the newest, or shared out. */
+export function findReceiver(to: Endpoint, from: Endpoint): UdpSocket | null {
   let best: UdpSocket | null = null;
   let bestScore = 0;
-  for (const socket of udpPorts.at(to.port)) {
+  let sharing: UdpSocket[] = [];
+  for (const socket of udpPorts.at(to.port) as ReadonlySet<UdpSocket>) {
     let score = 0;
     if (sameHost(socket.local, to)) score = 3;
     else if (isAny(socket.local) && socket.local.isV6 === to.isV6) score = 2;
@@ -284,10 +249,11 @@ function findReceiver(to: Endpoint, from: Endpoint): UdpSocket | null {
       if (!sameHost(socket.remote, from) || socket.remote.port !== from.port) continue;
       score += 4;
     }
-    if (score > bestScore) {
-      best = socket as UdpSocket;
-      bestScore = score;
-    }
+    if (score < bestScore) continue;
+    if (score > bestScore) sharing = [];
+    if (socket.sharesPort && socket.remote === null) sharing.push(socket);
+    best = socket;
+    bestScore = score;
   }
-  return best;
+  return sharing.length > 1 ? chosenFor(from, sharing) : best;
 }

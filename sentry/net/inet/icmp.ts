@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Packets of the loopback network that are no one's stream or datagram: what raw and ping sockets send and get, and the
+ * network's own answers to echo requests.
+ *
+ * Linux: net/ipv4/icmp.c (icmp_rcv, icmp_echo), net/ipv4/ping.c (ping_rcv), net/ipv4/raw.c (raw_v4_input), net/ipv6/icmp.c
+ */
+import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../../../platform/abi/linux/socket.ts';
+import type { IoContext } from '../../vfs/context.ts';
+import { realtime } from './ancillary.ts';
+import type { Datagram, DatagramSocket } from './datagram_socket.ts';
+import { AF_INET6 } from '../../../platform/abi/linux/socket.ts';
+import { type Endpoint, encodeEndpoint } from './inet_address.ts';
+import { PortTable } from './port_table.ts';
+
+const ICMP_ECHOREPLY = 0;
+const ICMP_DEST_UNREACH = 3;
+export const ICMP_ECHO = 8;
+export const ICMPV6_ECHO_REQUEST = 128;
+const ICMPV6_ECHO_REPLY = 129;
+export const ICMP_HEADER = 8;
+export const IPV4_HEADER = 20;
+const NO_STAMP = [0, 0] as const;
+const LO_INDEX = 1;
+const IPPROTO_UDP = 17;
+const QUOTED_MAX = 520;
+
+/** An IP packet: addresses without ports, and what follows the header. */
+export interface Packet {
+  readonly isV6: boolean;
+  readonly protocol: number;
+  readonly from: Endpoint;
+  readonly to: Endpoint;
+  readonly ttl: number;
+  readonly tos: number;
+  readonly payload: Buffer;
+}
+
+/** A raw socket's view of a packet: does it want it, and how are the bytes shown. */
+export interface RawReceiver extends DatagramSocket {
+  wantsPacket(packet: Packet): boolean;
+}
+
+export const rawSockets = new Set<RawReceiver>();
+/** Identifiers of ping sockets, as their ports. */
+export const pingPorts = new PortTable();
+export const pingPorts6 = new PortTable();
+
+/** The internet checksum of `bytes`, on top of `sum`. */
+export function checksum(bytes: Uint8Array, sum = 0): number {
+  let total = sum;
+  for (let i = 0; i + 1 < bytes.length; i += 2) total += (bytes[i] as number) * 256 + (bytes[i + 1] as number);
+  if (bytes.length % 2 === 1) total += (bytes[bytes.length - 1] as number) * 256;
+  while (total > 0xffff) total = (total & 0xffff) + Math.floor(total / 65536);
+  return ~total & 0xffff;
+}
+
+/** Sum of the pseudo header ICMPv6 is checked with. */
+function pseudoSum(packet: Pick<Packet, 'from' | 'to' | 'protocol'>, length: number): number {
+  const bytes = Buffer.alloc(40);
+  bytes.set(encodeEndpoint(packet.from, AF_INET6).subarray(8, 24), 0);
+  bytes.set(encodeEndpoint(packet.to, AF_INET6).subarray(8, 24), 16);
+  bytes.writeUInt32BE(length, 32);
+  bytes.writeUInt32BE(packet.protocol, 36);
+  return ~checksum(bytes) & 0xffff;
+}
+
+/** Writes the checksum of an ICMP or ICMPv6 message into it. */
+export function sealIcmp(packet: Pick<Packet, 'from' | 'to' | 'protocol' | 'isV6' | 'payload'>): void {
+  const { payload } = packet;
+  payload.writeUInt16BE(0, 2);
+  payload.writeUInt16BE(checksum(payload, packet.isV6 ? pseudoSum(packet, payload.length) : 0), 2);
+}
+function isIntact(packet: Packet): boolean {
+  return checksum(packet.payload, packet.isV6 ? pseudoSum(packet, packet.payload.length) : 0) === 0;
+}
+
+let identification = 1;
+
+/** The packet with its IPv4 header, as a raw socket is shown it. */
+export function withIpv4Header(packet: Packet): Buffer {
+  const bytes = Buffer.alloc(IPV4_HEADER + packet.payload.length);
+  bytes[0] = 0x45;
+  bytes[1] = packet.tos;
+  bytes.writeUInt16BE(bytes.length, 2);
+  bytes.writeUInt16BE(identification++ & 0xffff, 4);
+  bytes[8] = packet.ttl;
+  bytes[9] = packet.protocol;
+  bytes.writeUInt32BE(packet.from.ip, 12);
+  bytes.writeUInt32BE(packet.to.ip, 16);
+  bytes.writeUInt16BE(checksum(bytes.subarray(0, IPV4_HEADER)), 10);
+  packet.payload.copy(bytes, IPV4_HEADER);
+  return bytes;
+}
+
+function toDatagram(ctx: IoContext, packet: Packet, data: Uint8Array, wantsStamp: boolean): Datagram {
+  const { from, to, ttl, tos } = packet;
+  return { data, from, to, ttl, tos, interface: LO_INDEX, stamp: wantsStamp ? realtime(ctx) : NO_STAMP };
+}
+
+/** Hands a packet to the raw sockets that want it. */
+function deliverRaw(ctx: IoContext, packet: Packet): void {
+  if (rawSockets.size === 0) return;
+  for (const socket of [...rawSockets]) {
+    if (!socket.wantsPacket(packet)) continue;
+    const data = packet.isV6 ? Buffer.from(packet.payload) : withIpv4Header(packet);
+    socket.deliver(toDatagram(ctx, packet, data, socket.wantsStamp));
+  }
+}
+
+/** A packet reaches this host: raw sockets see it, echo requests are answered, answers go to the ping socket that asked. */
+export function deliverPacket(ctx: IoContext, packet: Packet): void {
+  deliverRaw(ctx, packet);
+  const isIcmp = packet.protocol === (packet.isV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+  if (!isIcmp || packet.payload.length < ICMP_HEADER || !isIntact(packet)) return;
+  const type = packet.payload[0] as number;
+  if (type === (packet.isV6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO)) answerEcho(ctx, packet);
+  else if (type === (packet.isV6 ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY)) deliverReply(ctx, packet);
+}
+
+function answerEcho(ctx: IoContext, request: Packet): void {
+  const payload = Buffer.from(request.payload);
+  payload[0] = request.isV6 ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY;
+  const reply = { ...request, from: request.to, to: request.from, ttl: 64, payload };
+  sealIcmp(reply);
+  deliverPacket(ctx, reply);
+}
+
+function deliverReply(ctx: IoContext, packet: Packet): void {
+  const table = packet.isV6 ? pingPorts6 : pingPorts;
+  for (const socket of table.at(packet.payload.readUInt16BE(4)) as ReadonlySet<RawReceiver>) {
+    if (!socket.wantsPacket(packet)) continue;
+    socket.deliver(toDatagram(ctx, packet, Buffer.from(packet.payload), socket.wantsStamp));
+    return;
+  }
+}
+
+/** A UDP datagram found nobody: raw sockets see the ICMP message that says so. */
+export function tellUnreachable(ctx: IoContext, data: Uint8Array, from: Endpoint, to: Endpoint): void {
+  if (rawSockets.size === 0 || from.isV6) return;
+  const quoted = data.subarray(0, QUOTED_MAX);
+  const udp = Buffer.alloc(8 + quoted.length);
+  udp.writeUInt16BE(from.port, 0);
+  udp.writeUInt16BE(to.port, 2);
+  udp.writeUInt16BE(8 + data.length, 4);
+  udp.set(quoted, 8);
+  const original = { isV6: false, protocol: IPPROTO_UDP, from, to, ttl: 64, tos: 0, payload: udp };
+  const payload = Buffer.concat([Buffer.from([ICMP_DEST_UNREACH, 3, 0, 0, 0, 0, 0, 0]), withIpv4Header(original)]);
+  const packet = { isV6: false, protocol: IPPROTO_ICMP, from: to, to: from, ttl: 64, tos: 0xc0, payload };
+  sealIcmp(packet);
+  deliverPacket(ctx, packet);
+}

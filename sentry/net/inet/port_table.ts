@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * PortTable: who has which local port of one protocol.
+ *
+ * Linux: net/ipv4/inet_hashtables.c, net/ipv4/inet_connection_sock.c (inet_csk_bind_conflict)
+ */
+import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
+import { type Endpoint, isAny, sameHost } from './inet_address.ts';
+
+/** What keeps a port: a socket, or what is left of a connection. */
+export interface PortHolder {
+  readonly local: Endpoint;
+  readonly remote: Endpoint | null;
+  readonly family: number;
+  readonly isV6Only: boolean;
+  readonly isListening: boolean;
+  /** No socket any more (time_wait.ts). */
+  readonly isClosed: boolean;
+  readonly ownerUid: number;
+  /** SO_REUSEADDR and SO_REUSEPORT. */
+  readonly sharesAddress: boolean;
+  readonly sharesPort: boolean;
+}
+
+const NOBODY: ReadonlySet<PortHolder> = new Set();
+
+/** May `socket` have the same address and port as `other`? */
+export function mayShare(socket: PortHolder, other: PortHolder): boolean {
+  if (socket.sharesPort && other.sharesPort && (other.isClosed || socket.ownerUid === other.ownerUid)) return true;
+  return socket.sharesAddress && other.sharesAddress && !other.isListening;
+}
+
+/** Do two bound addresses on the same port take in common packets? */
+export function overlaps(a: PortHolder, local: Endpoint, b: PortHolder, other: Endpoint): boolean {
+  if (local.isV6 === other.isV6) return isAny(local) || isAny(other) || sameHost(local, other);
+  const [six, sixAt] = local.isV6 ? [a, local] : [b, other];
+  return isAny(sixAt) && !six.isV6Only;
+}
+
+export class PortTable {
+  private readonly ports = new Map<number, Set<PortHolder>>();
+  private readonly listeners = new Map<number, Set<PortHolder>>();
+  private nextEphemeral = 32768 + Math.floor(Math.random() * 20000);
+
+  at(port: number): ReadonlySet<PortHolder> {
+    return this.ports.get(port) ?? NOBODY;
+  }
+  /** Listening sockets of a port. */
+  listenersAt(port: number): ReadonlySet<PortHolder> {
+    return this.listeners.get(port) ?? NOBODY;
+  }
+  addListener(socket: PortHolder): void {
+    const set = this.listeners.get(socket.local.port);
+    if (set === undefined) this.listeners.set(socket.local.port, new Set([socket]));
+    else set.add(socket);
+  }
+  removeListener(socket: PortHolder): void {
+    const set = this.listeners.get(socket.local.port);
+    set?.delete(socket);
+    if (set?.size === 0) this.listeners.delete(socket.local.port);
+  }
+  add(socket: PortHolder): void {
+    const { port } = socket.local;
+    const set = this.ports.get(port);
+    if (set === undefined) this.ports.set(port, new Set([socket]));
+    else set.add(socket);
+  }
+  remove(socket: PortHolder): void {
+    const set = this.ports.get(socket.local.port);
+    if (set === undefined) return;
+    set.delete(socket);
+    if (set.size === 0) this.ports.delete(socket.local.port);
+  }
+  /** May `socket` have `local`? */
+  isFree(socket: PortHolder, local: Endpoint): boolean {
+    for (const other of this.at(local.port)) {
+      if (other !== socket && overlaps(socket, local, other, other.local) && !mayShare(socket, other)) return false;
+    }
+    return true;
+  }
+  /** A port nobody has; when there is none, one that only waits for its time to end; 0: none. */
+  ephemeral(): number {
+    let waiting = 0;
+    const [first, last] = sysctlHooks.net.localPorts as [number, number];
+    for (let tries = first; tries <= last; tries++) {
+      const port = this.nextEphemeral < first || this.nextEphemeral > last ? first : this.nextEphemeral;
+      this.nextEphemeral = port + 1;
+      const holders = this.ports.get(port);
+      if (holders === undefined) return port;
+      if (waiting === 0 && [...holders].every((holder) => holder.isClosed)) waiting = port;
+    }
+    this.ports.delete(waiting);
+    return waiting;
+  }
+  *[Symbol.iterator](): Iterator<PortHolder> {
+    for (const set of this.ports.values()) yield* set;
+  }
+}

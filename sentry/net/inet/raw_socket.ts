@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * RawSocket: SOCK_RAW on the loopback network, for CAP_NET_RAW.
+ *
+ * Linux: net/ipv4/raw.c, net/ipv6/raw.c; raw(7)
+ */
+import {
+  EAFNOSUPPORT,
+  EDESTADDRREQ,
+  EFAULT,
+  EINVAL,
+  EMSGSIZE,
+  ENETUNREACH,
+  ENOPROTOOPT,
+  EOPNOTSUPP,
+  type Errno,
+  isErrno,
+} from '../../../platform/abi/linux/errno.ts';
+import {
+  AF_INET6,
+  AF_UNSPEC,
+  IP_HDRINCL,
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPPROTO_RAW,
+  IPV6_CHECKSUM,
+  MSG_OOB,
+  SOCK_RAW,
+  SOL_RAW,
+} from '../../../platform/abi/linux/socket.ts';
+import type { IoContext } from '../../vfs/context.ts';
+import type { OutgoingMessage } from '../socket.ts';
+import { int32 } from './ancillary.ts';
+import { DatagramSocket } from './datagram_socket.ts';
+import { deliverPacket, ICMP_HEADER, IPV4_HEADER, type Packet, rawSockets, type RawReceiver, sealIcmp } from './icmp.ts';
+import {
+  anyEndpoint,
+  decodeEndpoint,
+  destination,
+  type Endpoint,
+  encodeEndpoint,
+  familyOf,
+  isAny,
+  sameHost,
+  sourceFor,
+} from './inet_address.ts';
+import { PortTable } from './port_table.ts';
+
+const ICMP_FILTER = 1;
+const ICMP6_FILTER = 1;
+const ICMP6_FILTER_SIZE = 32;
+/** Raw sockets have no ports; this one is never searched. */
+const NO_PORTS = new PortTable();
+
+export class RawSocket extends DatagramSocket implements RawReceiver {
+  /** Types that are not shown: one bit each. */
+  private filter: Uint8Array;
+  private includesHeader: boolean;
+
+  constructor(ctx: IoContext, family: number, protocol: number) {
+    super(ctx, family, SOCK_RAW, protocol, NO_PORTS);
+    this.filter = new Uint8Array(family === AF_INET6 ? ICMP6_FILTER_SIZE : 4);
+    this.includesHeader = protocol === IPPROTO_RAW;
+    this.local = anyEndpoint(family, protocol);
+    rawSockets.add(this);
+  }
+  private get isV6(): boolean {
+    return this.family === AF_INET6;
+  }
+  protected override release(): void {
+    rawSockets.delete(this);
+    super.release();
+  }
+  wantsPacket(packet: Packet): boolean {
+    if (packet.isV6 !== this.isV6 || packet.protocol !== this.protocol) return false;
+    if (!isAny(this.local) && !sameHost(this.local, packet.to)) return false;
+    if (this.remote !== null && !sameHost(this.remote, packet.from)) return false;
+    const isIcmp = packet.protocol === (this.isV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+    return !isIcmp || !this.isFiltered(packet.payload[0] ?? 0);
+  }
+  private isFiltered(type: number): boolean {
+    if (!this.isV6 && type >= 32) return false;
+    return (((this.filter[type >> 3] ?? 0) >> (type & 7)) & 1) !== 0;
+  }
+  protected override sourceAddress(from: Endpoint): Uint8Array {
+    return encodeEndpoint({ ...from, port: 0 }, this.family);
+  }
+
+  override bind(_ctx: IoContext, address: Uint8Array): number {
+    const local = decodeEndpoint(address, this.family);
+    if (isErrno(local)) return local;
+    if (local.isV6 !== this.isV6) return EINVAL;
+    const refused = this.cannotBind(local);
+    if (refused !== 0) return refused;
+    this.local = { ...local, port: this.protocol };
+    return 0;
+  }
+  override localAddress(): Uint8Array {
+    return encodeEndpoint(this.isV6 ? { ...this.local, port: 0 } : this.local, this.family);
+  }
+  override connect(_ctx: IoContext, address: Uint8Array): number {
+    if (familyOf(address) === AF_UNSPEC && address.length >= 2) {
+      this.remote = null;
+      this.local = anyEndpoint(this.family, this.protocol);
+      return 0;
+    }
+    const to = this.target(address);
+    if (isErrno(to)) return to;
+    const refused = this.cannotReach(to);
+    if (refused !== 0) return refused;
+    if (isAny(this.local)) this.local = sourceFor(to, this.protocol);
+    this.remote = to;
+    return 0;
+  }
+  override shutdown(how: number): number {
+    this.shutdownMask |= how + 1;
+    this.waitQueue.wake();
+    return 0;
+  }
+  private target(address: Uint8Array | null): Endpoint | Errno {
+    if (address === null) return this.remote ?? EDESTADDRREQ;
+    if (address.length >= 2 && familyOf(address) !== this.family) return EAFNOSUPPORT;
+    const wanted = decodeEndpoint(address, this.family);
+    return isErrno(wanted) ? wanted : destination(wanted);
+  }
+  override sendMessage(ctx: IoContext, message: OutgoingMessage): number {
+    const { io } = message;
+    const length = io.remaining;
+    if (length > 65535) return EMSGSIZE;
+    if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
+    const to = this.target(message.address);
+    if (isErrno(to)) return to;
+    const refused = to.isV6 === this.isV6 ? this.cannotReach(to) : ENETUNREACH;
+    if (refused !== 0) return refused;
+    const payload = Buffer.allocUnsafe(length);
+    if (length > 0 && io.take(payload, 0, length) < length) return EFAULT;
+    const packet = this.includesHeader ? this.parsed(payload, to) : this.made(payload, to, message.control);
+    if (typeof packet === 'number') return packet;
+    deliverPacket(ctx, packet);
+    return length;
+  }
+  private made(payload: Buffer, to: Endpoint, control: OutgoingMessage['control']): Packet {
+    const from = isAny(this.local) ? sourceFor(to, 0) : { ...this.local, port: 0 };
+    const packet = { isV6: this.isV6, protocol: this.protocol, from, to, ...this.markings(control), payload };
+    if (this.isV6 && this.protocol === IPPROTO_ICMPV6 && payload.length >= ICMP_HEADER) sealIcmp(packet);
+    return packet;
+  }
+  /** IP_HDRINCL: the message begins with the header. Errors: EINVAL. */
+  private parsed(bytes: Buffer, to: Endpoint): Packet | number {
+    if (this.isV6) return EINVAL;
+    if (bytes.length < IPV4_HEADER) return EINVAL;
+    const size = ((bytes[0] as number) & 15) * 4;
+    if (size < IPV4_HEADER || size > bytes.length) return EINVAL;
+    const ip = bytes.readUInt32BE(12);
+    const from = ip === 0 ? sourceFor(to, 0) : { isV6: false, ip, port: 0 };
+    const [tos, ttl, protocol] = [bytes[1] as number, bytes[8] as number, bytes[9] as number];
+    return { isV6: false, protocol, from, to, ttl, tos, payload: bytes.subarray(size) };
+  }
+
+  override getOption(ctx: IoContext, level: number, name: number, length: number): Uint8Array | Errno {
+    if (this.hasFilter(level, name)) return Uint8Array.from(this.filter);
+    if (level === SOL_RAW) return this.protocol === IPPROTO_ICMP ? ENOPROTOOPT : EOPNOTSUPP;
+    if (level === IPPROTO_IP && name === IP_HDRINCL) return int32(this.includesHeader ? 1 : 0);
+    if (level === IPPROTO_IPV6 && name === IPV6_CHECKSUM) return int32(this.protocol === IPPROTO_ICMPV6 ? 2 : -1);
+    return super.getOption(ctx, level, name, length);
+  }
+  override setOption(ctx: IoContext, level: number, name: number, value: Uint8Array): number {
+    if (this.hasFilter(level, name)) {
+      this.filter.set(value.subarray(0, this.filter.length));
+      return 0;
+    }
+    if (level === SOL_RAW) return this.protocol === IPPROTO_ICMP ? ENOPROTOOPT : EOPNOTSUPP;
+    if (level === IPPROTO_IP && name === IP_HDRINCL && value.length >= 1) {
+      this.includesHeader = value.subarray(0, 4).some((byte) => byte !== 0);
+      return 0;
+    }
+    if (level === IPPROTO_IPV6 && name === IPV6_CHECKSUM) return this.protocol === IPPROTO_ICMPV6 ? EINVAL : 0;
+    return super.setOption(ctx, level, name, value);
+  }
+  private hasFilter(level: number, name: number): boolean {
+    if (this.isV6) return level === IPPROTO_ICMPV6 && name === ICMP6_FILTER && this.protocol === IPPROTO_ICMPV6;
+    return level === SOL_RAW && name === ICMP_FILTER && this.protocol === IPPROTO_ICMP;
+  }
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * VirtualNetwork: the interfaces, addresses and routes of a sandbox that has a network of its own: lo, and what CAP_NET_ADMIN adds.
+ *
+ * Linux:      net/core/rtnetlink.c, net/core/dev.c, net/ipv4/devinet.c, net/ipv4/fib_frontend.c, net/ipv6/addrconf.c
+ * Invariants: `ownAddresses` (inet_address.ts) holds every address here but those of lo's own networks. The bodies of messages are
+ *             made when asked for: most programs never do.
+ */
+import {
+  EADDRNOTAVAIL,
+  EEXIST,
+  EINVAL,
+  ENETUNREACH,
+  ENODEV,
+  ENOSPC,
+  EOPNOTSUPP,
+  ERANGE,
+  ESRCH,
+} from '../../../platform/abi/linux/errno.ts';
+import { AF_INET } from '../../../platform/abi/linux/socket.ts';
+import type { NetworkView } from '../../../platform/platform.ts';
+import { broadcastAddresses, decodeEndpoint, hostKey, isLoopback, ownAddresses } from '../inet/inet_address.ts';
+import * as encode from './view_bodies.ts';
+import type { Address, Link, Route } from './view_bodies.ts';
+
+const IFF_UP = 1;
+const IFF_RUNNING = 0x40;
+const IFF_LOWER_UP = 0x10000;
+/** IFF_BROADCAST | IFF_NOARP | IFF_MULTICAST is 0x1082. */
+const DUMMY_FLAGS = 0x82;
+/** Flags `ip link set` may change: UP, NOTRAILERS.. MULTICAST, PROMISC, ALLMULTI. */
+const SETTABLE = 0x1 | 0x80 | 0x100 | 0x200 | 0x1000;
+const MTU_MIN = 68;
+const MTU_MAX = 65536;
+/** Interfaces, addresses and routes at most: each is the Sentry's memory. */
+const ENTRIES_MAX = 1024;
+const LO_INDEX = 1;
+const RT_SCOPE_HOST = 254;
+const RT_SCOPE_LINK = 253;
+const RT_TABLE_LOCAL = 255;
+const RT_TABLE_MAIN = 254;
+const RTPROT_KERNEL = 2;
+const RTN_UNICAST = 1;
+const RTN_LOCAL = 2;
+const RTN_BROADCAST = 3;
+
+export type Change = 'link' | 'address' | 'route';
+type Listener = (kind: Change, isGone: boolean, body: Uint8Array, family: number) => void;
+
+export class VirtualNetwork implements NetworkView {
+  private readonly devices: Link[] = [encode.loopbackLink()];
+  private readonly ips: Address[] = encode.loopbackAddresses();
+  private readonly paths: Route[] = encode.loopbackRoutes();
+  private nextIndex = LO_INDEX + 1;
+  /** Told of every change (netlink groups, uevents). */
+  readonly listeners = new Set<Listener>();
+
+  get links(): readonly Uint8Array[] {
+    return this.devices.map(encode.linkBody);
+  }
+  get addresses(): readonly Uint8Array[] {
+    return this.ips.map(encode.addressBody);
+  }
+  get routes(): readonly Uint8Array[] {
+    return this.paths.map(encode.routeBody);
+  }
+  link(index: number, name: string | null): Link | null {
+    return this.devices.find((one) => (index !== 0 ? one.index === index : one.name === name)) ?? null;
+  }
+  private tell(kind: Change, isGone: boolean, body: Uint8Array, family: number): void {
+    for (const listener of this.listeners) listener(kind, isGone, body, family);
+  }
+
+  /** Adds a dummy interface. Errors: EEXIST, EOPNOTSUPP (other kinds), ENOSPC. */
+  addLink(name: string | null, kind: string, mtu: number | null, mac: Buffer): number {
+    if (kind !== 'dummy') return EOPNOTSUPP;
+    let free = 0;
+    while (name === null && this.link(0, `dummy${free}`) !== null) free++;
+    const chosen = name ?? `dummy${free}`;
+    if (this.link(0, chosen) !== null) return EEXIST;
+    if (this.devices.length >= ENTRIES_MAX) return ENOSPC;
+    const index = this.nextIndex++;
+    const link: Link = { index, name: chosen, kind, flags: DUMMY_FLAGS, mtu: mtu ?? 1500, txqlen: 1000, mac, isLoopback: false };
+    this.devices.push(link);
+    this.tell('link', false, encode.linkBody(link), 0);
+    return 0;
+  }
+  /** Changes what is given. Errors: EINVAL (MTU), EEXIST (name). */
+  changeLink(link: Link, change: { flags?: number; mask?: number; mtu?: number; name?: string; txqlen?: number; mac?: Buffer }): number {
+    const { flags, mask, mtu, name, txqlen, mac } = change;
+    if (mtu !== undefined && (mtu < (link.isLoopback ? 0 : MTU_MIN) || mtu > (link.isLoopback ? 0x7fffffff : MTU_MAX))) return EINVAL;
+    if (name !== undefined && name !== link.name && this.link(0, name) !== null) return EEXIST;
+    if (txqlen !== undefined && txqlen < 0) return ERANGE;
+    if (mtu !== undefined) link.mtu = mtu;
+    if (name !== undefined) link.name = name;
+    if (txqlen !== undefined) link.txqlen = txqlen;
+    if (mac !== undefined) link.mac = mac;
+    if (flags !== undefined) this.setFlags(link, flags, mask === undefined || mask === 0 ? SETTABLE : mask & SETTABLE);
+    this.tell('link', false, encode.linkBody(link), 0);
+    return 0;
+  }
+  private setFlags(link: Link, flags: number, mask: number): void {
+    const wasUp = (link.flags & IFF_UP) !== 0;
+    link.flags = (link.flags & ~mask) | (flags & mask);
+    const isUp = (link.flags & IFF_UP) !== 0;
+    link.flags = isUp ? link.flags | IFF_RUNNING | IFF_LOWER_UP : link.flags & ~(IFF_RUNNING | IFF_LOWER_UP);
+    if (wasUp === isUp) return;
+    for (const address of this.ips.filter((one) => one.index === link.index))
+      if (isUp) this.addRoutesOf(address);
+      else this.dropRoutes((route) => route.oif === link.index);
+  }
+  /** Errors: EOPNOTSUPP (lo). */
+  removeLink(link: Link): number {
+    if (link.isLoopback) return EOPNOTSUPP;
+    for (const address of this.ips.filter((one) => one.index === link.index)) this.removeAddress(address);
+    this.dropRoutes((route) => route.oif === link.index);
+    this.devices.splice(this.devices.indexOf(link), 1);
+    this.tell('link', true, encode.linkBody(link), 0);
+    return 0;
+  }
+
+  findAddress(family: number, ip: Buffer, prefix: number | null, index: number): Address | null {
+    return (
+      this.ips.find(
+        (one) => one.family === family && one.index === index && one.ip.equals(ip) && (prefix === null || one.prefix === prefix),
+      ) ?? null
+    );
+  }
+  /** Errors: EEXIST, ENODEV, ENOSPC. */
+  addAddress(address: Address): number {
+    const link = this.link(address.index, null);
+    if (link === null) return ENODEV;
+    if (this.findAddress(address.family, address.ip, address.prefix, address.index) !== null) return EEXIST;
+    if (this.ips.length >= ENTRIES_MAX) return ENOSPC;
+    this.ips.push(address);
+    this.note(address, true);
+    if ((link.flags & IFF_UP) !== 0) this.addRoutesOf(address);
+    this.tell('address', false, encode.addressBody(address), address.family);
+    return 0;
+  }
+  /** Errors: EADDRNOTAVAIL. */
+  removeAddress(address: Address): number {
+    const at = this.ips.indexOf(address);
+    if (at < 0) return EADDRNOTAVAIL;
+    this.ips.splice(at, 1);
+    if (!this.ips.some((one) => one.family === address.family && one.ip.equals(address.ip))) this.note(address, false);
+    this.dropRoutes((route) => route.oif === address.index && route.prefSource?.equals(address.ip) === true);
+    this.tell('address', true, encode.addressBody(address), address.family);
+    return 0;
+  }
+  /** Sockets may use the address, or may no more. */
+  private note({ family, ip, broadcast }: Address, isThere: boolean): void {
+    const bytes = Buffer.alloc(28);
+    bytes.writeUInt16LE(family, 0);
+    ip.copy(bytes, family === AF_INET ? 4 : 8);
+    const endpoint = decodeEndpoint(bytes, family);
+    if (typeof endpoint === 'number' || isLoopback(endpoint)) return;
+    if (isThere) ownAddresses.add(hostKey(endpoint));
+    else ownAddresses.delete(hostKey(endpoint));
+    if (broadcast === null) return;
+    if (isThere) broadcastAddresses.add(broadcast.readUInt32BE(0));
+    else broadcastAddresses.delete(broadcast.readUInt32BE(0));
+  }
+  private addRoutesOf({ family, ip, prefix, index }: Address): void {
+    const bits = ip.length * 8;
+    const base = { family, oif: index, gateway: null, protocol: RTPROT_KERNEL };
+    const isV4 = family === AF_INET;
+    const priority = isV4 ? 0 : 256;
+    const scope = isV4 ? RT_SCOPE_HOST : 0;
+    this.put({ ...base, destination: ip, prefix: bits, table: RT_TABLE_LOCAL, type: RTN_LOCAL, scope, priority: 0, prefSource: isV4 ? ip : null });
+    if (prefix === bits) return;
+    const network = encode.masked(ip, prefix);
+    const link = isV4 ? RT_SCOPE_LINK : 0;
+    this.put({ ...base, destination: network, prefix, table: RT_TABLE_MAIN, type: RTN_UNICAST, scope: link, priority, prefSource: isV4 ? ip : null });
+    if (!isV4 || prefix >= 31) return;
+    const last = encode.lastOf(ip, prefix);
+    this.put({ ...base, destination: last, prefix: bits, table: RT_TABLE_LOCAL, type: RTN_BROADCAST, scope: link, priority: 0, prefSource: ip });
+  }
+  private put(route: Route): void {
+    if (this.paths.some((one) => encode.sameRoute(one, route))) return;
+    this.paths.push(route);
+    this.tell('route', false, encode.routeBody(route), route.family);
+  }
+  private dropRoutes(which: (route: Route) => boolean): void {
+    for (const route of this.paths.filter(which)) {
+      this.paths.splice(this.paths.indexOf(route), 1);
+      this.tell('route', true, encode.routeBody(route), route.family);
+    }
+  }
+
+  /** The interface a gateway is reached by; null: none. */
+  private via(gateway: Buffer): number | null {
+    const found = this.paths.find((one) => one.destination.length === gateway.length && one.prefix > 0 && one.table === RT_TABLE_MAIN && encode.masked(gateway, one.prefix).equals(one.destination));
+    return found?.oif ?? null;
+  }
+  /** Errors: EEXIST, ENODEV, ENETUNREACH, ENOSPC. */
+  addRoute(route: Route, replaces: boolean): number {
+    const oif = route.oif !== 0 ? route.oif : route.gateway === null ? null : this.via(route.gateway);
+    if (oif === null) return route.gateway === null ? ENODEV : ENETUNREACH;
+    const link = this.link(oif, null);
+    if (link === null) return ENODEV;
+    if ((link.flags & IFF_UP) === 0) return ENETUNREACH;
+    const known = this.paths.find((one) => encode.sameRoute(one, route));
+    if (known !== undefined && !replaces) return EEXIST;
+    if (this.paths.length >= ENTRIES_MAX) return ENOSPC;
+    if (known !== undefined) this.dropRoutes((one) => one === known);
+    this.put({ ...route, oif });
+    return 0;
+  }
+  /** Errors: ESRCH. */
+  removeRoute(wanted: Route): number {
+    const found = this.paths.find(
+      (one) =>
+        one.family === wanted.family &&
+        one.prefix === wanted.prefix &&
+        one.table === wanted.table &&
+        one.destination.equals(wanted.destination) &&
+        (wanted.oif === 0 || one.oif === wanted.oif) &&
+        (wanted.gateway === null || one.gateway?.equals(wanted.gateway) === true),
+    );
+    if (found === undefined) return ESRCH;
+    this.dropRoutes((one) => one === found);
+    return 0;
+  }
+}
+
+export const virtualNetwork = new VirtualNetwork();
