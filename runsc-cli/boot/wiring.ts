@@ -18,7 +18,7 @@ import { socketTables } from '../../sentry/net/inet/socket_tables.ts';
 import { loopbackProvider } from '../../sentry/net/inet/inet_family.ts';
 import { network } from '../../sentry/net/netlink/network_view.ts';
 import { viewTexts } from '../../sentry/net/netlink/view_texts.ts';
-import { netlinkFamily } from '../../sentry/net/netlink/netlink_socket.ts';
+import { netlinkFamily, netlinkText } from '../../sentry/net/netlink/netlink_socket.ts';
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX } from '../../platform/abi/linux/socket.ts';
 import { socketFamilies } from '../../sentry/net/socket.ts';
 import { procTexts } from '../../sentry/kernel/proc_texts.ts';
@@ -40,6 +40,7 @@ export function wireKernel(kernel: Kernel, limits: ContainerLimits): void {
   vfs.registerType(devptsType(kernel));
   socketFamilies.set(AF_UNIX, unixFamily);
   procTexts.set('net/unix', unixSocketsText);
+  procTexts.set('net/netlink', netlinkText);
   socketFamilies.set(AF_NETLINK, netlinkFamily);
   wireInternet(kernel);
   registerSysvTexts();

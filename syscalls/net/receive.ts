@@ -10,13 +10,15 @@ import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLRDHUP } from '../../platform/abi/linu
 import {
   MSG_CMSG_COMPAT,
   MSG_DONTWAIT,
+  MSG_ERRQUEUE,
+  MSG_OOB,
   MSG_PEEK,
   MSG_WAITALL,
   MSG_WAITFORONE,
 } from '../../platform/abi/linux/socket.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { type IncomingMessage, newIncoming, type Socket } from '../../sentry/net/socket.ts';
-import { type Blocking, type SyscallReturn, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
+import { type Blocking, type SyscallReturn, WAKE_EVENT, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
 import { flatIo } from '../file/iovec.ts';
 import { dropFiles, MSGHDR_SIZE, readMsghdr, writeReceived } from './msghdr.ts';
 import { interruption, socketAt, timeoutDeadline, writeAddress } from './socket_args.ts';
@@ -30,21 +32,22 @@ type Finish = (n: number, message: IncomingMessage) => number;
 
 function receive(t: Task, socket: Socket, message: IncomingMessage, finish: Finish): SyscallReturn {
   const n = socket.receiveMessage(t, message);
-  const mayWait = !socket.isNonblocking && (message.flags & MSG_DONTWAIT) === 0;
-  if (mayWait && (n === WOULD_BLOCK || wantsMore(socket, message, n)))
+  const mayWait = !socket.isNonblocking && (message.flags & (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)) === 0;
+  if (mayWait && (n === WOULD_BLOCK || wantsMore(socket, message, n, n)))
     return receiveBlocking(t, socket, message, finish, Math.max(0, n));
   return n < 0 ? n : finish(n, message);
 }
 
-/** MSG_WAITALL on a stream: goes on until the buffer is full or something other than data came. */
-function wantsMore(socket: Socket, message: IncomingMessage, n: number): boolean {
+/** MSG_WAITALL (or SO_RCVLOWAT) on a stream: goes on until there is enough or something other than data came. */
+function wantsMore(socket: Socket, message: IncomingMessage, n: number, done: number): boolean {
   return (
     n > 0 &&
-    (message.flags & MSG_WAITALL) !== 0 &&
+    ((message.flags & MSG_WAITALL) !== 0 || done < socket.options.receiveLowWater) &&
     (message.flags & MSG_PEEK) === 0 &&
     socket.writesAll &&
     message.io.remaining > 0 &&
-    message.files === null
+    message.files === null &&
+    !message.stop
   );
 }
 
@@ -62,14 +65,17 @@ function* receiveBlocking(
     deadlineNs: timeoutDeadline(t, timeoutNs),
   };
   let done = already;
+  // What is there already beside the data (its end, an error) will wake nobody.
+  let isFirst = already > 0;
   socket.incRef();
   try {
     for (;;) {
-      const reason = yield request;
+      const reason = isFirst ? WAKE_EVENT : yield request;
+      isFirst = false;
       const n = socket.receiveMessage(t, message);
       if (n > 0) {
         done += n;
-        if (wantsMore(socket, message, n) && reason !== WAKE_SIGNAL) continue;
+        if (wantsMore(socket, message, n, done) && reason !== WAKE_SIGNAL) continue;
         return finish(done, message);
       }
       if (n === 0 || (n !== WOULD_BLOCK && done > 0)) return finish(done, message);

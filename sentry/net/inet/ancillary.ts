@@ -18,7 +18,8 @@ import { AF_INET6 } from '../../../platform/abi/linux/socket.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { ControlMessage } from '../socket.ts';
-import { type Endpoint, encodeEndpoint } from './inet_address.ts';
+import { firstAddressOf } from '../netlink/network_view.ts';
+import { broadcastAddresses, type Endpoint, encodeEndpoint, isMulticast } from './inet_address.ts';
 
 const pair = new Float64Array(2);
 
@@ -50,7 +51,8 @@ export function stampMessages(
 export function packetInfo4(to: Endpoint, index: number): ControlMessage {
   const data = Buffer.alloc(12);
   data.writeInt32LE(index, 0);
-  data.writeUInt32BE(to.ip, 4);
+  const isMany = isMulticast(to) || broadcastAddresses.has(to.ip);
+  data.writeUInt32BE(isMany ? (firstAddressOf(index) ?? to.ip) : to.ip, 4);
   data.writeUInt32BE(to.ip, 8);
   return { level: IPPROTO_IP, type: IP_PKTINFO, data };
 }

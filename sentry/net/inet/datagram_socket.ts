@@ -120,21 +120,24 @@ export abstract class DatagramSocket extends InetSocket {
   override receiveMessage(_ctx: IoContext, message: IncomingMessage): number {
     if ((message.flags & MSG_ERRQUEUE) !== 0) return this.receiveError(message);
     if (this.error !== 0) return -this.takeError();
-    const datagram = this.queue[0];
+    const isPeek = (message.flags & MSG_PEEK) !== 0;
+    let offset = isPeek ? Math.max(0, this.options.peekOffset) : 0;
+    let index = 0;
+    while (offset > 0 && offset >= (this.queue[index]?.data.length ?? Number.POSITIVE_INFINITY))
+      offset -= (this.queue[index++] as Datagram).data.length;
+    const datagram = this.queue[index];
     if (datagram === undefined) {
       const waits = !this.isNonblocking && (message.flags & MSG_DONTWAIT) === 0;
       return waits && (this.shutdownMask & RCV_SHUTDOWN) !== 0 ? 0 : WOULD_BLOCK;
     }
     const { data } = datagram;
-    const isPeek = (message.flags & MSG_PEEK) !== 0;
-    const offset = isPeek ? Math.min(Math.max(0, this.options.peekOffset), data.length) : 0;
     const want = Math.min(data.length - offset, message.io.remaining);
     const n = want === 0 ? 0 : message.io.put(data, offset, want);
     if (n < want) return EFAULT;
     if (want < data.length - offset) message.outFlags |= MSG_TRUNC;
     message.address = this.sourceAddress(datagram.from);
     message.control = this.ancillary(datagram);
-    if (isPeek && this.options.peekOffset >= 0) this.options.peekOffset = offset + n;
+    if (isPeek && this.options.peekOffset >= 0) this.options.peekOffset += n;
     if (!isPeek) {
       this.queue.shift();
       this.uncharge(data.length);

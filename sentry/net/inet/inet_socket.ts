@@ -126,12 +126,12 @@ export abstract class InetSocket extends Socket implements PortHolder {
   }
   /** Why an address cannot be bound; 0: it can. */
   protected cannotBind(local: Endpoint): number {
+    if (this.type === SOCK_STREAM && local.isV6 && isMulticast(local)) return EINVAL;
     return isLocal(local) || this.mayBind(local) ? 0 : EADDRNOTAVAIL;
   }
   /** Addresses that are not this host's: groups, broadcast, and anything with IP_FREEBIND or net.ipv4.ip_nonlocal_bind. */
   private mayBind(local: Endpoint): boolean {
-    if (this.type !== SOCK_STREAM && (isMulticast(local) || broadcastAddresses.has(local.isV6 ? -1 : local.ip))) return true;
-    if (isMulticast(local)) return false;
+    if (isMulticast(local) || broadcastAddresses.has(local.isV6 ? -1 : local.ip)) return true;
     const isFree = local.isV6 ? this.intOption(IPPROTO_IPV6, IPV6_FREEBIND) : this.intOption(IPPROTO_IP, IP_FREEBIND);
     return isFree !== 0 || this.intOption(IPPROTO_IP, IP_FREEBIND) !== 0 || this.intOption(IPPROTO_IP, IP_TRANSPARENT) !== 0;
   }

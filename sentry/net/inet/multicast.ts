@@ -126,7 +126,8 @@ function parseIpv4(name: number, buf: Buffer): Request | Errno {
   const isSource = name === IP_ADD_SOURCE_MEMBERSHIP || name === IP_DROP_SOURCE_MEMBERSHIP;
   if (buf.length < (isSource ? 12 : 8)) return EINVAL;
   const group = group4(buf.readUInt32BE(0));
-  if (!isMulticast(group)) return EINVAL;
+  const isLeave = name === abi.IP_DROP_MEMBERSHIP || name === IP_DROP_SOURCE_MEMBERSHIP;
+  if (!isMulticast(group)) return isLeave ? EADDRNOTAVAIL : EINVAL;
   const named = !isSource && buf.length >= 12 ? buf.readInt32LE(8) : 0;
   const index = interfaceFor(named, buf.readUInt32BE(4), group);
   return index < 0 ? (index as Errno) : { group, index, source: isSource ? buf.readUInt32BE(8) : null };

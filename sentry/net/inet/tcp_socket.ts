@@ -108,6 +108,8 @@ export class TcpSocket extends InetSocket {
   /** A connect that had answered EINPROGRESS failed, which the next connect(2) tells. */
   private hasFailed = false;
   wasConnected = false;
+  /** The peer ended the stream in order: reads find the end, whatever comes after it. */
+  sawEnd = false;
   private finSent = false;
   private finReceived = false;
   /** A send found no room: the reader wakes us. */
@@ -268,6 +270,7 @@ export class TcpSocket extends InetSocket {
       end.shutdownMask = 0;
       end.finSent = false;
       end.finReceived = false;
+      end.sawEnd = false;
     }
     this.isNews = true;
     this.peer = other;
@@ -345,6 +348,7 @@ export class TcpSocket extends InetSocket {
     if (peer === null) return;
     if (this.finReceived) peer.leave(TCP_TIME_WAIT);
     peer.finReceived = true;
+    peer.sawEnd = true;
     peer.shutdownMask |= RCV_SHUTDOWN;
     peer.waitQueue.wake(READABLE | EPOLLRDHUP | EPOLLHUP);
   }

@@ -101,7 +101,10 @@ export class UdpSocket extends DatagramSocket {
   }
   /** Why `to` cannot be sent to; 0: it can. */
   private cannotSend(to: Endpoint): number {
-    if (isMulticast(to)) return this.outInterface(to) === null ? ENETUNREACH : 0;
+    if (isMulticast(to)) {
+      const out = this.outInterface(to);
+      return out === null || (to.isV6 && out === LO_INDEX) ? ENETUNREACH : 0;
+    }
     if (!to.isV6 && broadcastAddresses.has(to.ip)) {
       if (!this.flag(SO_BROADCAST)) return to.ip === 0xffffffff && routedInterface(to) === null ? ENETUNREACH : EACCES;
       return to.ip === 0xffffffff && routedInterface(to) === null && isAny(this.local) ? ENETUNREACH : 0;

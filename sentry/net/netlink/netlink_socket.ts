@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * AF_NETLINK sockets: NETLINK_ROUTE answers queries about interfaces and addresses; other protocols do not exist here.
+ * AF_NETLINK sockets: NETLINK_ROUTE about interfaces, addresses and routes, NETLINK_SOCK_DIAG about sockets, and kobject
+ * uevents of interfaces; other protocols do not exist here.
  *
  * Linux: net/netlink/af_netlink.c; netlink(7)
  */
+import { CAP_NET_ADMIN } from '../../../platform/abi/linux/capability.ts';
 import {
   EADDRINUSE,
   ECONNREFUSED,
@@ -46,7 +48,10 @@ import type { IoContext } from '../../vfs/context.ts';
 import { interfaceIoctl } from '../inet/interface_ioctls.ts';
 import { type IncomingMessage, type OutgoingMessage, Socket, type SocketFamily } from '../socket.ts';
 import { type MessageHeader, messageOf, NLMSGHDR_SIZE, readHeader } from './netlink_message.ts';
+import { announce } from './announcements.ts';
 import { answerRoute } from './route_replies.ts';
+import { answerDiag } from './sock_diag.ts';
+import { virtualNetwork } from './virtual_network.ts';
 
 const ADDRESS_SIZE = 12;
 const SEND_MAX = 212992 - 32;
@@ -55,16 +60,55 @@ const QUEUE_MAX = 1024;
 /** Message types below this are control messages, not requests. */
 const NLMSG_MIN_TYPE = 16;
 
-const ports = new Map<number, NetlinkSocket>();
+/** By protocol and port. */
+const ports = new Map<string, NetlinkSocket>();
+export const netlinkSockets = new Set<NetlinkSocket>();
+const NETLINK_SOCK_DIAG = 4;
+const NETLINK_ADD_MEMBERSHIP = 1;
+const NETLINK_DROP_MEMBERSHIP = 2;
+const NETLINK_LIST_MEMBERSHIPS = 9;
+/** Options that are a truth value: PKTINFO, BROADCAST_ERROR, NO_ENOBUFS, LISTEN_ALL_NSID, CAP_ACK, EXT_ACK, GET_STRICT_CHK. */
+const SWITCHES: ReadonlySet<number> = new Set([3, 4, 5, 8, 10, 11, 12]);
+const GROUPS_MAX = 38;
 
-class NetlinkSocket extends Socket {
-  private port = 0;
-  private groups = 0;
+/** Sends to every member of a group. */
+function broadcast(protocol: number, group: number, packet: Buffer): void {
+  for (const socket of netlinkSockets) if (socket.protocol === protocol && socket.isIn(group)) socket.push(packet, group);
+}
+virtualNetwork.listeners.add((kind, isGone, body, family) => announce(broadcast, kind, isGone, body, family));
+
+
+export class NetlinkSocket extends Socket {
+  port = 0;
+  private readonly members = new Set<number>();
+  private readonly switches = new Map<number, number>();
   private error = 0;
-  private readonly queue: Buffer[] = [];
+  private readonly queue: { packet: Buffer; group: number }[] = [];
 
+  constructor(ctx: IoContext, type: number, protocol: number) {
+    super(ctx, AF_NETLINK, type, protocol);
+    netlinkSockets.add(this);
+  }
   protected override release(): void {
-    if (this.port !== 0) ports.delete(this.port);
+    netlinkSockets.delete(this);
+    if (this.port !== 0) ports.delete(this.key(this.port));
+  }
+  private key(port: number): string {
+    return `${this.protocol}/${port}`;
+  }
+  isIn(group: number): boolean {
+    return this.members.has(group);
+  }
+  /** Groups 1 to 32 as a mask. */
+  get groups(): number {
+    let mask = 0;
+    for (const group of this.members) if (group <= 32) mask |= 1 << (group - 1);
+    return mask >>> 0;
+  }
+  private set groups(mask: number) {
+    for (let group = 1; group <= 32; group++)
+      if (((mask >>> (group - 1)) & 1) !== 0) this.members.add(group);
+      else this.members.delete(group);
   }
 
   override bind(ctx: IoContext, address: Uint8Array): number {
@@ -79,10 +123,10 @@ class NetlinkSocket extends Socket {
   /** The process id is the first choice of a socket that does not ask. */
   private takePort(ctx: IoContext, wanted: number): number {
     let port = wanted !== 0 ? wanted : ((ctx as Task).threadGroup?.pidIn((ctx as Task).pidNs) ?? 1);
-    if (wanted !== 0 && ports.has(port)) return EADDRINUSE;
-    for (let next = 0xfffff000; ports.has(port); next--) port = next;
+    if (wanted !== 0 && ports.has(this.key(port))) return EADDRINUSE;
+    for (let next = 0xfffff000; ports.has(this.key(port)); next--) port = next;
     this.port = port;
-    ports.set(port, this);
+    ports.set(this.key(port), this);
     return 0;
   }
   override connect(ctx: IoContext, address: Uint8Array): number {
@@ -123,6 +167,7 @@ class NetlinkSocket extends Socket {
       const header = readHeader(bytes, at);
       if (header === null) break;
       this.handle(
+        ctx,
         header,
         bytes.subarray(at + NLMSGHDR_SIZE, at + header.length),
         bytes.subarray(at, at + header.length),
@@ -131,18 +176,23 @@ class NetlinkSocket extends Socket {
     }
     return length;
   }
-  private handle(header: MessageHeader, body: Buffer, whole: Buffer): void {
+  private handle(ctx: IoContext, header: MessageHeader, body: Buffer, whole: Buffer): void {
     if ((header.flags & NLM_F_REQUEST) === 0 || header.type < NLMSG_MIN_TYPE) {
       if ((header.flags & NLM_F_ACK) !== 0) this.acknowledge(header, whole, 0);
       return;
     }
-    const replies = this.protocol === NETLINK_ROUTE ? answerRoute(header, body, this.port) : EOPNOTSUPP;
+    const replies = this.answer(ctx, header, body);
     if (typeof replies === 'number') {
       if (replies !== 0 || (header.flags & NLM_F_ACK) !== 0) this.acknowledge(header, whole, replies);
       return;
     }
     for (const reply of replies) this.push(reply);
     if ((header.flags & NLM_F_ACK) !== 0 && replies.length === 1) this.acknowledge(header, whole, 0);
+  }
+  private answer(ctx: IoContext, header: MessageHeader, body: Buffer): Buffer[] | number {
+    if (this.protocol === NETLINK_SOCK_DIAG) return answerDiag(header, body, this.port);
+    if (this.protocol !== NETLINK_ROUTE) return EOPNOTSUPP;
+    return answerRoute(header, body, this.port, ctx.creds.hasCap(CAP_NET_ADMIN));
   }
   /** struct nlmsgerr: the error, and the request (its header alone when there was none). */
   private acknowledge(header: MessageHeader, whole: Buffer, errno: number): void {
@@ -152,21 +202,23 @@ class NetlinkSocket extends Socket {
     const flags = errno === 0 ? 0x100 : 0;
     this.push(messageOf(NLMSG_ERROR, flags, header.sequence, this.port, Buffer.concat([code, quoted])));
   }
-  private push(reply: Buffer): void {
+  /** Queues a packet; `group`: whose members it is for, 0: this socket alone. */
+  push(packet: Buffer, group = 0): void {
     if (this.queue.length >= QUEUE_MAX) this.error = -ENOBUFS;
-    else this.queue.push(reply);
+    else this.queue.push({ packet, group });
     this.waitQueue.wake(EPOLLIN | EPOLLRDNORM | EPOLLERR);
   }
 
   override receiveMessage(_ctx: IoContext, message: IncomingMessage): number {
     if (this.error !== 0) return -this.takeError();
-    const packet = this.queue[0];
-    if (packet === undefined) return WOULD_BLOCK;
+    const next = this.queue[0];
+    if (next === undefined) return WOULD_BLOCK;
+    const { packet, group } = next;
     const want = Math.min(packet.length, message.io.remaining);
     const n = want === 0 ? 0 : message.io.put(packet, 0, want);
     if (n < want) return EFAULT;
     if (want < packet.length) message.outFlags |= MSG_TRUNC;
-    message.address = this.name(0, 0);
+    message.address = this.name(0, group === 0 ? 0 : (1 << (group - 1)) >>> 0);
     if ((message.flags & MSG_PEEK) === 0) this.queue.shift();
     return (message.flags & MSG_TRUNC) !== 0 ? packet.length : n;
   }
@@ -188,16 +240,48 @@ class NetlinkSocket extends Socket {
   override hasLevel(level: number): boolean {
     return level === SOL_NETLINK;
   }
-  /** NETLINK_ADD_MEMBERSHIP, NETLINK_EXT_ACK and the like: nothing is ever announced. */
-  override setOption(_ctx: IoContext, level: number, _name: number, _value: Uint8Array): number {
-    return level === SOL_NETLINK ? 0 : ENOPROTOOPT;
+  override setOption(_ctx: IoContext, level: number, name: number, value: Uint8Array): number {
+    if (level !== SOL_NETLINK) return ENOPROTOOPT;
+    if (value.length < 4) return EINVAL;
+    const n = Buffer.from(value.buffer, value.byteOffset, value.length).readInt32LE(0);
+    if (name === NETLINK_ADD_MEMBERSHIP || name === NETLINK_DROP_MEMBERSHIP) {
+      if (n < 1 || n > GROUPS_MAX) return EINVAL;
+      if (name === NETLINK_ADD_MEMBERSHIP) this.members.add(n);
+      else this.members.delete(n);
+      return 0;
+    }
+    if (!SWITCHES.has(name)) return ENOPROTOOPT;
+    this.switches.set(name, n !== 0 ? 1 : 0);
+    return 0;
+  }
+  override getOption(_ctx: IoContext, level: number, name: number, length: number): Uint8Array | Errno {
+    if (level !== SOL_NETLINK) return ENOPROTOOPT;
+    if (name === NETLINK_LIST_MEMBERSHIPS) {
+      const words = new Uint32Array(2);
+      for (const group of this.members) words[(group - 1) >> 5] = (words[(group - 1) >> 5] as number) | (1 << ((group - 1) & 31));
+      return new Uint8Array(words.buffer);
+    }
+    if (!SWITCHES.has(name)) return ENOPROTOOPT;
+    return length < 4 ? EINVAL : new Uint8Array(Int32Array.of(this.switches.get(name) ?? 0).buffer);
   }
 }
+
+const PROTOCOLS: ReadonlySet<number> = new Set([NETLINK_ROUTE, NETLINK_KOBJECT_UEVENT, NETLINK_SOCK_DIAG]);
 
 export const netlinkFamily: SocketFamily = {
   create: (t, type, protocol) => {
     if (type !== SOCK_RAW && type !== SOCK_DGRAM) return ESOCKTNOSUPPORT;
-    if (protocol !== NETLINK_ROUTE && protocol !== NETLINK_KOBJECT_UEVENT) return EPROTONOSUPPORT as Errno;
-    return new NetlinkSocket(t, AF_NETLINK, type, protocol);
+    if (!PROTOCOLS.has(protocol)) return EPROTONOSUPPORT as Errno;
+    return new NetlinkSocket(t, type, protocol);
   },
 };
+
+/** Text of /proc/net/netlink. */
+export function netlinkText(): string {
+  let text = 'sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n';
+  for (const { protocol, port, groups, inode } of netlinkSockets) {
+    const mask = groups.toString(16).padStart(8, '0');
+    text += `${'0'.repeat(16)} ${String(protocol).padEnd(3)} ${String(port).padEnd(10)} ${mask} 0        0        0     2        0        ${String(inode.ino).padEnd(8)}\n`;
+  }
+  return text;
+}

@@ -96,3 +96,9 @@ export function interfaceOfAddress(ip: number): number | null {
   }
   return null;
 }
+
+/** The first IPv4 address of an interface. */
+export function firstAddressOf(interface_: number): number | null {
+  const found = addressesOf(AF_INET).find(({ index }) => index === interface_);
+  return (found?.attributes.get(IFA_LOCAL) ?? found?.attributes.get(IFA_ADDRESS))?.readUInt32BE(0) ?? null;
+}

@@ -5,8 +5,10 @@
  *
  * Linux: net/core/rtnetlink.c, net/ipv4/devinet.c, net/ipv4/route.c (inet_rtm_getroute), net/ipv6/addrconf.c; rtnetlink(7)
  */
-import { EINVAL, ENETUNREACH, ENODEV, EOPNOTSUPP, EPERM } from '../../../platform/abi/linux/errno.ts';
-import { AF_INET, AF_INET6, NLM_F_DUMP, NLM_F_MULTI, NLMSG_DONE } from '../../../platform/abi/linux/socket.ts';
+import { EINVAL, ENETUNREACH, ENODEV, EOPNOTSUPP } from '../../../platform/abi/linux/errno.ts';
+import { AF_INET, AF_INET6, NLM_F_DUMP } from '../../../platform/abi/linux/socket.ts';
+import { packetsOf } from './netlink_dump.ts';
+import { changeNetwork } from './route_changes.ts';
 import { BodyWriter, type MessageHeader, messageOf, NLMSGHDR_SIZE, readAttributes } from './netlink_message.ts';
 import {
   IFINFO_SIZE,
@@ -33,8 +35,6 @@ const RTM_GETQDISC = 38;
 const RTM_MAX = 127;
 const IFLA_ALT_IFNAME = 53;
 
-/** Bytes of messages in one packet of a dump: what fits the buffers programs read with (NLMSG_GOODSIZE). */
-const PACKET_MAX = 3776;
 const RTM_F_CLONED = 0x200;
 const FRA_PRIORITY = 6;
 const FRA_TABLE = 15;
@@ -89,22 +89,7 @@ function dump(header: MessageHeader, body: Buffer, port: number): Buffer[] | num
   const found = dumped(header.type, body[0] ?? 0);
   if (found === null) return EOPNOTSUPP;
   const [type, bodies] = found;
-  const packets: Buffer[] = [];
-  let parts: Buffer[] = [];
-  let size = 0;
-  for (const one of bodies) {
-    const message = messageOf(type, NLM_F_MULTI, header.sequence, port, one);
-    if (size + message.length > PACKET_MAX && parts.length > 0) {
-      packets.push(Buffer.concat(parts));
-      parts = [];
-      size = 0;
-    }
-    parts.push(message);
-    size += message.length;
-  }
-  if (parts.length > 0) packets.push(Buffer.concat(parts));
-  packets.push(messageOf(NLMSG_DONE, NLM_F_MULTI, header.sequence, port, Buffer.alloc(4)));
-  return packets;
+  return packetsOf(type, bodies, header.sequence, port);
 }
 
 /** RTM_GETLINK of one interface, by index or name. Errors: EINVAL, ENODEV. */
@@ -169,10 +154,10 @@ function routeAnswer(route: Buffer, wanted: Buffer): Buffer {
   return writer.body();
 }
 
-/** The packets that answer one request, or errno. `body`: what follows the header. */
-export function answerRoute(header: MessageHeader, body: Buffer, port: number): Buffer[] | number {
+/** The packets that answer one request, or errno. `body`: what follows the header; mayChange: has CAP_NET_ADMIN. */
+export function answerRoute(header: MessageHeader, body: Buffer, port: number, mayChange: boolean): Buffer[] | number {
   if (header.type < RTM_NEWLINK || header.type > RTM_MAX) return EOPNOTSUPP;
-  if (!isGet(header.type)) return EPERM;
+  if (!isGet(header.type)) return changeNetwork(mayChange, header, body);
   if (body.length < 1) return 0 as number;
   if ((header.flags & NLM_F_DUMP) !== 0) return dump(header, body, port);
   if (header.type === RTM_GETLINK) return oneLink(header, body, port);

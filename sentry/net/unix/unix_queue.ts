@@ -40,6 +40,8 @@ export class Packet {
   files: readonly FileDescription[] | null;
   readonly creds: PeerCred | null;
   readonly charge: number;
+  /** Its urgent byte was taken; it keeps its place as a mark. */
+  isSpent = false;
 
   constructor(
     data: Uint8Array,
@@ -119,6 +121,12 @@ export class PacketQueue {
       this.head = 0;
     }
     return packet;
+  }
+  /** The urgent byte of `packet` was taken out of its place. */
+  spend(packet: Packet): void {
+    packet.isSpent = true;
+    this.bytes -= packet.length - packet.offset;
+    packet.offset = packet.length;
   }
   /** Marks bytes of the first packet as read. */
   consume(count: number): void {

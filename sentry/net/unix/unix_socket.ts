@@ -30,6 +30,7 @@ import {
   EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
+  EPOLLPRI,
   EPOLLRDHUP,
   EPOLLRDNORM,
   EPOLLWRBAND,
@@ -40,6 +41,7 @@ import {
   FIONREAD,
   SIOCATMARK,
   SIOCOUTQ,
+  SO_OOBINLINE,
   SO_PASSCRED,
   SOCK_DGRAM,
   SOCK_RAW,
@@ -67,7 +69,7 @@ import {
   UNNAMED,
   type UnixName,
 } from './unix_address.ts';
-import { PacketQueue } from './unix_queue.ts';
+import { type Packet, PacketQueue } from './unix_queue.ts';
 import { receiveDatagram, receiveStream, sendDatagram, sendStream } from './unix_transfer.ts';
 
 export type UnixState = 'unconnected' | 'listening' | 'connected';
@@ -90,6 +92,8 @@ export class UnixSocket extends Socket implements Collectable {
   /** Positive error number of SO_ERROR. */
   error = 0;
   readonly queue = new PacketQueue();
+  /** The packet of the byte sent last with MSG_OOB, until it is read or passed over. */
+  urgent: Packet | null = null;
   /** Bytes of packets sent and not yet received, as charged. */
   charged = 0;
   boundAddress: Uint8Array | null = null;
@@ -100,7 +104,7 @@ export class UnixSocket extends Socket implements Collectable {
   private name: UnixName = { kind: 'none' };
   private place: Path | null = null;
   // Listening.
-  private backlog = 0;
+  backlog = 0;
   private readonly pending: UnixSocket[] = [];
   private listenCred: PeerCred | null = null;
   /** Woken when a full backlog has room again. */
@@ -121,6 +125,10 @@ export class UnixSocket extends Socket implements Collectable {
   get passCred(): boolean {
     return (this.options.flags.get(SO_PASSCRED) ?? 0) !== 0;
   }
+  /** TCP_ESTABLISHED..., as sock_diag tells it. */
+  get stateNumber(): number {
+    return this.state === 'listening' ? 10 : this.state === 'connected' ? 1 : 7;
+  }
   get connectionsWaiting(): number {
     return this.pending.length;
   }
@@ -132,6 +140,14 @@ export class UnixSocket extends Socket implements Collectable {
     return this.state !== 'listening' && this.charged * 4 <= this.options.sendBuffer;
   }
 
+  get isUrgentInline(): boolean {
+    return (this.options.flags.get(SO_OOBINLINE) ?? 0) !== 0;
+  }
+  /** Urgent data came. */
+  noteUrgent(): void {
+    this.urgentSignal?.();
+    this.waitQueue.wake(EPOLLPRI);
+  }
   /** A packet of ours was received. */
   uncharge(amount: number): void {
     this.charged -= amount;
@@ -371,6 +387,7 @@ export class UnixSocket extends Socket implements Collectable {
     if ((this.shutdownMask & RCV_SHUTDOWN) !== 0) bits |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
     if (this.queue.length > 0 || this.pending.length > 0) bits |= EPOLLIN | EPOLLRDNORM;
     if (this.isConnectionBased && this.state === 'unconnected') bits |= EPOLLHUP;
+    if (this.urgent !== null) bits |= EPOLLPRI;
     if (this.isWritable_ && !this.isHeldUp()) bits |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
     return bits;
   }
@@ -389,8 +406,10 @@ export class UnixSocket extends Socket implements Collectable {
         return ctx.memory.writeU32(arg, this.type === SOCK_DGRAM ? (this.queue.at(0)?.length ?? 0) : this.queue.bytes);
       case SIOCOUTQ:
         return ctx.memory.writeU32(arg, this.charged);
-      case SIOCATMARK:
-        return ctx.memory.writeU32(arg, 0);
+      case SIOCATMARK: {
+        const head = this.queue.at(0);
+        return ctx.memory.writeU32(arg, head !== null && (head === this.urgent || head.isSpent) ? 1 : 0);
+      }
       default:
         return interfaceIoctl(ctx, cmd, arg);
     }

@@ -56,7 +56,8 @@ function broken(ctx: IoContext, message: OutgoingMessage): number {
 }
 
 export function sendStream(ctx: IoContext, socket: UnixSocket, message: OutgoingMessage): number {
-  if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
+  const isUrgent = (message.flags & MSG_OOB) !== 0;
+  if (isUrgent && message.io.remaining === 0) return EOPNOTSUPP;
   if (message.address !== null) return socket.state === 'connected' ? EISCONN : EOPNOTSUPP;
   const { peer } = socket;
   if (peer === null || socket.state !== 'connected') return ENOTCONN;
@@ -69,14 +70,19 @@ export function sendStream(ctx: IoContext, socket: UnixSocket, message: Outgoing
     if (peer.isDead || (peer.shutdownMask & RCV_SHUTDOWN) !== 0) return done > 0 ? done : broken(ctx, message);
     if (socket.charged >= socket.options.sendBuffer) break;
     if (queueBudget.isExhausted) return done > 0 ? done : ENOBUFS;
-    const want = Math.min(io.remaining, Math.max(1, Math.floor(socket.options.sendBuffer / 2) - 64), STREAM_PACKET_MAX);
+    const left = isUrgent && io.remaining > 1 ? io.remaining - 1 : io.remaining;
+    const want = Math.min(left, Math.max(1, Math.floor(socket.options.sendBuffer / 2) - 64), STREAM_PACKET_MAX);
+    const isLast = isUrgent && io.remaining === 1;
     const data = takeChunk(want);
     const n = io.take(data, 0, want);
     if (n <= 0) {
       returnChunk(data);
       return done > 0 ? done : EFAULT;
     }
-    queueTo(peer, new Packet(data, n, socket, files, creds));
+    const packet = new Packet(data, n, socket, files, creds);
+    if (isLast) peer.urgent = packet;
+    queueTo(peer, packet);
+    if (isLast) peer.noteUrgent();
     files = null;
     done += n;
     if (n < want) return done;
@@ -144,11 +150,40 @@ function sameCreds(a: PeerCred | null, b: PeerCred | null): boolean {
   return a === b || (a !== null && b !== null && a.pid === b.pid && a.uid === b.uid && a.gid === b.gid);
 }
 
+/** Takes the urgent byte. Errors: EINVAL when there is none, or it is in line. */
+function receiveUrgent(socket: UnixSocket, message: IncomingMessage): number {
+  const { urgent, isUrgentInline } = socket;
+  if (isUrgentInline || urgent === null || urgent.isSpent) return EINVAL;
+  const { io } = message;
+  if (io.remaining > 0 && io.put(urgent.data, 0, 1) < 1) return EFAULT;
+  if ((message.flags & MSG_PEEK) === 0) {
+    socket.queue.spend(urgent);
+    socket.urgent = null;
+  }
+  message.outFlags |= MSG_OOB;
+  return 1;
+}
+
+/** What an ordinary read does with the packet at `index`: reads it, passes it over, or stops before it. */
+function atUrgent(socket: UnixSocket, packet: Packet, isPeek: boolean, hasRead: boolean): 'read' | 'pass' | 'stop' {
+  if (packet.isSpent) {
+    if (hasRead) return 'stop';
+    return 'pass';
+  }
+  if (packet !== socket.urgent) return 'read';
+  if (hasRead) return 'stop';
+  if (socket.isUrgentInline) {
+    if (!isPeek) socket.urgent = null;
+    return 'read';
+  }
+  if (!isPeek) socket.urgent = null;
+  return 'pass';
+}
+
 export function receiveStream(socket: UnixSocket, message: IncomingMessage): number {
   if (socket.state !== 'connected') return EINVAL;
-  if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
+  if ((message.flags & MSG_OOB) !== 0) return receiveUrgent(socket, message);
   const isPeek = (message.flags & MSG_PEEK) !== 0;
-  if (socket.queue.length === 0) return emptyResult(socket, message);
   const { io } = message;
   let done = 0;
   let index = 0;
@@ -157,6 +192,16 @@ export function receiveStream(socket: UnixSocket, message: IncomingMessage): num
   while (io.remaining > 0 || first === null) {
     const packet = socket.queue.at(index);
     if (packet === null) break;
+    const what = atUrgent(socket, packet, isPeek, first !== null);
+    if (what === 'stop') {
+      message.stop = true;
+      break;
+    }
+    if (what === 'pass') {
+      if (isPeek) index++;
+      else socket.queue.shift()?.release();
+      continue;
+    }
     const unread = packet.length - packet.offset;
     if (skip >= unread && skip > 0) {
       skip -= unread;
@@ -183,10 +228,14 @@ export function receiveStream(socket: UnixSocket, message: IncomingMessage): num
     }
     if (hadFiles || n < want || io.remaining === 0) break;
   }
-  if (isPeek && socket.options.peekOffset >= 0) socket.options.peekOffset += done;
-  else if (!isPeek && socket.options.peekOffset > 0)
-    socket.options.peekOffset = Math.max(0, socket.options.peekOffset - done);
+  if (first === null) return emptyResult(socket, message);
+  movePeekOffset(socket, isPeek, done);
   return done;
+}
+
+function movePeekOffset({ options }: UnixSocket, isPeek: boolean, done: number): void {
+  if (isPeek && options.peekOffset >= 0) options.peekOffset += done;
+  else if (!isPeek && options.peekOffset > 0) options.peekOffset = Math.max(0, options.peekOffset - done);
 }
 
 /** Fills in who sent it. */
@@ -198,11 +247,16 @@ function describe(socket: UnixSocket, message: IncomingMessage, packet: Packet):
 export function receiveDatagram(socket: UnixSocket, message: IncomingMessage): number {
   if (socket.type === SOCK_SEQPACKET && socket.state !== 'connected') return ENOTCONN;
   if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
-  const packet = socket.queue.at(0);
-  if (packet === null) return emptyResult(socket, message);
   const isPeek = (message.flags & MSG_PEEK) !== 0;
+  let offset = isPeek ? Math.max(0, socket.options.peekOffset) : 0;
+  let index = 0;
+  let packet = socket.queue.at(index);
+  while (packet !== null && offset > 0 && offset >= packet.length) {
+    offset -= packet.length;
+    packet = socket.queue.at(++index);
+  }
+  if (packet === null) return emptyResult(socket, message);
   const { io } = message;
-  const offset = isPeek && socket.options.peekOffset > 0 ? Math.min(socket.options.peekOffset, packet.length) : 0;
   const length = packet.length - offset;
   const want = Math.min(length, io.remaining);
   const n = want === 0 ? 0 : io.put(packet.data, offset, want);
@@ -215,6 +269,7 @@ export function receiveDatagram(socket: UnixSocket, message: IncomingMessage): n
   } else {
     message.files = packet.takeFiles();
     socket.queue.shift();
+    movePeekOffset(socket, false, packet.length);
     packet.release();
     if (!socket.isQueueFull) socket.wakeHeldUp();
   }

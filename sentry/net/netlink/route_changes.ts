@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * RTM_NEW*, RTM_DEL* and RTM_SET*: changes of the sandbox's own network, for CAP_NET_ADMIN.
+ *
+ * Linux: net/core/rtnetlink.c (rtnl_newlink, do_setlink), net/ipv4/devinet.c (inet_rtm_newaddr), net/ipv4/fib_frontend.c
+ */
+import {
+  EADDRNOTAVAIL,
+  EEXIST,
+  EINVAL,
+  ENODEV,
+  EOPNOTSUPP,
+  EPERM,
+  type Errno,
+  isErrno,
+} from '../../../platform/abi/linux/errno.ts';
+import { AF_INET, AF_INET6 } from '../../../platform/abi/linux/socket.ts';
+import { type MessageHeader, readAttributes } from './netlink_message.ts';
+import * as view from './network_view.ts';
+import { type Address, lastOf, masked, type Link, type Route } from './view_bodies.ts';
+import { VirtualNetwork } from './virtual_network.ts';
+
+const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
+const RTM_SETLINK = 19;
+const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
+const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
+const NLM_F_REPLACE = 0x100;
+const NLM_F_EXCL = 0x200;
+const NLM_F_CREATE = 0x400;
+const IFLA_LINKINFO = 18;
+const IFLA_INFO_KIND = 1;
+const IFNAMSIZ = 16;
+const MAC_SIZE = 6;
+
+type Attributes = Map<number, Buffer>;
+
+function textOf(attributes: Attributes, type: number): string | null {
+  return attributes.get(type)?.toString('latin1').split('\0', 1)[0] ?? null;
+}
+function wordOf(attributes: Attributes, type: number): number | null {
+  const value = attributes.get(type);
+  return value === undefined || value.length < 4 ? null : value.readUInt32LE(0);
+}
+/** Names Linux takes for an interface. */
+function isName(name: string): boolean {
+  return name !== '' && name.length < IFNAMSIZ && name !== '.' && name !== '..' && !/[/:\s]/.test(name);
+}
+
+function changeLink(network: VirtualNetwork, link: Link, body: Buffer, attributes: Attributes): number {
+  const name = body.readInt32LE(4) !== 0 ? textOf(attributes, view.IFLA_IFNAME) : null;
+  if (name !== null && !isName(name)) return EINVAL;
+  const mtu = wordOf(attributes, view.IFLA_MTU);
+  const txqlen = wordOf(attributes, view.IFLA_TXQLEN);
+  const mac = attributes.get(view.IFLA_ADDRESS);
+  if (mac !== undefined && mac.length < MAC_SIZE) return EINVAL;
+  const [flags, mask] = [body.readUInt32LE(8), body.readUInt32LE(12)];
+  return network.changeLink(link, {
+    ...(flags !== 0 || mask !== 0 ? { flags, mask } : {}),
+    ...(mtu !== null ? { mtu } : {}),
+    ...(name !== null ? { name } : {}),
+    ...(txqlen !== null ? { txqlen } : {}),
+    ...(mac !== undefined ? { mac: Buffer.from(mac.subarray(0, MAC_SIZE)) } : {}),
+  });
+}
+
+/** Errors: EINVAL, ENODEV, EEXIST, EOPNOTSUPP. */
+function newLink(network: VirtualNetwork, header: MessageHeader, body: Buffer): number {
+  if (body.length < view.IFINFO_SIZE) return EINVAL;
+  const attributes = readAttributes(body.subarray(view.IFINFO_SIZE));
+  const name = textOf(attributes, view.IFLA_IFNAME);
+  const link = network.link(body.readInt32LE(4), name);
+  if (link !== null) {
+    const isCreate = header.type === RTM_NEWLINK && (header.flags & NLM_F_EXCL) !== 0;
+    return isCreate ? EEXIST : changeLink(network, link, body, attributes);
+  }
+  if (header.type === RTM_SETLINK || (header.flags & NLM_F_CREATE) === 0) return ENODEV;
+  const info = attributes.get(IFLA_LINKINFO);
+  const kind = info === undefined ? null : textOf(readAttributes(info), IFLA_INFO_KIND);
+  if (kind === null) return EOPNOTSUPP;
+  if (name !== null && !isName(name)) return EINVAL;
+  const given = attributes.get(view.IFLA_ADDRESS);
+  const mac = given !== undefined && given.length >= MAC_SIZE ? Buffer.from(given.subarray(0, MAC_SIZE)) : localMac();
+  const added = network.addLink(name, kind, wordOf(attributes, view.IFLA_MTU), mac);
+  if (added !== 0 || body.readUInt32LE(8) === 0) return added;
+  const made = network.link(0, name);
+  return made === null ? 0 : changeLink(network, made, body, new Map());
+}
+/** A random, locally administered address. */
+function localMac(): Buffer {
+  const mac = Buffer.from(Array.from({ length: MAC_SIZE }, () => Math.floor(Math.random() * 256)));
+  mac[0] = ((mac[0] as number) & 0xfc) | 2;
+  return mac;
+}
+
+function delLink(network: VirtualNetwork, body: Buffer): number {
+  if (body.length < view.IFINFO_SIZE) return EINVAL;
+  const name = textOf(readAttributes(body.subarray(view.IFINFO_SIZE)), view.IFLA_IFNAME);
+  const index = body.readInt32LE(4);
+  if (index === 0 && name === null) return EINVAL;
+  const link = network.link(index, name);
+  return link === null ? ENODEV : network.removeLink(link);
+}
+
+/** struct ifaddrmsg and its attributes. Errors: EINVAL, ENODEV, EAFNOSUPPORT. */
+function parseAddress(network: VirtualNetwork, body: Buffer): Address | Errno {
+  if (body.length < view.IFADDR_SIZE) return EINVAL;
+  const [family, prefix, , scope] = body as unknown as [number, number, number, number];
+  const size = family === AF_INET ? 4 : family === AF_INET6 ? 16 : 0;
+  if (size === 0) return EOPNOTSUPP;
+  const attributes = readAttributes(body.subarray(view.IFADDR_SIZE));
+  const peer = attributes.get(view.IFA_ADDRESS);
+  const ip = attributes.get(view.IFA_LOCAL) ?? peer;
+  if (ip === undefined || ip.length < size || prefix > size * 8 || (peer !== undefined && peer.length < size)) return EINVAL;
+  const link = network.link(body.readUInt32LE(4), null);
+  if (link === null) return ENODEV;
+  const broadcast = attributes.get(view.IFA_BROADCAST);
+  return {
+    family,
+    ip: Buffer.from(ip.subarray(0, size)),
+    peer: Buffer.from((peer ?? ip).subarray(0, size)),
+    prefix,
+    index: link.index,
+    scope,
+    label: family === AF_INET ? (textOf(attributes, view.IFA_LABEL) ?? link.name) : '',
+    broadcast: broadcast !== undefined && broadcast.length >= 4 && family === AF_INET ? Buffer.from(broadcast.subarray(0, 4)) : null,
+  };
+}
+
+function newAddress(network: VirtualNetwork, header: MessageHeader, body: Buffer): number {
+  const address = parseAddress(network, body);
+  if (isErrno(address)) return address;
+  const known = network.findAddress(address.family, address.ip, address.prefix, address.index);
+  if (known !== null) return (header.flags & NLM_F_REPLACE) !== 0 ? 0 : EEXIST;
+  return network.addAddress(address);
+}
+function delAddress(network: VirtualNetwork, body: Buffer): number {
+  const address = parseAddress(network, body);
+  if (isErrno(address)) return address;
+  const found = network.findAddress(address.family, address.ip, address.prefix, address.index);
+  return found === null ? EADDRNOTAVAIL : network.removeAddress(found);
+}
+
+/** struct rtmsg and its attributes. Errors: EINVAL, EOPNOTSUPP. */
+function parseRoute(body: Buffer): Route | Errno {
+  if (body.length < view.RTMSG_SIZE) return EINVAL;
+  const [family, prefix, , , table, protocol, scope, type] = body as unknown as number[] & [number, number, number, number, number, number, number, number];
+  const size = family === AF_INET ? 4 : family === AF_INET6 ? 16 : 0;
+  if (size === 0) return EOPNOTSUPP;
+  const attributes = readAttributes(body.subarray(view.RTMSG_SIZE));
+  const bytes = (name: number): Buffer | null | Errno => {
+    const value = attributes.get(name);
+    if (value === undefined) return null;
+    return value.length < size ? EINVAL : Buffer.from(value.subarray(0, size));
+  };
+  const [destination, gateway, prefSource] = [bytes(view.RTA_DST), bytes(view.RTA_GATEWAY), bytes(view.RTA_PREFSRC)];
+  if (isErrno(destination) || isErrno(gateway) || isErrno(prefSource) || prefix > size * 8) return EINVAL;
+  const target = destination ?? Buffer.alloc(size);
+  if (!masked(target, prefix).equals(target)) return EINVAL;
+  const priority = wordOf(attributes, view.RTA_PRIORITY) ?? (family === AF_INET6 ? 1024 : 0);
+  return {
+    family,
+    destination: target,
+    prefix,
+    table: wordOf(attributes, view.RTA_TABLE) ?? (table === 0 ? view.RT_TABLE_MAIN : table),
+    type: type === 0 ? view.RTN_UNICAST : type,
+    scope: family === AF_INET ? scope : 0,
+    protocol,
+    oif: wordOf(attributes, view.RTA_OIF) ?? 0,
+    gateway,
+    priority,
+    prefSource,
+  };
+}
+
+/** Does what a request for change asks. Errors: EPERM (no capability, or the host's network), those of each. */
+export function changeNetwork(mayChange: boolean, header: MessageHeader, body: Buffer): number {
+  const now = view.network.view;
+  if (!mayChange || !(now instanceof VirtualNetwork)) return EPERM;
+  switch (header.type) {
+    case RTM_NEWLINK:
+    case RTM_SETLINK:
+      return newLink(now, header, body);
+    case RTM_DELLINK:
+      return delLink(now, body);
+    case RTM_NEWADDR:
+      return newAddress(now, header, body);
+    case RTM_DELADDR:
+      return delAddress(now, body);
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE: {
+      const route = parseRoute(body);
+      if (isErrno(route)) return route;
+      return header.type === RTM_NEWROUTE
+        ? now.addRoute(route, (header.flags & NLM_F_REPLACE) !== 0)
+        : now.removeRoute(route);
+    }
+    default:
+      return EOPNOTSUPP;
+  }
+}
+
+/** The address an old ioctl sets: prefix by class, as Linux guesses. */
+export function classAddress(link: Link, ip: Buffer): Address {
+  const first = ip[0] as number;
+  const prefix = first < 128 ? 8 : first < 192 ? 16 : 24;
+  const broadcast = link.isLoopback ? null : lastOf(ip, prefix);
+  return { family: AF_INET, ip, peer: ip, prefix, index: link.index, scope: 0, label: link.name, broadcast };
+}
