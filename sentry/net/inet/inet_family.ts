@@ -69,7 +69,7 @@ function tcpRow(socket: TcpSocket): SocketRow {
     ...common(socket),
     kind: 'stream',
     state: socket.stateNumber,
-    receiveQueue: isListening ? socket.pending.length : socket.queued,
+    receiveQueue: isListening ? socket.pending.length : socket.queued + (socket.sawEnd && !socket.hasReadEnd ? 1 : 0),
     sendQueue: isListening ? socket.backlog : 0,
     drops: 0,
     info: () => tcpInfo(socket),

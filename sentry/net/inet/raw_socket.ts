@@ -172,6 +172,7 @@ export class RawSocket extends DatagramSocket implements RawReceiver {
       this.filter.set(value.subarray(0, this.filter.length));
       return 0;
     }
+    if (this.isV6 && level === SOL_RAW && name === IPV6_CHECKSUM) return value.length < 4 ? EINVAL : 0;
     if (level === SOL_RAW) return this.protocol === IPPROTO_ICMP ? ENOPROTOOPT : EOPNOTSUPP;
     if (level === IPPROTO_IP && name === IP_HDRINCL && value.length >= 1) {
       this.includesHeader = value.subarray(0, 4).some((byte) => byte !== 0);

@@ -24,7 +24,10 @@ export function receiveUrgent(socket: TcpSocket, message: IncomingMessage): numb
 
 /** What an empty queue answers. */
 function emptyResult(socket: TcpSocket): number {
-  if (socket.sawEnd) return 0;
+  if (socket.sawEnd) {
+    socket.hasReadEnd = true;
+    return 0;
+  }
   if (socket.error !== 0) return -socket.takeError();
   if (!socket.wasConnected && socket.state !== 'connecting') return ENOTCONN;
   return (socket.shutdownMask & RCV_SHUTDOWN) !== 0 || socket.state === 'closed' ? 0 : WOULD_BLOCK;

@@ -110,6 +110,7 @@ export class TcpSocket extends InetSocket {
   wasConnected = false;
   /** The peer ended the stream in order: reads find the end, whatever comes after it. */
   sawEnd = false;
+  hasReadEnd = false;
   private finSent = false;
   private finReceived = false;
   /** A send found no room: the reader wakes us. */
@@ -271,6 +272,7 @@ export class TcpSocket extends InetSocket {
       end.finSent = false;
       end.finReceived = false;
       end.sawEnd = false;
+      end.hasReadEnd = false;
     }
     this.isNews = true;
     this.peer = other;

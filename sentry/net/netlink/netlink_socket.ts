@@ -242,8 +242,7 @@ export class NetlinkSocket extends Socket {
   }
   override setOption(_ctx: IoContext, level: number, name: number, value: Uint8Array): number {
     if (level !== SOL_NETLINK) return ENOPROTOOPT;
-    if (value.length < 4) return EINVAL;
-    const n = Buffer.from(value.buffer, value.byteOffset, value.length).readInt32LE(0);
+    const n = value.length < 4 ? 0 : Buffer.from(value.buffer, value.byteOffset, value.length).readInt32LE(0);
     if (name === NETLINK_ADD_MEMBERSHIP || name === NETLINK_DROP_MEMBERSHIP) {
       if (n < 1 || n > GROUPS_MAX) return EINVAL;
       if (name === NETLINK_ADD_MEMBERSHIP) this.members.add(n);

@@ -11,6 +11,7 @@ import { EINVAL, ENOENT, EOPNOTSUPP } from '../../../platform/abi/linux/errno.ts
 import {
   AF_INET,
   AF_INET6,
+  AF_MAX,
   AF_NETLINK,
   AF_PACKET,
   AF_UNIX,
@@ -161,7 +162,7 @@ export function answerDiag(header: MessageHeader, body: Buffer, port: number): B
   const isDump = (header.flags & NLM_F_DUMP) !== 0;
   if (header.type === TCPDIAG_GETSOCK) return isDump ? oldDump(header, body, port) : EOPNOTSUPP;
   if (header.type !== SOCK_DIAG_BY_FAMILY) return EINVAL;
-  if (body.length < 2) return EINVAL;
+  if (body.length < 2 || (body[0] as number) >= AF_MAX) return EINVAL;
   switch (body[0]) {
     case AF_INET:
     case AF_INET6:
