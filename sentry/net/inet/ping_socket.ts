@@ -18,7 +18,6 @@ import {
   isErrno,
 } from '../../../platform/abi/linux/errno.ts';
 import {
-  AF_INET,
   AF_INET6,
   AF_UNSPEC,
   IPPROTO_ICMP,

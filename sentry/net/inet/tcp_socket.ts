@@ -18,7 +18,6 @@ import {
   EINVAL,
   EISCONN,
   ENOTCONN,
-  EOPNOTSUPP,
   EPIPE,
   type Errno,
   isErrno,
