@@ -70,7 +70,7 @@ export class Sandbox {
     this.limits = initialLimits(config);
     this.fds = fds;
     // Set up here: it takes calls that the filter does not have.
-    this.hostSignals = !fds.isDetached ? null : HostSignals.create(fds.hasTerminal);
+    this.hostSignals = !fds.isDetached && !fds.hasTerminal ? null : HostSignals.create(fds.hasTerminal);
     // Before the filter: getpriority is not on its list.
     this.callersNice = getPriority();
     try {

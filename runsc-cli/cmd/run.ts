@@ -6,6 +6,7 @@
 import { createContainer } from '../container/create.ts';
 import { destroy } from '../container/destroy.ts';
 import { startContainer } from '../container/lifecycle.ts';
+import { TerminalRelay } from '../console/relay.ts';
 import { RunscError } from '../errors.ts';
 import { waitInForeground } from '../sandbox/foreground.ts';
 import { SignalPipe } from '../sandbox/signals.ts';
@@ -32,14 +33,14 @@ export const runVerb = containerVerb({
     const options = createOptions(parsed, idOf(operands), isDetached);
     const signals = isDetached ? null : SignalPipe.open();
     if (typeof signals === 'number') throw new RunscError(`signal handlers could not be set (errno ${-signals})`);
-    const { container, running } = prefixed('runsc-ts run failed', () => createContainer(options, context));
+    const { container, running, terminal } = prefixed('runsc-ts run failed', () => createContainer(options, context));
     let isStarted = false;
     try {
       startContainer(container, context.log);
       isStarted = true;
       container.unlock();
       if (signals === null) return 0;
-      return waitInForeground(running, signals);
+      return waitInForeground(running, signals, terminal === null ? null : new TerminalRelay(terminal.master, terminal.size));
     } finally {
       if (signals !== null || !isStarted) {
         endSandbox(running);

@@ -12,7 +12,8 @@ import { errnoWords, RunscError } from '../errors.ts';
 const O_RDWR_NOCTTY_CLOEXEC = 2 | 0o400 | 0o2000000;
 const TIOCSPTLCK = 0x40045431;
 const TIOCGPTPEER = 0x5441;
-const TIOCSWINSZ = 0x5414;
+export const TIOCSWINSZ = 0x5414;
+export const TIOCGWINSZ = 0x5413;
 const MSG_NOSIGNAL = 0x4000;
 const F_DUPFD_CLOEXEC = 1030;
 

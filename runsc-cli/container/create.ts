@@ -12,7 +12,8 @@ import { setns } from '../../platform/ffi/namespaces.ts';
 import { close, kill, open, poll, read, waitPid, write } from '../../platform/ffi/lifecycle.ts';
 import { decodeFromSentry, encodeMessage, MAX_MESSAGE } from '../../sentry/control/messages/lifecycle.ts';
 import { joinCgroups, makeCgroups, removeCgroups } from '../cgroup/cgroup.ts';
-import { openPty, type Pty, sendMaster } from '../console/pty.ts';
+import { type ConsoleSize, openPty, type Pty, sendMaster } from '../console/pty.ts';
+import { hasTerminalStdio } from '../console/relay.ts';
 import type { RuntimeLog } from '../console/log.ts';
 import { errnoWords, messageOf, RunscError, startFailure, systemReason } from '../errors.ts';
 import { runHooks } from './hooks.ts';
@@ -47,6 +48,8 @@ export interface CreateOptions {
 export interface Created {
   readonly container: Container;
   readonly running: RunningSandbox;
+  /** The container's terminal when this command is to relay it. */
+  readonly terminal: { readonly master: number; readonly size: ConsoleSize | null } | null;
 }
 
 /** Creates a container; its lock is held. Throws RunscError. */
@@ -64,7 +67,7 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   const container = Container.claim(flags.root, facts, oci.ociVersion, !options.isDetached);
   try {
     if (!flags.ignoreCgroups) prepareCgroups(container, oci, log);
-    const pty = oci.terminal && options.isDetached ? openPty(oci.consoleSize) : null;
+    const pty = oci.terminal && (options.isDetached || !hasTerminalStdio()) ? openPty(oci.consoleSize) : null;
     const isMemoryHeldByHost = container.record.cgroups.length > 0;
     const running = startIn(container, { ...config, isMemoryHeldByHost }, oci, options, pty, log);
     try {
@@ -76,7 +79,7 @@ export function createContainer(options: CreateOptions, context: { flags: Global
       waitPid(running.goferPid, 0);
       throw error;
     }
-    return { container, running };
+    return { container, running, terminal: options.isDetached || pty === null ? null : { master: pty.master, size: oci.consoleSize } };
   } catch (error) {
     destroy(container, log);
     throw error;
@@ -165,7 +168,7 @@ function finish(container: Container, running: RunningSandbox, oci: OciSettings,
   awaitLoaded(running);
   if (oci.oomScoreAdj !== null) adjustOomScore(running.sentryPid, oci.oomScoreAdj);
   if (oci.network.kind !== 'caller') arrangeNetwork(running.sentryPid, oci);
-  if (pty !== null) sendMaster(pty, options.consoleSocket as string);
+  if (pty !== null && options.isDetached) sendMaster(pty, options.consoleSocket as string);
   inDirectory(options.bundle, () => {
     for (const kind of ['prestart', 'createRuntime', 'createContainer'] as const) runHooks(record.hooks, kind, { ...container.describe(), status: 'creating' });
   });

@@ -6,10 +6,11 @@
 import { close, kill, getpid, poll, waitPid, waitStatus, write } from '../../platform/ffi/lifecycle.ts';
 import { read } from '../../platform/ffi/lifecycle.ts';
 import { decodeFromSentry, encodeMessage, type FromSentry, MAX_MESSAGE, type ToSentry } from '../../sentry/control/messages/lifecycle.ts';
+import type { TerminalRelay } from '../console/relay.ts';
 import { TerminalGuard } from '../console/terminal.ts';
 import { EXIT_OWN_FAILURE, RunscError } from '../errors.ts';
 import { mark } from './timing.ts';
-import { SIGCHLD, SIGCONT, SIGSTOP, type SignalPipe, targetOf } from './signals.ts';
+import { SIGCHLD, SIGCONT, SIGSTOP, SIGWINCH, type SignalPipe, targetOf } from './signals.ts';
 import { endSandbox, type RunningSandbox } from './start.ts';
 
 const POLLIN = 1;
@@ -20,16 +21,17 @@ const SIGKILL = 9;
 const GRACE_MS = 2000;
 
 /** How a container ended: an exit status as a shell would show it. Throws RunscError when the sandbox itself failed. */
-export function waitInForeground(running: RunningSandbox, signals: SignalPipe): number {
+export function waitInForeground(running: RunningSandbox, signals: SignalPipe, relay: TerminalRelay | null = null): number {
   const terminal = new TerminalGuard([0, 1, 2]);
   try {
-    const outcome = new Foreground(running, signals).run();
+    const outcome = new Foreground(running, signals, relay).run();
     if (outcome.type === 'exit') return outcome.signo !== 0 ? 128 + outcome.signo : outcome.status;
     throw new RunscError(outcome.message, outcome.status);
   } finally {
     mark('outcome known');
     endSandbox(running);
     close(running.controlFd);
+    relay?.finish();
     terminal.restore();
     mark('ended');
   }
@@ -40,19 +42,22 @@ type Outcome = Extract<FromSentry, { type: 'exit' | 'error' }>;
 class Foreground {
   private readonly running: RunningSandbox;
   private readonly signals: SignalPipe;
+  private readonly relay: TerminalRelay | null;
   private readonly buffer = Buffer.alloc(MAX_MESSAGE);
   private isGoferGone = false;
 
-  constructor(running: RunningSandbox, signals: SignalPipe) {
+  constructor(running: RunningSandbox, signals: SignalPipe, relay: TerminalRelay | null) {
     this.running = running;
     this.signals = signals;
+    this.relay = relay;
   }
 
   run(): Outcome {
     const control = { fd: this.running.controlFd, events: POLLIN, revents: 0 };
     const signal = { fd: this.signals.fd, events: POLLIN, revents: 0 };
     for (;;) {
-      if (poll([control, signal], this.isGoferGone ? GRACE_MS : -1) === 0) return this.sentryDied();
+      if (poll([control, signal, ...(this.relay?.wanted() ?? [])], this.isGoferGone ? GRACE_MS : -1) === 0) return this.sentryDied();
+      this.relay?.move();
       if ((control.revents & (POLLIN | POLLHUP)) !== 0) {
         const outcome = this.readControl();
         if (outcome !== null) return outcome;
@@ -93,6 +98,7 @@ class Foreground {
       if (!this.isGoferGone && waitPid(this.running.goferPid, WNOHANG) === this.running.goferPid) this.isGoferGone = true;
       return;
     }
+    if (signo === SIGWINCH) this.relay?.resize();
     this.send({ type: 'signal', signo, target: signo === SIGCONT ? 'init' : targetOf(signo) });
   }
 
