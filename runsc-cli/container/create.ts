@@ -16,6 +16,7 @@ import { type ConsoleSize, openPty, type Pty, sendMaster } from '../console/pty.
 import { hasTerminalStdio } from '../console/relay.ts';
 import type { RuntimeLog } from '../console/log.ts';
 import { errnoWords, messageOf, RunscError, startFailure, systemReason } from '../errors.ts';
+import { inheritedHostName } from './host_name.ts';
 import { runHooks } from './hooks.ts';
 import { listenIn } from './control_client.ts';
 import { identify } from './process_identity.ts';
@@ -57,13 +58,14 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   const { flags, log } = context;
   const field = loadConfig(options.bundle);
   const warnings: string[] = [];
-  const settings = { id: options.id, bundle: options.bundle, overlay: flags.overlay ?? false, network: flags.hasNetwork ? flags.network : 'host', platform: flags.platform, debug: flags.debug, strace: flags.strace };
+  const hostname = inheritedHostName(field, flags.root, options.id);
+  const settings = { id: options.id, hostname, bundle: options.bundle, overlay: flags.overlay ?? false, network: flags.hasNetwork ? flags.network : 'host', platform: flags.platform, debug: flags.debug, strace: flags.strace };
   const translated = translateConfig(field, settings, warnings);
   const oci = ociSettings(field);
   const config = oci.seccomp === null ? translated : { ...translated, seccomp: seccompOf(oci.seccomp, warnings) };
   for (const warning of warnings) log.debug('warn', warning);
   checkConsole(oci, options);
-  const facts = { id: options.id, bundle: options.bundle, rootfs: config.trees[0]?.source ?? '', annotations: oci.annotations, hooks: oci.hooks, process: config.process };
+  const facts = { id: options.id, bundle: options.bundle, rootfs: config.trees[0]?.source ?? '', annotations: oci.annotations, hostname: config.hostname, hooks: oci.hooks, process: config.process };
   const container = Container.claim(flags.root, facts, oci.ociVersion, !options.isDetached);
   try {
     if (!flags.ignoreCgroups) prepareCgroups(container, oci, log);

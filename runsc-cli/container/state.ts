@@ -28,6 +28,8 @@ export interface ContainerRecord {
   readonly rootfs: string;
   readonly created: string;
   readonly annotations: Readonly<Record<string, string>>;
+  /** What its UTS namespace would be called: containers of its pod have the same name. */
+  readonly hostname: string;
   readonly owner: string;
   /** What it is as long as its Sentry runs. */
   phase: Exclude<Status, 'stopped'>;
@@ -62,7 +64,7 @@ export class Container {
   }
 
   /** Claims an id: the directory is made and locked. Throws RunscError: "container with given ID already exists". */
-  static claim(root: string, facts: Pick<ContainerRecord, 'id' | 'bundle' | 'rootfs' | 'annotations' | 'hooks' | 'process'>, ociVersion: string, isForeground: boolean): Container {
+  static claim(root: string, facts: Pick<ContainerRecord, 'id' | 'bundle' | 'rootfs' | 'annotations' | 'hostname' | 'hooks' | 'process'>, ociVersion: string, isForeground: boolean): Container {
     const directory = join(root, facts.id);
     try {
       mkdirSync(root, { recursive: true, mode: 0o700 });
@@ -188,7 +190,7 @@ function removeLeftover(root: string, id: string): boolean {
 
 function readRecord(directory: string, id: string): ContainerRecord {
   const empty: ContainerRecord = {
-    ociVersion: OCI_VERSION, id, bundle: '', rootfs: '', created: '', annotations: {}, owner: '', phase: 'creating', sentry: null, gofer: null, foreground: null, cgroups: [], cgroupsPath: '',
+    ociVersion: OCI_VERSION, id, bundle: '', rootfs: '', created: '', annotations: {}, hostname: '', owner: '', phase: 'creating', sentry: null, gofer: null, foreground: null, cgroups: [], cgroupsPath: '',
     hooks: {}, process: null,
   };
   try {

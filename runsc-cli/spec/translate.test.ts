@@ -14,7 +14,7 @@ function translate(edit: Edit, warnings: string[] = []): SandboxConfig {
   const spec = structuredClone(defaultSpec({ args: ['/bin/true'], cwd: '/', terminal: false, hasCgroupNamespace: true, rootless: null }));
   (spec as { root: { path: string } }).root.path = '/';
   edit(spec);
-  const settings = { id: 'x', bundle: '/tmp', overlay: false, network: 'none', platform: 'ptrace', debug: false, strace: false } as const;
+  const settings = { id: 'x', hostname: 'x', bundle: '/tmp', overlay: false, network: 'none', platform: 'ptrace', debug: false, strace: false } as const;
   return translateConfig(parseConfig(JSON.stringify(spec), 'config.json'), settings, warnings);
 }
 

@@ -22,6 +22,8 @@ const MAX_ID = 0xffffffff - 1;
 
 export interface RunSettings {
   readonly id: string;
+  /** Where the config does not say one. */
+  readonly hostname: string;
   readonly bundle: string;
   readonly overlay: boolean;
   readonly network: 'none' | 'host';
@@ -45,7 +47,7 @@ export function translateConfig(config: Field, settings: RunSettings, warnings: 
   checkAnnotations(config.get('annotations'));
   return {
     id: settings.id,
-    hostname: hostName(config.get('hostname'), settings.id),
+    hostname: hostName(config.get('hostname'), settings.hostname),
     domainname: config.get('domainname').optionalString(''),
     trees,
     rootReadonly,

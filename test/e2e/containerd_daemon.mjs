@@ -57,6 +57,8 @@ state = "${directory}/state"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "${directory}/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    default_runtime_name = "runsc-ts"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc-ts]
     runtime_type = "io.containerd.runsc-ts.v1"
 `);
