@@ -94,6 +94,8 @@ export interface AddressSpace {
   advise(addr: number, length: number, advice: number): number;
   /** msync(2) on the mapping. */
   sync(addr: number, length: number, flags: number): number;
+  /** Makes every running thread pass a memory barrier (and, with `syncsCore`, a core-serialising instruction). Returns 0 or errno. */
+  barrier?(syncsCore: boolean): number;
   /** Fills `out` with mincore(2) bytes. */
   mincore(addr: number, length: number, out: Uint8Array): number;
   /** Performs several changes in order with as few stops as possible; stops at the first failure and returns it. */

@@ -28,6 +28,11 @@ const SYS_MADVISE = 28;
 const SYS_CLONE = 56;
 const SYS_EXIT = 60;
 const SYS_PRCTL = 157;
+const SYS_MEMBARRIER = 324;
+const MEMBARRIER_CMD_PRIVATE_EXPEDITED = 8;
+const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 16;
+const MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE = 32;
+const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 64;
 
 const MAP_SHARED = 1;
 const MAP_PRIVATE = 2;
@@ -75,6 +80,8 @@ export class PtraceAddressSpace implements AddressSpace {
   private readonly host: SpaceHost;
   private readonly tracer: Tracer;
   private hasScratch = false;
+  /** The host knows that this process uses membarrier(2). */
+  private hasBarrier = false;
   /** The parent-death signal is not inherited across fork; it is set with the first command. Until then EXITKILL alone holds. */
   private lacksDeathSignal = true;
 
@@ -204,6 +211,22 @@ export class PtraceAddressSpace implements AddressSpace {
     const bad = this.addRemap(addr, oldLength, newAddr, newLength, keepOld);
     if (bad < 0) return bad;
     const r = this.perform();
+    return Math.min(r, 0);
+  }
+
+  barrier(syncsCore: boolean): number {
+    const c = this.tracer.commands;
+    c.clear();
+    if (!this.hasBarrier) {
+      c.add(SYS_MEMBARRIER, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+      c.add(SYS_MEMBARRIER, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE);
+    }
+    c.add(
+      SYS_MEMBARRIER,
+      syncsCore ? MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE : MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+    );
+    const r = this.perform();
+    if (r >= 0) this.hasBarrier = true;
     return Math.min(r, 0);
   }
 

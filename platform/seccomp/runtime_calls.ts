@@ -39,7 +39,7 @@ export const RUNTIME_CALLS: readonly AllowedCall[] = [
   allow(234, 'tgkill', 'abort()'),
   allow(273, 'set_robust_list', 'libc after fork'),
   allow(318, 'getrandom', 'everything random'),
-  allow(324, 'membarrier', 'V8'),
+  allow(324, 'membarrier', 'V8; injected: membarrier'),
   allow(329, 'pkey_mprotect', 'V8 code pages where there are protection keys'),
   allow(334, 'rseq', 'libc after fork'),
   allow(436, 'close_range', 'closing what is not needed'),

@@ -113,6 +113,8 @@ export class Task implements IoContext, Waiter {
   // clone and exit.
   clearChildTid = 0;
   robustListHead = 0;
+  /** Key of the PI futex it waits for. */
+  piWaitsFor: string | null = null;
   /** Woken when this task's use of its parent's mm ends (vfork). */
   vforkDone: WaitQueue | null = null;
   isVforkChild = false;

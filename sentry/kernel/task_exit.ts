@@ -23,6 +23,7 @@ import {
 } from '../../platform/abi/linux/signal.ts';
 import type { PlatformThread } from '../../platform/platform.ts';
 import { makeSigInfo } from '../arch/siginfo.ts';
+import { exitPi } from './futex/pi.ts';
 import { exitRobustList, wakeWord } from './futex/robust_list.ts';
 import type { Kernel } from './kernel.ts';
 import type { PidNamespace } from './process/pid_namespace.ts';
@@ -82,6 +83,7 @@ function exitMemory(t: Task): void {
 /** What exit and execve do before the old address space goes. Linux: mm_release(). */
 export function releaseUserMemory(t: Task): void {
   exitRobustList(t);
+  exitPi(t);
   if (t.clearChildTid !== 0) {
     // Nobody else can see the word when this is the mm's only user.
     if (t.mm.userCount > 1 && t.memory.writeU32(t.clearChildTid, 0) === 0) wakeWord(t, t.clearChildTid, 1);

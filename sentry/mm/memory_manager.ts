@@ -103,6 +103,8 @@ export class MemoryManager {
     envStart: 0,
     envEnd: 0,
   };
+  /** membarrier(2) registrations: MEMBARRIER_CMD_REGISTER_* bits. */
+  barriers = 0;
   /** Asynchronous I/O contexts, owned by the kernel; null: none. Released with the address space. */
   aio: { release(): void } | null = null;
   /** PR_SET_DUMPABLE. */
@@ -205,6 +207,7 @@ export class MemoryManager {
     child.auxv = this.auxv;
     child.layout = { ...this.layout };
     child.dumpable = this.dumpable;
+    child.barriers = this.barriers;
     child.mmapBase = this.mmapBase;
     child.limits = this.limits;
     return child;

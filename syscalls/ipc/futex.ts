@@ -21,7 +21,7 @@ import type { Task } from '../../sentry/kernel/task.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
 import { WaitQueue } from '../../sentry/wait/wait_queue.ts';
 import { deadlineAfter, isValidSpec, readSpec, spec } from '../poll/timeout.ts';
-import { lockPi, trylockPi, unlockPi } from './futex_pi.ts';
+import { cmpRequeuePi, lockPi, trylockPi, unlockPi, waitRequeuePi } from './futex_pi.ts';
 
 /** The key of the word at addr. Errors: EINVAL (unaligned), EFAULT. */
 export function futexKey(t: Task, addr: number, isPrivate: boolean): string | number {
@@ -74,7 +74,13 @@ export function sys_futex(
     case fx.FUTEX_UNLOCK_PI:
       return unlockPi(t, addr, isPrivate);
     case fx.FUTEX_TRYLOCK_PI:
-      return trylockPi(t, addr);
+      return trylockPi(t, addr, isPrivate);
+    case fx.FUTEX_WAIT_REQUEUE_PI: {
+      const deadlineNs = readAbsolute(t, timeout, isRealtime);
+      return deadlineNs < 0 ? deadlineNs : waitRequeuePi(t, addr, isPrivate, value, deadlineNs, -1, addr2);
+    }
+    case fx.FUTEX_CMP_REQUEUE_PI:
+      return cmpRequeuePi(t, addr, addr2, isPrivate, value | 0, timeout | 0, value3);
     default:
       return ENOSYS;
   }
@@ -144,6 +150,7 @@ function wake(t: Task, addr: number, isPrivate: boolean, count: number, bitset: 
   if (bitset === 0) return EINVAL;
   const key = futexKey(t, addr, isPrivate);
   if (typeof key === 'number') return key;
+  if (t.kernel.futexes.hasPi(key)) return EINVAL;
   return t.kernel.futexes.wake(key, Math.max(1, count | 0), bitset);
 }
 
@@ -166,6 +173,7 @@ function requeue(
     if (found < 0) return EFAULT;
     if (found !== expected) return EAGAIN;
   }
+  if (t.kernel.futexes.hasPi(fromKey)) return EINVAL;
   const { woken, moved } = t.kernel.futexes.requeue(fromKey, toKey, wakeCount, moveCount);
   return woken + moved;
 }
@@ -238,14 +246,16 @@ function wakeOp(
 }
 
 function startLockPi(t: Task, addr: number, isPrivate: boolean, timeout: number, isRealtime: boolean): SyscallReturn {
-  let deadlineNs = Number.POSITIVE_INFINITY;
-  if (timeout !== 0) {
-    const err = readSpec(t, timeout);
-    if (err !== 0) return err;
-    if (!isValidSpec()) return EINVAL;
-    deadlineNs = absoluteDeadline(t, isRealtime);
-  }
-  return lockPi(t, addr, isPrivate, deadlineNs);
+  const deadlineNs = readAbsolute(t, timeout, isRealtime);
+  return deadlineNs < 0 ? deadlineNs : lockPi(t, addr, isPrivate, deadlineNs);
+}
+
+/** Deadline from an absolute timespec at `addr` (0: none). Errors: EFAULT, EINVAL. */
+function readAbsolute(t: Task, addr: number, isRealtime: boolean): number {
+  if (addr === 0) return Number.POSITIVE_INFINITY;
+  const err = readSpec(t, addr);
+  if (err !== 0) return err;
+  return isValidSpec() ? Math.max(0, absoluteDeadline(t, isRealtime)) : EINVAL;
 }
 
 const WAITV_SIZE = 24;
@@ -295,7 +305,7 @@ export function sys_futex_waitv(
     if (found < 0) return EFAULT;
     if (found !== entry64(i * WAITV_SIZE)) return EAGAIN;
   }
-  const all = keys.map((key, i) => new FutexWaiter(key, -1, queue, 0, i));
+  const all = keys.map((key, i) => new FutexWaiter(key, -1, queue, i));
   for (const waiter of all) t.kernel.futexes.add(waiter);
   return waitAny(t, all, queue, deadlineNs);
 }

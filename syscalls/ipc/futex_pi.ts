@@ -1,104 +1,123 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Priority-inheritance futexes: the kernel hands the lock over; priorities themselves are the host's affair.
+ * The operations on priority-inheritance futexes.
  *
- * Linux: kernel/futex/pi.c; futex(2) PI operations
+ * Linux: kernel/futex/pi.c, requeue.c; futex(2) PI operations
  */
 import {
   EAGAIN,
   EDEADLK,
   EFAULT,
   EINVAL,
-  EPERM,
   ERESTARTNOINTR,
-  ESRCH,
   ETIMEDOUT,
 } from '../../platform/abi/linux/errno.ts';
-import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from '../../platform/abi/linux/futex.ts';
-import { FutexWaiter } from '../../sentry/kernel/futex/futex.ts';
+import { dequeue, enqueue, isCircle, PiWaiter, requeuePi, tryLock, unlock } from '../../sentry/kernel/futex/pi.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
-import { WaitQueue } from '../../sentry/wait/wait_queue.ts';
-
-const EXCHANGE_TRIES = 64;
-
-/** Tries to take the lock. Returns 0 (taken), EAGAIN (owned; FUTEX_WAITERS is now set), or errno. */
-function acquire(t: Task, addr: number, marksWaiters: boolean): number {
-  const tid = t.tidIn(t.pidNs);
-  for (let tries = 0; tries < EXCHANGE_TRIES; tries++) {
-    const value = t.memory.readU32(addr);
-    if (value < 0) return EFAULT;
-    const owner = value & FUTEX_TID_MASK;
-    if (owner === tid) return EDEADLK;
-    if (owner === 0) {
-      const desired = (tid | (value & (FUTEX_OWNER_DIED | FUTEX_WAITERS))) >>> 0;
-      const seen = t.memory.compareExchangeU32(addr, value, desired);
-      if (seen < 0) return EFAULT;
-      if (seen === value) return 0;
-      continue;
-    }
-    if (!marksWaiters) return EAGAIN;
-    if (t.pidNs.tasks.get(owner)?.isLive !== true) return ESRCH;
-    if ((value & FUTEX_WAITERS) !== 0) return EAGAIN;
-    const seen = t.memory.compareExchangeU32(addr, value, (value | FUTEX_WAITERS) >>> 0);
-    if (seen < 0) return EFAULT;
-    if (seen === value) return EAGAIN;
-  }
-  return EAGAIN;
-}
 
 function keyOf(t: Task, addr: number, isPrivate: boolean): string | number {
   if (addr % 4 !== 0) return EINVAL;
   return t.mm.futexKey(addr, isPrivate) ?? EFAULT;
 }
 
-export function trylockPi(t: Task, addr: number): number {
-  return addr % 4 !== 0 ? EINVAL : acquire(t, addr, false);
+export function trylockPi(t: Task, addr: number, isPrivate: boolean): number {
+  const key = keyOf(t, addr, isPrivate);
+  if (typeof key === 'number') return key;
+  const lock = tryLock(t, addr, key, false);
+  if (typeof lock === 'number') return lock;
+  return lock.taken ? 0 : EAGAIN;
 }
 
 export function lockPi(t: Task, addr: number, isPrivate: boolean, deadlineNs: number): SyscallReturn {
   const key = keyOf(t, addr, isPrivate);
   if (typeof key === 'number') return key;
-  const result = acquire(t, addr, true);
-  return result === EAGAIN ? waitForLock(t, key, addr, deadlineNs) : result;
+  const lock = tryLock(t, addr, key, false);
+  if (typeof lock === 'number') return lock;
+  if (lock.taken) return 0;
+  if (isCircle(t, lock.owner)) return EDEADLK;
+  return waitForLock(t, key, addr, lock.owner, deadlineNs);
 }
 
-function* waitForLock(t: Task, key: string, addr: number, deadlineNs: number): Blocking {
-  const tid = t.tidIn(t.pidNs);
-  for (;;) {
-    const waiter = new FutexWaiter(key, -1, new WaitQueue(), tid);
-    t.kernel.futexes.add(waiter);
-    const reason = yield { queues: [waiter.queue], deadlineNs };
-    const wasWoken = waiter.isWoken;
-    t.kernel.futexes.remove(waiter);
-    if (wasWoken) {
-      const value = t.memory.readU32(addr);
-      if (value >= 0 && (value & FUTEX_TID_MASK) === tid) return 0;
+function* waitForLock(t: Task, key: string, addr: number, owner: Task, deadlineNs: number): Blocking {
+  const waiter = new PiWaiter(key, t, addr);
+  enqueue(waiter, owner);
+  try {
+    for (;;) {
+      const reason = yield { queues: [waiter.queue], deadlineNs };
+      if (waiter.isOwner) return 0;
+      if (reason === WAKE_TIMEOUT) return ETIMEDOUT;
+      if (reason === WAKE_SIGNAL) return ERESTARTNOINTR;
     }
-    const result = acquire(t, addr, true);
-    if (result !== EAGAIN) return result;
-    if (reason === WAKE_TIMEOUT) return ETIMEDOUT;
-    if (reason === WAKE_SIGNAL) return ERESTARTNOINTR;
+  } finally {
+    if (!waiter.isOwner) dequeue(waiter);
   }
 }
 
 export function unlockPi(t: Task, addr: number, isPrivate: boolean): number {
   const key = keyOf(t, addr, isPrivate);
+  return typeof key === 'number' ? key : unlock(t, addr, key);
+}
+
+/** FUTEX_WAIT_REQUEUE_PI: waits on `addr` to be moved to the lock at `lockAddr`, and for that. */
+export function waitRequeuePi(
+  t: Task,
+  addr: number,
+  isPrivate: boolean,
+  value: number,
+  deadlineNs: number,
+  bitset: number,
+  lockAddr: number,
+): SyscallReturn {
+  if (addr === lockAddr || bitset === 0) return EINVAL;
+  const lockKey = keyOf(t, lockAddr, isPrivate);
+  if (typeof lockKey === 'number') return lockKey;
+  const key = keyOf(t, addr, isPrivate);
   if (typeof key === 'number') return key;
-  const tid = t.tidIn(t.pidNs);
-  for (let tries = 0; tries < EXCHANGE_TRIES; tries++) {
-    const value = t.memory.readU32(addr);
-    if (value < 0) return EFAULT;
-    if ((value & FUTEX_TID_MASK) !== tid) return EPERM;
-    const next = t.kernel.futexes.first(key);
-    const more = t.kernel.futexes.count(key) > 1 ? FUTEX_WAITERS : 0;
-    const desired = next === null ? 0 : (next.tid | more) >>> 0;
-    const seen = t.memory.compareExchangeU32(addr, value, desired);
-    if (seen < 0) return EFAULT;
-    if (seen !== value) continue;
-    if (next !== null) t.kernel.futexes.wake(key, 1);
-    return 0;
+  const found = t.memory.readU32(addr);
+  if (found < 0) return EFAULT;
+  if (found !== value) return EAGAIN;
+  if (key === lockKey) return EINVAL;
+  const waiter = new PiWaiter(key, t, lockAddr, lockKey);
+  t.kernel.futexes.add(waiter);
+  return awaitRequeue(waiter, lockKey, deadlineNs);
+}
+
+function* awaitRequeue(waiter: PiWaiter, lockKey: string, deadlineNs: number): Blocking {
+  try {
+    for (;;) {
+      const reason = yield { queues: [waiter.queue], deadlineNs };
+      if (waiter.isOwner) return 0;
+      const wasMoved = waiter.key === lockKey;
+      if (reason === WAKE_TIMEOUT) return ETIMEDOUT;
+      if (reason === WAKE_SIGNAL) return wasMoved ? EAGAIN : ERESTARTNOINTR;
+      if (waiter.isWoken) return EAGAIN;
+    }
+  } finally {
+    if (!waiter.isOwner) dequeue(waiter);
   }
-  return EAGAIN;
+}
+
+/** FUTEX_CMP_REQUEUE_PI. Returns how many were woken or moved, or errno. */
+export function cmpRequeuePi(
+  t: Task,
+  from: number,
+  to: number,
+  isPrivate: boolean,
+  wakeCount: number,
+  moveCount: number,
+  expected: number,
+): number {
+  if (moveCount < 0 || wakeCount < 0) return EINVAL;
+  if (from === to || wakeCount !== 1) return EINVAL;
+  const fromKey = keyOf(t, from, isPrivate);
+  if (typeof fromKey === 'number') return fromKey;
+  const toKey = keyOf(t, to, isPrivate);
+  if (typeof toKey === 'number') return toKey;
+  if (fromKey === toKey) return EINVAL;
+  const found = t.memory.readU32(from);
+  if (found < 0) return EFAULT;
+  if (found !== expected) return EAGAIN;
+  return requeuePi(t, fromKey, to, toKey, moveCount);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * What the system is: uname and names, sysinfo, getcpu, getrandom, syslog, membarrier.
+ * What the system is: uname and names, sysinfo, getcpu, getrandom, syslog.
  *
- * Linux: kernel/sys.c, drivers/char/random.c, kernel/printk/printk.c, kernel/sched/membarrier.c
+ * Linux: kernel/sys.c, drivers/char/random.c, kernel/printk/printk.c
  */
 import { CAP_SYS_ADMIN, CAP_SYSLOG } from '../../platform/abi/linux/capability.ts';
 import { EFAULT, EINVAL, EPERM } from '../../platform/abi/linux/errno.ts';
@@ -114,19 +114,4 @@ export function sys_syslog(t: Task, type: number, buf: number, length: number): 
   if (type === 2 || type === SYSLOG_ACTION_READ_ALL || type === 4) return buf === 0 || length < 0 ? EINVAL : 0;
   if (type === 8) return length < 1 || length > 8 ? EINVAL : 0;
   return type === SYSLOG_ACTION_SIZE_BUFFER ? 262144 : 0;
-}
-
-const MEMBARRIER_CMD_QUERY = 0;
-const MEMBARRIER_CMD_GLOBAL = 1;
-const MEMBARRIER_SUPPORTED = MEMBARRIER_CMD_GLOBAL;
-
-/**
- * Only MEMBARRIER_CMD_GLOBAL is offered: the private expedited commands would need every running thread interrupted. A thread
- * that makes a system call has been through the host kernel; stopping the others is what orders their memory.
- */
-export function sys_membarrier(t: Task, command: number, flags: number): number {
-  if (flags !== 0) return EINVAL;
-  if (command === MEMBARRIER_CMD_QUERY) return t.threadGroup.tasks.size === 1 ? MEMBARRIER_SUPPORTED : 0;
-  if (command === MEMBARRIER_CMD_GLOBAL) return t.threadGroup.tasks.size === 1 ? 0 : EINVAL;
-  return EINVAL;
 }

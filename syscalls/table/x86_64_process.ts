@@ -28,6 +28,7 @@ import * as life from '../process/lifecycle.ts';
 import { sys_getrlimit, sys_prlimit64, sys_setrlimit } from '../process/limits.ts';
 import { sys_kcmp, sys_setns, sys_unshare } from '../process/namespaces.ts';
 import * as pt from '../../platform/abi/linux/ptrace.ts';
+import { sys_membarrier } from '../memory/membarrier.ts';
 import { sys_ptrace } from '../process/ptrace.ts';
 import { sys_pidfd_getfd, sys_pidfd_open, sys_pidfd_send_signal } from '../process/pidfd.ts';
 import { sys_arch_prctl, sys_personality, sys_prctl } from '../process/prctl.ts';
@@ -176,7 +177,7 @@ const lifeRows: readonly SyscallRow[] = [
   row(61, 'wait4', [Pid, Addr, WaitOptions, Addr], sys_wait4),
   row(101, 'ptrace', [PtraceRequest, Pid, Addr, Addr], sys_ptrace),
   row(202, 'futex', [Addr, FutexOp, UInt, Addr, Addr, UInt], sys_futex, {
-    partial: 'FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI return ENOSYS; PI locks do not lend priority.',
+    partial: 'PI locks do not lend priority.',
   }),
   row(218, 'set_tid_address', [Addr], life.sys_set_tid_address),
   row(219, 'restart_syscall', [], sys_restart_syscall),
@@ -185,7 +186,7 @@ const lifeRows: readonly SyscallRow[] = [
   row(272, 'unshare', [Flags], sys_unshare, NAMESPACES),
   row(273, 'set_robust_list', [Addr, Size], life.sys_set_robust_list),
   // Here and not with the others that are missing, because every program of glibc tries it.
-  missing(334, 'rseq', ENOSYS, 'Restartable sequences need the scheduler; glibc works without them.'),
+  missing(334, 'rseq', ENOSYS, 'Only the host, which schedules the threads, could keep them; glibc works without.'),
   row(274, 'get_robust_list', [Pid, Addr, Addr], life.sys_get_robust_list),
   row(308, 'setns', [Fd, Flags], sys_setns, NAMESPACES),
   row(312, 'kcmp', [Pid, Pid, Int, Int, Int], sys_kcmp),
@@ -292,9 +293,7 @@ const systemRows: readonly SyscallRow[] = [
     partial: 'Reports the first processor the thread may run on.',
   }),
   row(318, 'getrandom', [OutBuffer, Size, Flags], system.sys_getrandom),
-  row(324, 'membarrier', [Int, UInt], system.sys_membarrier, {
-    partial: 'Only MEMBARRIER_CMD_QUERY and, in single-threaded processes, MEMBARRIER_CMD_GLOBAL.',
-  }),
+  row(324, 'membarrier', [Int, UInt, Int], sys_membarrier, { partial: 'Not for restartable sequences.' }),
 ];
 
 export const processRows: readonly SyscallRow[] = [

@@ -8,6 +8,7 @@
  *             waits, so no wake by another system call can fall in between; the word itself is read after the caller's
  *             system call began, as Linux requires.
  */
+import type { PiState } from './pi.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
 
 export class FutexWaiter {
@@ -17,25 +18,26 @@ export class FutexWaiter {
   readonly bitset: number;
   /** Queue the waiting task sleeps on. */
   readonly queue: WaitQueue;
-  /** Thread id for PI owners' sake; 0 otherwise. */
-  readonly tid: number;
   /** Index for futex_waitv. */
   readonly index: number;
 
-  constructor(key: string, bitset: number, queue: WaitQueue = new WaitQueue(), tid = 0, index = 0) {
+  constructor(key: string, bitset: number, queue: WaitQueue = new WaitQueue(), index = 0) {
     this.key = key;
     this.bitset = bitset;
     this.queue = queue;
-    this.tid = tid;
     this.index = index;
   }
   get isWoken(): boolean {
     return this.key === null;
   }
+  /** A PiWaiter: it is handed a lock, not woken. */
+  readonly isPi: boolean = false;
 }
 
 export class FutexTable {
   private readonly buckets = new Map<string, FutexWaiter[]>();
+  /** Owners of contended PI locks, by key. */
+  readonly pi = new Map<string, PiState>();
 
   add(waiter: FutexWaiter): void {
     const key = waiter.key as string;
@@ -86,6 +88,21 @@ export class FutexTable {
       this.add(waiter);
     }
     return { woken, moved: moving.length };
+  }
+
+  /** Is a waiter among them that plain wakes and moves must leave alone? */
+  hasPi(key: string): boolean {
+    return this.buckets.get(key)?.some((waiter) => waiter.isPi) === true;
+  }
+  /** Wakes this waiter of `key`. */
+  wakeOne(key: string, waiter: FutexWaiter): void {
+    const bucket = this.buckets.get(key);
+    const at = bucket?.indexOf(waiter) ?? -1;
+    if (bucket === undefined || at < 0) return;
+    bucket.splice(at, 1);
+    if (bucket.length === 0) this.buckets.delete(key);
+    waiter.key = null;
+    waiter.queue.wake();
   }
 
   /** First waiter on `key` (PI handover), left in place; null: none. */

@@ -59,7 +59,8 @@ function releaseLock(t: Task, addr: number, isPi: boolean, isPending: boolean): 
     const found = memory.compareExchangeU32(addr, value, desired);
     if (found < 0) return;
     if (found !== value) continue;
-    if ((value & FUTEX_WAITERS) !== 0) wakeWord(t, addr, 1);
+    // A PI lock is handed over by exitPi().
+    if (!isPi && (value & FUTEX_WAITERS) !== 0) wakeWord(t, addr, 1);
     return;
   }
 }
