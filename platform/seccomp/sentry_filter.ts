@@ -102,7 +102,11 @@ const NETWORK_CALLS: readonly AllowedCall[] = [
   allow(288, 'accept4', 'guest sockets'),
 ];
 
+/** Host sockets the Gofer has connected, with --host-uds=open. */
+const UNIX_CALLS: readonly AllowedCall[] = [allow(48, 'shutdown', 'guest sockets connected to a host socket file')];
+
 /** The list for a container with or without the host's network. */
-export function sentryCalls(network: 'none' | 'host'): readonly AllowedCall[] {
-  return network === 'host' ? [...SENTRY_CALLS, ...NETWORK_CALLS] : SENTRY_CALLS;
+export function sentryCalls(network: 'none' | 'host', hostUds: 'none' | 'open' = 'none'): readonly AllowedCall[] {
+  if (network === 'host') return [...SENTRY_CALLS, ...NETWORK_CALLS];
+  return hostUds === 'open' ? [...SENTRY_CALLS, ...UNIX_CALLS] : SENTRY_CALLS;
 }

@@ -8,9 +8,10 @@
  */
 import { getPriority } from 'node:os';
 import { openHostNetwork } from '../../platform/host/host_network.ts';
+import { createHostSockets } from '../../platform/host/host_sockets.ts';
 import { createHostServices } from '../../platform/host/host_services.ts';
 import { write } from '../../platform/ffi/lifecycle.ts';
-import type { HostServices } from '../../platform/platform.ts';
+import type { HostServices, HostSockets } from '../../platform/platform.ts';
 import { createPtracePlatform, type PtracePlatform } from '../../platform/ptrace/platform.ts';
 import { PlatformError } from '../../platform/ptrace/refusal.ts';
 import type { ContainerLimits } from '../../sentry/fs/cgroup/cgroup_filesystem.ts';
@@ -18,6 +19,7 @@ import { FdTable } from '../../sentry/kernel/fd_table.ts';
 import { EPOLLRDHUP } from '../../platform/abi/linux/poll.ts';
 import { createInit, isLaunchFailure } from '../../sentry/kernel/init.ts';
 import { Kernel } from '../../sentry/kernel/kernel.ts';
+import { hostEnds } from '../../sentry/net/unix/host_end.ts';
 import { filterState, type SeccompState } from '../../sentry/kernel/seccomp/seccomp.ts';
 import { loadProgram } from '../../sentry/loader/load_program.ts';
 import { heapFileBytes } from '../../sentry/fs/tmpfs/tmpfs_file.ts';
@@ -55,6 +57,8 @@ export class Sandbox {
   private readonly platform: PtracePlatform;
   private readonly host: HostServices;
   private readonly hostSignals: HostSignals | null;
+  /** Host calls for --host-uds. */
+  private readonly unixSockets: HostSockets | null;
   private kernel: Kernel | null = null;
   private init: Task | null = null;
   private commands: Commands | null = null;
@@ -79,6 +83,7 @@ export class Sandbox {
       if (error instanceof PlatformError) throw new StartError(error.message, EXIT_OWN_FAILURE);
       throw error;
     }
+    this.unixSockets = config.hostUds === 'open' ? createHostSockets() : null;
     const isOn = config.debug || config.strace;
     this.host = createHostServices({
       ...(config.memoryLimit === null ? {} : { memoryLimit: config.memoryLimit }),
@@ -113,6 +118,7 @@ export class Sandbox {
     kernel.pidNs.protectsInit = config.process.isProtectedInit;
     mark('  sentry: kernel made');
     wireKernel(kernel, this.limits);
+    if (this.unixSockets !== null) hostEnds.services = { sockets: this.unixSockets, files: host.files, platform };
     this.startInit(kernel, trees);
   }
 

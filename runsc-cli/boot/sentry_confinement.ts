@@ -35,5 +35,5 @@ export function prepareSentry(config: SandboxConfig, fds: ChildDescriptors, gran
 
 /** The Sentry's compiled allow-list. Errors: throws SeccompError. */
 export function sentryFilter(config: SandboxConfig): Uint8Array {
-  return compile(sentryCalls(config.network));
+  return compile(sentryCalls(config.network, config.hostUds ?? 'none'));
 }

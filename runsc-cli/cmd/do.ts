@@ -86,6 +86,7 @@ export function doConfig(parsed: Parsed, flags: GlobalFlags): SandboxConfig {
       isProtectedInit: false,
     },
     network: flags.network,
+    hostUds: flags.hostUds,
     platform: flags.platform,
     memoryLimit: memory === undefined ? null : parseSize(memory, 'memory-limit'),
     debug: flags.debug,

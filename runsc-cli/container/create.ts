@@ -59,7 +59,7 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   const field = loadConfig(options.bundle);
   const warnings: string[] = [];
   const hostname = inheritedHostName(field, flags.root, options.id);
-  const settings = { id: options.id, hostname, bundle: options.bundle, overlay: flags.overlay ?? false, network: flags.hasNetwork ? flags.network : 'host', platform: flags.platform, debug: flags.debug, strace: flags.strace };
+  const settings = { id: options.id, hostname, bundle: options.bundle, overlay: flags.overlay ?? false, network: flags.hasNetwork ? flags.network : 'host', hostUds: flags.hostUds, platform: flags.platform, debug: flags.debug, strace: flags.strace };
   const translated = translateConfig(field, settings, warnings);
   const oci = ociSettings(field);
   const config = oci.seccomp === null ? translated : { ...translated, seccomp: seccompOf(oci.seccomp, warnings) };

@@ -27,6 +27,7 @@ export interface RunSettings {
   readonly bundle: string;
   readonly overlay: boolean;
   readonly network: 'none' | 'host';
+  readonly hostUds?: 'none' | 'open';
   readonly platform: string;
   readonly debug: boolean;
   readonly strace: boolean;
@@ -57,6 +58,7 @@ export function translateConfig(config: Field, settings: RunSettings, warnings: 
     readonlyPaths: linux.get('readonlyPaths').items().map((path) => path.absolutePath()),
     process: translateProcess(config.get('process'), warnings),
     network: settings.network,
+    hostUds: settings.hostUds ?? 'none',
     platform: settings.platform,
     devices: linux.get('devices').items().map(translateDevice),
     sysctl: translateSysctl(linux.get('sysctl')),

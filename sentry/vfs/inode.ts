@@ -8,7 +8,7 @@
  *             enforces only its own filesystem's rules. Names are byte strings (one char per byte, latin1), one component,
  *             never '', '.' or '..'. The attribute fields are always readable; refreshAttributes() makes them current.
  */
-import { EINVAL, ENODATA, ENOTDIR, EOPNOTSUPP, EPERM, type Errno } from '../../platform/abi/linux/errno.ts';
+import { ECONNREFUSED, EINVAL, ENODATA, ENOTDIR, EOPNOTSUPP, EPERM, type Errno } from '../../platform/abi/linux/errno.ts';
 import type { IoContext } from './context.ts';
 import type { FileDescription } from './file_description.ts';
 import type { Filesystem } from './filesystem.ts';
@@ -100,6 +100,11 @@ export abstract class Inode {
   /** Overrides the standard owner/group/other check; null: use it. mask: MAY_READ 4 | MAY_WRITE 2 | MAY_EXEC 1. Returns 0 or errno. */
   checkPermission(_ctx: IoContext, _mask: number): number | null {
     return null;
+  }
+
+  /** Connects to the host's socket this file is. Returns the host descriptor. Errors: ECONNREFUSED (it is none, or not allowed). */
+  connectHost(_type: number): number {
+    return ECONNREFUSED;
   }
 
   // Directories. Each returns the new or found inode (or 0), or errno. vfs updates its dentries itself.

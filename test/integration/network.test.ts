@@ -205,3 +205,55 @@ async function ended(child: ChildProcess): Promise<void> {
   await gone;
   clearTimeout(late);
 }
+
+const UNIX_CLIENT = `
+import socket
+def ask(kind):
+    s = socket.socket(socket.AF_UNIX, kind)
+    try: s.connect('/mnt/sock')
+    except OSError as e: return e.strerror
+    s.sendall(b'over'); return s.recv(100).decode()
+print(ask(socket.SOCK_STREAM), '|', ask(socket.SOCK_DGRAM))
+`;
+
+describe('--host-uds', () => {
+  test('lets a socket file of a bind mount be connected to when it is open, and only then', async () => {
+    const shared = mkdtempSync(join(tmpdir(), 'uds-'));
+    const echo = createTcpServer((peer) => peer.on('data', (data) => peer.end(data.toString().toUpperCase())));
+    await new Promise<void>((resolve) => echo.listen(join(shared, 'sock'), resolve));
+    const run = (how: string): Promise<string> =>
+      new Promise((resolve) => {
+        const [command, ...args] = [...cliCommand(), `--host-uds=${how}`, 'do', '-V', `${shared}:/mnt:ro`, '--', PYTHON, '-c', UNIX_CLIENT];
+        const child = spawn(command as string, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: LIMIT_MS });
+        let out = '';
+        child.stdout.on('data', (data: Buffer) => {
+          out += data.toString();
+        });
+        child.on('close', () => resolve(out.trim()));
+      });
+    expect(await run('none')).toBe('Connection refused | Connection refused');
+    expect(await run('open')).toBe('OVER | Protocol wrong type for socket');
+    echo.close();
+    rmSync(shared, { recursive: true, force: true });
+  }, 2 * LIMIT_MS);
+});
+
+describe('the tools of iproute2', () => {
+  test('tell of sockets and change the sandbox\'s own network', async () => {
+    const script = [
+      'ip link add d0 type dummy && ip addr add 10.1.2.3/24 dev d0 && ip link set d0 up mtu 1400 && ip -4 -o addr show d0 | cut -d" " -f1-7',
+      'ip route; ip route add 192.168.0.0/16 via 10.1.2.9 && ip route get 192.168.3.4 | head -1',
+      'ip link del d0; ip route | wc -l',
+      'exec 3<>/dev/udp/127.0.0.1/9; ss -Huapn | tr -s " " | cut -d" " -f1,5',
+    ].join('\n');
+    const result = await runInSandbox(['/bin/bash', '-c', script], { env: { ...FIXED_ENV, PATH: `${FIXED_ENV['PATH']}:/usr/sbin:/sbin` }, timeoutMs: LIMIT_MS });
+    expect(result.stdout.toString().split('\n').map((line) => line.trimEnd())).toEqual([
+      '2: d0    inet 10.1.2.3/24',
+      '10.1.2.0/24 dev d0 proto kernel scope link src 10.1.2.3',
+      '192.168.3.4 via 10.1.2.9 dev d0',
+      '0',
+      'ESTAB 127.0.0.1:9',
+      '',
+    ]);
+  }, LIMIT_MS);
+});

@@ -7,7 +7,7 @@
  * Invariants: the file is addressed by its control or, while control is 0, by name from the nearest ancestor that has one. In
  *             a shared filesystem names may change behind us, so a control found by name is checked against the file's identity.
  */
-import { ENODATA, EOPNOTSUPP, ESTALE, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
+import { ECONNREFUSED, ENODATA, EOPNOTSUPP, ESTALE, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
 import { makedev, S_IFDIR, S_IFMT, S_IFREG } from '../../../platform/abi/linux/stat.ts';
 import { type Attr, isAttrRecord } from '../../../gofer/protocol/attr.ts';
 import * as c from '../../../gofer/protocol/constants.ts';
@@ -269,6 +269,13 @@ export class GoferInode extends Inode implements ControlHolder {
   }
   override prefetchWalk(names: readonly ByteString[]): void {
     dirs.walkAhead(this, names);
+  }
+  override connectHost(type: number): number {
+    if (!this.fs.allowsUds) return ECONNREFUSED;
+    const reply = this.callOn(c.CONNECT, [type]);
+    if (isErrno(reply)) return reply;
+    const fd = this.fs.connection.takeFd();
+    return fd >= 0 ? fd : ECONNREFUSED;
   }
   override create(_ctx: IoContext, name: ByteString, mode: number, uid: number, gid: number): Inode | Errno {
     return dirs.createChild(this, name, mode, uid, gid);

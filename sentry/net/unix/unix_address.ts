@@ -62,6 +62,15 @@ export function findUnixSocket(ctx: IoContext, type: number, name: UnixName): Un
   return (inode.attachment as UnixSocket | null) ?? ECONNREFUSED;
 }
 
+/** Connects to a socket of the host's by path (--host-uds=open). Returns the host descriptor. Errors: ECONNREFUSED. */
+export function connectHostSocket(ctx: IoContext, type: number, name: UnixName): number {
+  if (name.kind !== 'path') return ECONNREFUSED;
+  const path = walkPath(ctx, null, name.path, true);
+  if (isErrno(path)) return path;
+  const inode = path.dentry.inode as Inode;
+  return inode.attachment === null && (inode.mode & S_IFMT) === S_IFSOCK ? inode.connectHost(type) : ECONNREFUSED;
+}
+
 let autobindCounter = 0;
 
 /** A free abstract name for autobind: five hex digits. */

@@ -59,10 +59,12 @@ import { WaitQueue } from '../../wait/wait_queue.ts';
 import { interfaceIoctl } from '../inet/interface_ioctls.ts';
 import { type IncomingMessage, type OutgoingMessage, type PeerCred, Socket, type SocketFamily } from '../socket.ts';
 import { type Collectable, collectGarbage } from './in_flight.ts';
+import { HostEnd, hostEnds } from './host_end.ts';
 import {
   abstractKey,
   abstractNames,
   autobindName,
+  connectHostSocket,
   encodeUnixName,
   findUnixSocket,
   parseUnixAddress,
@@ -94,6 +96,9 @@ export class UnixSocket extends Socket implements Collectable {
   readonly queue = new PacketQueue();
   /** The packet of the byte sent last with MSG_OOB, until it is read or passed over. */
   urgent: Packet | null = null;
+  /** Connected to a socket of the host's instead of a peer. */
+  private host: HostEnd | null = null;
+  private hostName: Uint8Array = UNNAMED;
   /** Bytes of packets sent and not yet received, as charged. */
   charged = 0;
   boundAddress: Uint8Array | null = null;
@@ -156,6 +161,7 @@ export class UnixSocket extends Socket implements Collectable {
 
   protected override release(): void {
     unixSockets.delete(this);
+    this.host?.close();
     this.isDead = true;
     this.unname();
     const { peer } = this;
@@ -258,6 +264,7 @@ export class UnixSocket extends Socket implements Collectable {
   }
   override peerAddress(): Uint8Array | Errno {
     const { peer } = this;
+    if (this.host !== null) return this.hostName;
     return peer === null || this.state === 'listening' ? ENOTCONN : peer.localAddress();
   }
   override peerCredentials(): PeerCred | null {
@@ -299,6 +306,7 @@ export class UnixSocket extends Socket implements Collectable {
     if (isErrno(name)) return name;
     if (this.passCred && this.boundAddress === null) this.autobind();
     const target = findUnixSocket(ctx, this.type, name);
+    if (target === ECONNREFUSED) return this.connectHost(ctx, name);
     if (isErrno(target)) return target;
     if (target.type !== this.type) return EPROTOTYPE;
     if (target.state !== 'listening' || (target.shutdownMask & RCV_SHUTDOWN) !== 0) return ECONNREFUSED;
@@ -320,6 +328,21 @@ export class UnixSocket extends Socket implements Collectable {
     return 0;
   }
 
+  /** Nobody in the sandbox listens there: perhaps the host does. */
+  private connectHost(ctx: IoContext, name: UnixName): number {
+    const { services } = hostEnds;
+    if (services === null) return ECONNREFUSED;
+    if (this.state === 'connected' || this.host !== null) return EISCONN;
+    if (this.state === 'listening') return EINVAL;
+    const fd = connectHostSocket(ctx, this.type, name);
+    if (fd < 0) return fd;
+    this.host = new HostEnd(services, fd, this.type, this.waitQueue);
+    this.state = 'connected';
+    this.hostName = encodeUnixName(name);
+    this.waitQueue.wake(EPOLLOUT | EPOLLWRNORM);
+    return 0;
+  }
+
   private connectDatagram(ctx: IoContext, address: Uint8Array): number {
     if (address.length >= 2 && address[0] === 0 && address[1] === 0) {
       this.disconnectDatagram();
@@ -329,6 +352,7 @@ export class UnixSocket extends Socket implements Collectable {
     if (isErrno(name)) return name;
     if (this.passCred && this.boundAddress === null) this.autobind();
     const target = findUnixSocket(ctx, this.type, name);
+    if (target === ECONNREFUSED) return this.connectHost(ctx, name);
     if (isErrno(target)) return target;
     if (target.type !== this.type) return EPROTOTYPE;
     if (target.peer !== null && target.peer !== this) return EPERM;
@@ -353,6 +377,7 @@ export class UnixSocket extends Socket implements Collectable {
   }
 
   override shutdown(how: number): number {
+    if (this.host !== null) return this.host.shutdown(how);
     const mode = how + 1;
     this.shutdownMask |= mode;
     const { peer } = this;
@@ -368,9 +393,11 @@ export class UnixSocket extends Socket implements Collectable {
   // Data.
 
   override sendMessage(ctx: IoContext, message: OutgoingMessage): number {
+    if (this.host !== null) return message.address !== null ? EISCONN : this.host.send(ctx, message);
     return this.type === SOCK_STREAM ? sendStream(ctx, this, message) : sendDatagram(ctx, this, message);
   }
   override receiveMessage(_ctx: IoContext, message: IncomingMessage): number {
+    if (this.host !== null) return this.host.receive(message);
     return this.type === SOCK_STREAM ? receiveStream(this, message) : receiveDatagram(this, message);
   }
 
@@ -381,6 +408,7 @@ export class UnixSocket extends Socket implements Collectable {
   }
 
   override poll(): number {
+    if (this.host !== null) return this.host.poll();
     let bits = 0;
     if (this.error !== 0) bits |= EPOLLERR;
     if (this.shutdownMask === ALL_SHUTDOWN) bits |= EPOLLHUP;
@@ -400,6 +428,10 @@ export class UnixSocket extends Socket implements Collectable {
   }
 
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {
+    if (this.host !== null && (cmd === FIONREAD || cmd === SIOCOUTQ)) {
+      const queued = this.host.queued(cmd);
+      return queued < 0 ? queued : ctx.memory.writeU32(arg, queued);
+    }
     switch (cmd) {
       case FIONREAD:
         if (this.state === 'listening') return EINVAL;
