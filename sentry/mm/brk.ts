@@ -7,7 +7,7 @@
  */
 import { PAGE_SIZE, PROT_READ, PROT_WRITE } from '../../platform/abi/linux/mman.ts';
 import { fitsBudget, mayExpand, mayLock } from './limits.ts';
-import { MAX_MAP_COUNT, type MemoryLimits, type MemoryManager } from './memory_manager.ts';
+import { maxMapCount, type MemoryLimits, type MemoryManager } from './memory_manager.ts';
 import { pageAlign, unmapRange } from './munmap.ts';
 import { VM_ACCOUNT, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_READ, VM_WRITE, Vma } from './vma.ts';
 
@@ -29,7 +29,7 @@ export function setBrk(mm: MemoryManager, addr: number, limits: MemoryLimits): n
 
 function extend(mm: MemoryManager, start: number, end: number, limits: MemoryLimits): boolean {
   const length = end - start;
-  if (!mm.vmas.isFree(start, end + PAGE_SIZE) || mm.vmas.count >= MAX_MAP_COUNT) return false;
+  if (!mm.vmas.isFree(start, end + PAGE_SIZE) || mm.vmas.count >= maxMapCount()) return false;
   const flags = BRK_FLAGS | mm.futureFlags;
   if (
     !mayExpand(mm, flags, length, limits) ||

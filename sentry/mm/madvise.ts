@@ -7,7 +7,7 @@
  */
 import { EACCES, EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, EPERM } from '../../platform/abi/linux/errno.ts';
 import * as M from '../../platform/abi/linux/mman.ts';
-import { MAX_MAP_COUNT, type MemoryManager } from './memory_manager.ts';
+import { maxMapCount, type MemoryManager } from './memory_manager.ts';
 import { pageAlign } from './munmap.ts';
 import {
   VM_DONTCOPY,
@@ -125,7 +125,7 @@ function adviseOne(mm: MemoryManager, vma: Vma, start: number, end: number, advi
   if (vma.sealed && vma.isAnonymous && (vma.flags & VM_WRITE) === 0 && discards(advice)) return EPERM;
   const change = rule.flags;
   if (change !== null && change(vma.flags) === vma.flags) return 0;
-  if (change !== null && mm.vmas.count + mm.vmas.cutsFor(start, end) > MAX_MAP_COUNT) return ENOMEM;
+  if (change !== null && mm.vmas.count + mm.vmas.cutsFor(start, end) > maxMapCount()) return ENOMEM;
   if (rule.isHost) {
     const result = mm.addressSpace.advise(start, end - start, advice);
     if (result < 0 && !isOptional(advice)) return result;

@@ -28,7 +28,13 @@ import { VM_DONTCOPY, VM_LOCKED, VM_LOCKONFAULT, VM_MAYSHARE, VM_WRITE } from '.
 import { VmaSet } from './vma_set.ts';
 
 /** sysctl vm.max_map_count. */
-export const MAX_MAP_COUNT = 65530;
+export const mapLimits = { maxMapCount: 65530 };
+/** What the host allows a stub: more is not on offer. */
+const HOST_MAP_COUNT = 65530;
+/** Most mappings of one process now. */
+export function maxMapCount(): number {
+  return Math.min(mapLimits.maxMapCount, HOST_MAP_COUNT);
+}
 
 /** What mmap(2) asks for, decoded. `file` null: anonymous. */
 export interface MapRequest {

@@ -5,13 +5,20 @@
  *
  * Linux: mm/mlock.c
  */
-import { EINVAL, ENOMEM, EPERM } from '../../platform/abi/linux/errno.ts';
-import { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, PAGE_SIZE } from '../../platform/abi/linux/mman.ts';
+import { EFAULT, EINVAL, ENOMEM, EPERM } from '../../platform/abi/linux/errno.ts';
+import {
+  MADV_POPULATE_READ,
+  MADV_POPULATE_WRITE,
+  MCL_CURRENT,
+  MCL_FUTURE,
+  MCL_ONFAULT,
+  PAGE_SIZE,
+} from '../../platform/abi/linux/mman.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import { canLock, mayLock } from './limits.ts';
-import { MAX_MAP_COUNT, type MemoryLimits, type MemoryManager } from './memory_manager.ts';
+import { maxMapCount, type MemoryLimits, type MemoryManager } from './memory_manager.ts';
 import { pageAlign } from './munmap.ts';
-import { VM_IO, VM_LOCKED, VM_LOCKONFAULT, VM_PFNMAP } from './vma.ts';
+import { VM_IO, VM_LOCKED, VM_LOCKONFAULT, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE } from './vma.ts';
 
 const LOCK_FLAGS = VM_LOCKED | VM_LOCKONFAULT;
 
@@ -68,7 +75,7 @@ function setLock(mm: MemoryManager, start: number, bytes: number, lock: number):
   if (bytes === 0) return 0;
   const first = mm.vmas.find(start);
   if (first === null) return ENOMEM;
-  if (mm.vmas.count + mm.vmas.cutsFor(start, end) > MAX_MAP_COUNT) return ENOMEM;
+  if (mm.vmas.count + mm.vmas.cutsFor(start, end) > maxMapCount()) return ENOMEM;
   let at = start;
   for (let i = mm.vmas.indexAfter(start); at < end; i++) {
     const vma = mm.vmas.at(i);
@@ -89,4 +96,29 @@ function lockedWithin(mm: MemoryManager, start: number, end: number): number {
     if ((vma.flags & VM_LOCKED) !== 0) sum += Math.min(end, vma.end) - Math.max(start, vma.start);
   }
   return sum;
+}
+
+/**
+ * Faults in what is locked and accessible in [start, end): for writing where that makes private pages, for reading elsewhere.
+ * Nothing under a memory limit. Returns 0 or what the host says.
+ */
+export function populateLocked(mm: MemoryManager, start: number, end: number): number {
+  if (mm.services.budget !== undefined) return 0;
+  const from = start - (start % PAGE_SIZE);
+  const to = pageAlign(end);
+  for (let i = mm.vmas.indexAfter(from); i < mm.vmas.count; i++) {
+    const vma = mm.vmas.at(i)!;
+    if (vma.start >= to) break;
+    if ((vma.flags & (VM_LOCKED | VM_LOCKONFAULT)) !== VM_LOCKED || (vma.flags & (VM_IO | VM_PFNMAP)) !== 0) continue;
+    if ((vma.flags & (VM_READ | VM_WRITE)) === 0) return EFAULT;
+    const isWrite = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE || (vma.flags & VM_READ) === 0;
+    const at = Math.max(from, vma.start);
+    const result = mm.addressSpace.advise(
+      at,
+      Math.min(to, vma.end) - at,
+      isWrite ? MADV_POPULATE_WRITE : MADV_POPULATE_READ,
+    );
+    if (result < 0 && result !== EINVAL) return result;
+  }
+  return 0;
 }

@@ -47,7 +47,7 @@ import type { IoContext } from '../vfs/context.ts';
 import type { FileDescription, HostMapping } from '../vfs/file_description.ts';
 import { unmappedArea } from './address_search.ts';
 import { canLock, fitsBudget, mayExpand, mayLock } from './limits.ts';
-import { MAX_MAP_COUNT, type MapRequest, type MemoryLimits, type MemoryManager } from './memory_manager.ts';
+import { maxMapCount, type MapRequest, type MemoryLimits, type MemoryManager } from './memory_manager.ts';
 import { hasSealed, pageAlign } from './munmap.ts';
 import {
   isAccountable,
@@ -58,6 +58,7 @@ import {
   VM_EXEC,
   VM_GROWSDOWN,
   VM_LOCKED,
+  VM_LOCKONFAULT,
   VM_MAYEXEC,
   VM_MAYREAD,
   VM_MAYSHARE,
@@ -98,7 +99,7 @@ export function mmap(mm: MemoryManager, request: MapRequest, limits: MemoryLimit
   const length = pageAlign(request.length);
   if (length >= 2 ** 64) return ENOMEM;
   if ((request.flags & MAP_HUGETLB) !== 0) return hugeErrno(request);
-  if (mm.vmas.count > MAX_MAP_COUNT) return ENOMEM;
+  if (mm.vmas.count > maxMapCount()) return ENOMEM;
   const addr = unmappedArea(mm, request.addr, length, request.flags, request.file === null);
   if (addr < 0) return addr;
   if ((request.flags & MAP_LOCKED) !== 0 && !canLock(limits, ctx?.creds ?? null)) return EPERM;
@@ -249,7 +250,9 @@ function place(
   if (!mayExpand(mm, flags, length - replaced, limits) || !fitsBudget(mm, flags, length)) return ENOMEM;
   if (replaced > 0 && hasSealed(mm, addr, addr + length)) return EPERM;
   const isShared = (flags & VM_MAYSHARE) !== 0;
-  const extra = request.flags & (MAP_NORESERVE | (mm.services.budget === undefined ? MAP_POPULATE : 0));
+  const isLocked = (flags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED && (request.prot & 7) !== 0;
+  const wanted = isLocked ? request.flags | MAP_POPULATE : request.flags;
+  const extra = wanted & (MAP_NORESERVE | (mm.services.budget === undefined ? MAP_POPULATE : 0));
   const result = mm.hostMap(addr, length, request.prot & 7, isShared, host?.fd ?? -1, host?.offset ?? 0, extra);
   if (result < 0) return result === EBADF ? ENODEV : result;
   if (replaced > 0) mm.vmas.remove(addr, addr + length);
@@ -274,7 +277,7 @@ export interface RegionRequest {
 /** Maps a shared region. Returns the address or errno. */
 export function mapRegion(mm: MemoryManager, asked: RegionRequest, limits: MemoryLimits): number {
   const length = pageAlign(asked.length);
-  if (mm.vmas.count > MAX_MAP_COUNT) return ENOMEM;
+  if (mm.vmas.count > maxMapCount()) return ENOMEM;
   const addr = unmappedArea(mm, asked.addr, length, asked.flags, false);
   if (addr < 0) return addr;
   const request: MapRequest = { addr, length, prot: asked.prot, flags: asked.flags, file: null, offset: 0 };

@@ -16,7 +16,7 @@ import {
   PROT_WRITE,
 } from '../../platform/abi/linux/mman.ts';
 import { fitsBudget } from './limits.ts';
-import { MAX_MAP_COUNT, type MemoryManager } from './memory_manager.ts';
+import { maxMapCount, type MemoryManager } from './memory_manager.ts';
 import { pageAlign } from './munmap.ts';
 import {
   isDataMapping,
@@ -66,7 +66,7 @@ function change(mm: MemoryManager, start: number, end: number, prot: number): nu
   }
   const reached = Math.min(at, end);
   if (reached > start) {
-    if (mm.vmas.count + mm.vmas.cutsFor(start, reached) > MAX_MAP_COUNT) return ENOMEM;
+    if (mm.vmas.count + mm.vmas.cutsFor(start, reached) > maxMapCount()) return ENOMEM;
     const result = changesAnything(mm, start, reached, wanted) ? mm.hostProtect(start, reached - start, wanted) : 0;
     if (result < 0) return result;
     mm.vmas.update(start, reached, (vma) => {

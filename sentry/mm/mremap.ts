@@ -9,7 +9,7 @@ import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from '../../platform/abi/linux/
 import { MAP_FIXED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE_SIZE } from '../../platform/abi/linux/mman.ts';
 import { unmappedArea } from './address_search.ts';
 import { fitsBudget, mayExpand, mayLock } from './limits.ts';
-import { MAX_MAP_COUNT, type MemoryLimits, type MemoryManager } from './memory_manager.ts';
+import { maxMapCount, type MemoryLimits, type MemoryManager } from './memory_manager.ts';
 import { hasSealed, pageAlign, unmapRange } from './munmap.ts';
 import { VM_ACCOUNT, VM_DONTEXPAND, VM_LOCKED, VM_LOCKONFAULT, VM_MAYSHARE, VM_PFNMAP, type Vma } from './vma.ts';
 
@@ -122,7 +122,7 @@ function remapTo(mm: MemoryManager, vma: Vma, request: RemapRequest, limits: Mem
   const { oldAddr, newAddr, newLength, flags } = request;
   const bad = checkTarget(mm, request);
   if (bad < 0) return bad;
-  if (mm.vmas.count + 2 >= MAX_MAP_COUNT - 3) return ENOMEM;
+  if (mm.vmas.count + 2 >= maxMapCount() - 3) return ENOMEM;
   const isFixed = (flags & MREMAP_FIXED) !== 0;
   if (isFixed) {
     if (mm.vmas.meetsReserved(newAddr, newAddr + newLength)) return ENOMEM;
@@ -144,7 +144,7 @@ function remapTo(mm: MemoryManager, vma: Vma, request: RemapRequest, limits: Mem
 
 /** Moves (or duplicates) [oldAddr, oldAddr+oldLength) to free addresses at `to`. */
 function move(mm: MemoryManager, vma: Vma, { oldAddr, oldLength, newLength, flags }: RemapRequest, to: number): number {
-  if (mm.vmas.count >= MAX_MAP_COUNT - 3) return ENOMEM;
+  if (mm.vmas.count >= maxMapCount() - 3) return ENOMEM;
   const keeps = oldLength === 0 || (flags & MREMAP_DONTUNMAP) !== 0;
   const result = mm.addressSpace.remap(oldAddr, oldLength, to, newLength, keeps);
   if (result < 0) return result;

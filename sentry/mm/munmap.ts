@@ -7,7 +7,7 @@
  */
 import { EINVAL, ENOMEM, EPERM } from '../../platform/abi/linux/errno.ts';
 import { PAGE_SIZE } from '../../platform/abi/linux/mman.ts';
-import { MAX_MAP_COUNT, type MemoryManager } from './memory_manager.ts';
+import { maxMapCount, type MemoryManager } from './memory_manager.ts';
 
 /** Rounds up to a whole page. Exact below 2^53. */
 export function pageAlign(length: number): number {
@@ -27,7 +27,7 @@ export function unmapRange(mm: MemoryManager, start: number, end: number): numbe
   const first = mm.vmas.indexAfter(start);
   const vma = mm.vmas.at(first);
   if (vma === undefined || vma.start >= end) return 0;
-  if (vma.start < start && vma.end > end && mm.vmas.count >= MAX_MAP_COUNT) return ENOMEM;
+  if (vma.start < start && vma.end > end && mm.vmas.count >= maxMapCount()) return ENOMEM;
   if (hasSealed(mm, start, end)) return EPERM;
   const result = mm.hostUnmap(start, end);
   if (result < 0) return result;

@@ -7,7 +7,7 @@
  */
 import { EBADF, EINVAL, ENOMEM } from '../../platform/abi/linux/errno.ts';
 import { PAGE_SIZE } from '../../platform/abi/linux/mman.ts';
-import { MAX_MAP_COUNT, type MemoryManager } from './memory_manager.ts';
+import { maxMapCount, type MemoryManager } from './memory_manager.ts';
 import { pageAlign } from './munmap.ts';
 
 /** Longest name with its NUL. */
@@ -22,7 +22,7 @@ export function setAnonName(mm: MemoryManager, addr: number, length: number, nam
   const end = addr + pageAlign(length);
   if (end >= 2 ** 64) return EINVAL;
   if (end === addr) return 0;
-  if (mm.vmas.count + mm.vmas.cutsFor(addr, end) > MAX_MAP_COUNT) return ENOMEM;
+  if (mm.vmas.count + mm.vmas.cutsFor(addr, end) > maxMapCount()) return ENOMEM;
   let at = addr;
   let hole = 0;
   while (at < end) {

@@ -41,6 +41,7 @@ import {
   MS_UNBINDABLE,
   UMOUNT_NOFOLLOW,
 } from '../../platform/abi/linux/mount.ts';
+import { S_IFLNK, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import type { IoContext } from './context.ts';
 import type { Inode } from './inode.ts';
 import { type Mount, type Path, forEachMount } from './mount.ts';
@@ -81,8 +82,14 @@ export function mountFlags(flags: number): number {
   return own;
 }
 
+/** Linux: dont_mount() of the links below /proc/pid. */
+function isMagicLink({ dentry }: Path): boolean {
+  return ((dentry.inode?.mode ?? 0) & S_IFMT) === S_IFLNK && dentry.fs.typeName === 'proc';
+}
+
 /** mount(2) on a place already found. Returns 0 or errno. */
 export function mountAt(vfs: VirtualFilesystem, ctx: IoContext, target: Path, request: MountRequest): number {
+  if (isMagicLink(target)) return ENOENT;
   const { flags } = request;
   if ((flags & MS_NOUSER) !== 0) return EINVAL;
   if (!mayMount(ctx)) return EPERM;

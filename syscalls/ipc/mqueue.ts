@@ -15,12 +15,13 @@ import {
   EMSGSIZE,
   ENOENT,
   ENOMEM,
+  ENOTSOCK,
   ERESTARTSYS,
   ETIMEDOUT,
   isErrno,
 } from '../../platform/abi/linux/errno.ts';
 import { O_CREAT, O_EXCL, O_NONBLOCK, O_RDWR } from '../../platform/abi/linux/fcntl.ts';
-import { NSIG, SIGEV_NONE, SIGEV_SIGNAL } from '../../platform/abi/linux/signal.ts';
+import { NSIG, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD } from '../../platform/abi/linux/signal.ts';
 import {
   MESSAGE_SIZE_MAX,
   MESSAGES_MAX,
@@ -28,9 +29,11 @@ import {
   mqueueRoot,
   type QueueLimits,
 } from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
-import { QueueFile, type QueueInode } from '../../sentry/fs/mqueue/queue.ts';
+import { type Notification, QueueFile, type QueueInode } from '../../sentry/fs/mqueue/queue.ts';
 import { mayHold } from '../../sentry/kernel/ipc/held_memory.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
+import { NetlinkSocket } from '../../sentry/net/netlink/netlink_socket.ts';
+import { Socket } from '../../sentry/net/socket.ts';
 import { removeFile } from '../../sentry/vfs/names.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
 import { installFile } from '../poll/install_file.ts';
@@ -41,6 +44,7 @@ const HARD_MESSAGES_MAX = 65536;
 const HARD_SIZE_MAX = 16 * 1024 * 1024;
 const CAP_SYS_RESOURCE = 24;
 const ATTR_SIZE = 64;
+const COOKIE_SIZE = 32;
 
 const buffer = new Uint8Array(ATTR_SIZE);
 const view = new DataView(buffer.buffer);
@@ -193,29 +197,52 @@ function* receiveWaiting(t: Task, queue: QueueInode, msg: number, priorityAddr: 
   }
 }
 
-export function sys_mq_notify(t: Task, fd: number, eventAddr: number): number {
-  let asked: { signo: number; valueLo: number; valueHi: number } | null = null;
-  if (eventAddr !== 0) {
-    if (t.memory.copyIn(eventAddr, buffer, 0, 64) !== 64) return EFAULT;
-    const notify = view.getInt32(12, true);
-    const signo = view.getInt32(8, true);
-    if (notify !== SIGEV_NONE && notify !== SIGEV_SIGNAL) return EINVAL;
-    if (notify === SIGEV_SIGNAL && (signo < 1 || signo > NSIG)) return EINVAL;
-    asked = {
-      signo: notify === SIGEV_NONE ? 0 : signo,
-      valueLo: view.getUint32(0, true),
-      valueHi: view.getUint32(4, true),
-    };
+/** The struct sigevent at `addr`. Errors: EFAULT, EINVAL; EBADF, ENOTSOCK (SIGEV_THREAD's netlink socket). */
+function readNotification(t: Task, addr: number): Notification | number {
+  if (t.memory.copyIn(addr, buffer, 0, 64) !== 64) return EFAULT;
+  const notify = view.getInt32(12, true);
+  const signo = view.getInt32(8, true);
+  const valueLo = view.getUint32(0, true);
+  const valueHi = view.getUint32(4, true);
+  const group = t.threadGroup;
+  if (notify === SIGEV_THREAD) {
+    const sender = cookieSender(t, signo, valueLo + valueHi * 4294967296);
+    return typeof sender === 'number' ? sender : { group, signo: 0, valueLo, valueHi, ...sender };
   }
+  if (notify !== SIGEV_NONE && notify !== SIGEV_SIGNAL) return EINVAL;
+  if (notify === SIGEV_SIGNAL && (signo < 1 || signo > NSIG)) return EINVAL;
+  return { group, signo: notify === SIGEV_NONE ? 0 : signo, valueLo, valueHi };
+}
+
+/** SIGEV_THREAD as the C library uses it: 32 bytes that come back through a netlink socket, the last one telling why. */
+function cookieSender(t: Task, fd: number, cookieAddr: number): Pick<Notification, 'tell' | 'hold'> | number {
+  const cookie = Buffer.alloc(COOKIE_SIZE);
+  if (t.memory.copyIn(cookieAddr, cookie, 0, COOKIE_SIZE) !== COOKIE_SIZE) return EFAULT;
+  const socket = t.fdTable.get(fd);
+  if (socket === null) return EBADF;
+  if (!(socket instanceof Socket)) return ENOTSOCK;
+  if (!(socket instanceof NetlinkSocket)) return EINVAL;
+  const tell = (code: number): void => {
+    cookie[COOKIE_SIZE - 1] = code;
+    socket.push(cookie);
+    socket.decRef();
+  };
+  return { tell, hold: () => socket.incRef() };
+}
+
+export function sys_mq_notify(t: Task, fd: number, eventAddr: number): number {
+  const asked = eventAddr === 0 ? null : readNotification(t, eventAddr);
+  if (typeof asked === 'number') return asked;
   const file = queueOf(t, fd, null);
   if (file === null) return EBADF;
   const { queue } = file;
   if (asked === null) {
-    if (queue.notification?.group === t.threadGroup) queue.notification = null;
+    if (queue.notification?.group === t.threadGroup) queue.endNotification();
     return 0;
   }
   if (queue.notification !== null) return EBUSY;
-  queue.notification = { group: t.threadGroup, ...asked };
+  asked.hold?.();
+  queue.notification = asked;
   return 0;
 }
 

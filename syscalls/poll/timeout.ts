@@ -8,6 +8,8 @@
 import { EFAULT, EINTR, EINVAL, ERESTARTNOHAND } from '../../platform/abi/linux/errno.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 
+/** personality(2): select and poll leave the timeout as it was. */
+const STICKY_TIMEOUTS = 0x4000000;
 const NS = 1_000_000_000;
 const MS = 1_000_000;
 const scratch = new Uint8Array(32);
@@ -80,6 +82,7 @@ export function readTimevalDeadline(t: Task, addr: number): number {
  */
 export function writeRemaining(t: Task, addr: number, deadlineNs: number, unit: 'ns' | 'us', result: number): number {
   if (addr === 0) return result;
+  if ((t.personality & STICKY_TIMEOUTS) !== 0) return result === ERESTARTNOHAND ? EINTR : result;
   const left = deadlineNs === 0 ? 0 : Math.max(0, deadlineNs - t.kernel.clock.monotonicNs());
   if (left !== Number.POSITIVE_INFINITY) {
     const sec = Math.floor(left / NS);

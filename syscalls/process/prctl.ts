@@ -120,8 +120,9 @@ function prctlRare(t: Task, option: number, a2: number, a3: number, a4: number, 
       return 0;
     }
     case pr.PR_GET_SPECULATION_CTRL:
+      return a3 !== 0 || a4 !== 0 || a5 !== 0 ? EINVAL : ENODEV;
     case pr.PR_SET_SPECULATION_CTRL:
-      return ENODEV;
+      return a4 !== 0 || a5 !== 0 ? EINVAL : ENODEV;
     case pr.PR_SET_IO_FLUSHER:
     case pr.PR_GET_IO_FLUSHER:
       return t.creds.hasCap(CAP_SYS_RESOURCE) ? 0 : EPERM;

@@ -8,12 +8,8 @@
 import { CAP_SYS_ADMIN, CAP_SYSLOG } from '../../platform/abi/linux/capability.ts';
 import { EFAULT, EINVAL, EPERM } from '../../platform/abi/linux/errno.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
+import { UTS_MACHINE, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from '../../sentry/kernel/version.ts';
 
-export const UTS_SYSNAME = 'Linux';
-/** Kernel release and version as uname and /proc/version show them. */
-export const UTS_RELEASE = '6.1.0-runsc-ts';
-export const UTS_VERSION = '#1 SMP PREEMPT_DYNAMIC runsc-ts';
-export const UTS_MACHINE = 'x86_64';
 const UTS_FIELD = 65;
 const UTS_MAX = 64;
 

@@ -255,3 +255,31 @@ CASE(maps_agree) {
     }
   }
 }
+
+static int resident(char *at, int pages) {
+  unsigned char vec[16];
+  int sum = 0;
+  NEED(mincore(at, pages * 4096, vec));
+  for (int i = 0; i < pages; i++) sum += vec[i] & 1;
+  return sum;
+}
+
+// Locking faults pages in; MLOCK_ONFAULT does not.
+CASE(mlock_makes_resident) {
+  char *p = mmap(0, 16 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  VAL(resident(p, 16));
+  CALL(mlock(p + 4096, 3 * 4096));
+  VAL(resident(p, 16));
+  CALL(mlock2(p + 8 * 4096, 2 * 4096, MLOCK_ONFAULT));
+  VAL(resident(p, 16));
+  p[8 * 4096] = 1;
+  VAL(resident(p, 16));
+  CALL(mlockall(MCL_CURRENT));
+  VAL(resident(p, 16));
+  char *q = mmap(0, 8 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
+  VAL(resident(q, 8));
+  char *none = mmap(0, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CALL(mlock(none, 4096));
+  CALL(msync((void *)-1, 4096, MS_ASYNC));
+  CALL(mincore((void *)-1, 4096, (unsigned char *)p));
+}

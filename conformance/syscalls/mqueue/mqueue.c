@@ -90,3 +90,36 @@ CASE(mq_between_processes) {
   waitpid(child, NULL, 0);
   mq_unlink(name);
 }
+
+static int told[2];
+static void told_by_thread(union sigval value) { write(told[1], value.sival_ptr, 3); }
+
+// SIGEV_THREAD: the C library hears through a netlink socket that a message came, or that the notification went.
+CASE(notify_thread) {
+  NEED(pipe(told));
+  struct mq_attr attr = {.mq_maxmsg = 2, .mq_msgsize = 8};
+  mqd_t q = NEED(mq_open("/notify_thread_case", O_RDWR | O_CREAT | O_EXCL, 0600, &attr));
+  mq_unlink("/notify_thread_case");
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_value.sival_ptr = "abc"};
+  event.sigev_notify_function = told_by_thread;
+  char text[8] = "";
+  CALL(mq_notify(q, &event));
+  CALL(mq_notify(q, &event));
+  CALL(mq_send(q, "x", 1, 0));
+  NEED(read(told[0], text, 3));
+  STR(text);
+  CALL(mq_notify(q, &event));
+  CALL(mq_notify(q, NULL));
+  CALL(mq_notify(q, &event));
+  CALL(mq_close(q));
+  struct { void *value; int signo, notify; char rest[48]; } raw = {"", -1, SIGEV_THREAD, ""};
+  q = NEED(mq_open("/notify_thread_case", O_RDWR | O_CREAT | O_EXCL, 0600, &attr));
+  mq_unlink("/notify_thread_case");
+  static char cookie[32];
+  raw.value = cookie;
+  CALL(syscall(SYS_mq_notify, q, &raw));
+  raw.signo = told[0];
+  CALL(syscall(SYS_mq_notify, q, &raw));
+  raw.value = BAD_POINTER;
+  CALL(syscall(SYS_mq_notify, q, &raw));
+}

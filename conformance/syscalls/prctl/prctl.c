@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <asm/prctl.h>
 #include <sys/personality.h>
+#include <sys/utsname.h>
 
 CASE(prctl_name) {
   char b[32] = {0};
@@ -90,4 +91,37 @@ CASE(personality_values) {
   CALL(personality(0xffffffff));
   CALL(personality(ADDR_NO_RANDOMIZE));
   CALL(personality(0xffffffff));
+}
+
+// What uname says and what /proc says is one thing.
+CASE(uname_agrees_with_proc) {
+  struct utsname names;
+  NEED(uname(&names));
+  char line[256] = "";
+  const char *paths[] = {"/proc/sys/kernel/ostype", "/proc/sys/kernel/osrelease", "/proc/sys/kernel/version"};
+  const char *values[] = {names.sysname, names.release, names.version};
+  for (int i = 0; i < 3; i++) {
+    FILE *file = fopen(paths[i], "r");
+    fgets(line, sizeof line, file);
+    fclose(file);
+    line[strcspn(line, "\n")] = 0;
+    say("%s %s", paths[i], strcmp(line, values[i]) == 0 ? "agrees" : "differs");
+  }
+}
+
+// STICKY_TIMEOUTS: select leaves the timeout alone.
+CASE(sticky_timeouts) {
+  NEED(personality(STICKY_TIMEOUTS));
+  struct timeval left = {0, 10};
+  CALL(select(0, 0, 0, 0, &left));
+  VAL(left.tv_usec);
+  NEED(personality(0));
+  left.tv_usec = 10;
+  CALL(select(0, 0, 0, 0, &left));
+  VAL(left.tv_usec);
+}
+
+CASE(speculation_ctrl_arguments) {
+  CALL(prctl(PR_GET_SPECULATION_CTRL, 0, -1L, 0, 0));
+  CALL(prctl(PR_SET_SPECULATION_CTRL, 0, 0, 1, 0));
 }

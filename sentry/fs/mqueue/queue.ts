@@ -29,6 +29,10 @@ const EPOLLWRNORM = 0x100;
 /** st_size of a queue (FILENT_SIZE). */
 const STATUS_SIZE = 80;
 
+/** Codes in the last byte of a SIGEV_THREAD cookie (ipc/mqueue.c). */
+export const NOTIFY_WOKENUP = 1;
+export const NOTIFY_REMOVED = 2;
+
 export interface QueuedMessage {
   readonly priority: number;
   readonly data: Uint8Array;
@@ -40,6 +44,10 @@ export interface Notification {
   readonly signo: number;
   readonly valueLo: number;
   readonly valueHi: number;
+  /** SIGEV_THREAD: sends the caller's cookie with this code (NOTIFY_*). */
+  readonly tell?: (code: number) => void;
+  /** Takes the reference that tell() gives back. */
+  readonly hold?: () => void;
 }
 
 export class QueueInode extends PseudoInode {
@@ -96,10 +104,18 @@ export class QueueInode extends PseudoInode {
     return message;
   }
 
+  /** Ends the notification a process asked for. */
+  endNotification(): void {
+    const asked = this.notification;
+    this.notification = null;
+    asked?.tell?.(NOTIFY_REMOVED);
+  }
+
   private notify(sender: Task): void {
     const asked = this.notification;
     if (asked === null) return;
     this.notification = null;
+    asked.tell?.(NOTIFY_WOKENUP);
     if (asked.signo === 0) return;
     const info = makeSigInfo(asked.signo, SI_MESGQ, sender.threadGroup.pidIn(asked.group.pidNs), sender.creds.ruid);
     info.setValue(asked.valueLo, asked.valueHi);
@@ -159,8 +175,7 @@ export class QueueFile extends FileDescription {
   /** Closing any descriptor of the queue ends this process's notification. */
   override flush(ctx: IoContext): number {
     const { queue } = this;
-    if (queue.notification !== null && queue.notification.group === (ctx as Task).threadGroup)
-      queue.notification = null;
+    if (queue.notification !== null && queue.notification.group === (ctx as Task).threadGroup) queue.endNotification();
     return 0;
   }
   protected override release(): void {

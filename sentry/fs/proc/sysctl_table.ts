@@ -17,7 +17,7 @@ import type { Task } from '../../kernel/task.ts';
 import { UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from '../../kernel/version.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { ByteString } from '../../vfs/inode.ts';
-import { MAX_MAP_COUNT } from '../../mm/memory_manager.ts';
+import { mapLimits } from '../../mm/memory_manager.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 
 export interface Sysctl {
@@ -274,7 +274,7 @@ function vmTable(kernel: Kernel): Sysctl[] {
     kept('vm/dirty_writeback_centisecs', 500),
     kept('vm/laptop_mode', 0),
     kept('vm/legacy_va_layout', 0),
-    held('vm/max_map_count', MAX_MAP_COUNT),
+    field('vm/max_map_count', mapLimits, 'maxMapCount'),
     kept('vm/memfd_noexec', 0, 0, 2),
     kept('vm/min_free_kbytes', Math.floor(Math.sqrt((kernel.host.info.memoryTotal / 1024) * 16))),
     fixed('vm/mmap_min_addr', 65536, 0o644),
