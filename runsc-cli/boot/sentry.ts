@@ -33,6 +33,7 @@ import { EXIT_OWN_FAILURE } from '../errors.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
 import { mark } from '../sandbox/timing.ts';
 import { Commands } from './commands.ts';
+import { devicePolicy } from './device_access.ts';
 import { initialLimits } from './limits.ts';
 import { byteString, launchError } from './launch.ts';
 import { bindConsole, nameTerminal } from './devices.ts';
@@ -119,6 +120,7 @@ export class Sandbox {
     mark('  sentry: kernel made');
     wireKernel(kernel, this.limits);
     if (this.unixSockets !== null) hostEnds.services = { sockets: this.unixSockets, files: host.files, platform };
+    if (config.deviceRules !== undefined) kernel.vfs.devices.policy = devicePolicy(config.deviceRules);
     this.startInit(kernel, trees);
   }
 

@@ -88,6 +88,7 @@ export class TerminalRelay {
     this.input = new Flow(0, master);
     this.output = new Flow(master, 1);
     this.saved = tcgetattr(0);
+    clearOnlcr(master);
     if (this.saved !== null) tcsetattr(0, raw(this.saved));
     if (size === null) this.resize();
   }
@@ -120,12 +121,22 @@ export class TerminalRelay {
   }
 }
 
-/** cfmakeraw(3) of a struct termios: iflag, oflag, cflag, lflag, then line and control characters. */
+const OFLAG = 4;
+const ONLCR = 0o4;
+
+/** The container's lines end as it wrote them: what shows them, the caller's terminal, makes \r\n of them, and a pipe wants none. */
+function clearOnlcr(master: number): void {
+  const attributes = tcgetattr(master);
+  if (attributes === null) return;
+  attributes.writeUInt32LE((attributes.readUInt32LE(OFLAG) & ~ONLCR) >>> 0, OFLAG);
+  tcsetattr(master, attributes);
+}
+
+/** cfmakeraw(3) of a struct termios (iflag, oflag, cflag, lflag, then line and control characters), but with its output processing. */
 function raw(attributes: Buffer): Buffer {
   const out = Buffer.from(attributes);
   const clear = (at: number, bits: number): void => void out.writeUInt32LE((out.readUInt32LE(at) & ~bits) >>> 0, at);
   clear(0, 0o1 | 0o2 | 0o10 | 0o40 | 0o100 | 0o200 | 0o400 | 0o2000);
-  clear(4, 0o1);
   clear(8, 0o60 | 0o400);
   out.writeUInt32LE((out.readUInt32LE(8) | 0o60) >>> 0, 8);
   clear(12, 0o1 | 0o2 | 0o10 | 0o100 | 0o100000);

@@ -172,7 +172,9 @@ function finish(container: Container, running: RunningSandbox, oci: OciSettings,
   if (oci.network.kind !== 'caller') arrangeNetwork(running.sentryPid, oci);
   if (pty !== null && options.isDetached) sendMaster(pty, options.consoleSocket as string);
   inDirectory(options.bundle, () => {
-    for (const kind of ['prestart', 'createRuntime', 'createContainer'] as const) runHooks(record.hooks, kind, { ...container.describe(), status: 'creating' });
+    const state = { ...container.describe(), status: 'creating' };
+    for (const kind of ['prestart', 'createRuntime'] as const) runHooks(record.hooks, kind, state);
+    if (record.hooks.createContainer !== undefined) inNetworkOf(running.sentryPid, () => runHooks(record.hooks, 'createContainer', state));
   });
   record.phase = 'created';
   container.save();
@@ -226,6 +228,16 @@ function arrangeNetwork(pid: number, oci: OciSettings): void {
     }
   } finally {
     leave();
+  }
+}
+
+/** Acts in a process's network namespace, if that can be entered. */
+function inNetworkOf(pid: number, act: () => void): void {
+  const leave = networkOf('self') === networkOf(String(pid)) ? null : enterNetwork(`/proc/${pid}/ns/net`);
+  try {
+    act();
+  } finally {
+    leave?.();
   }
 }
 

@@ -3,9 +3,10 @@
 /**
  * Runs a container's hooks: one after the other, the state on their standard input.
  *
- * Differs: createContainer hooks run in the runtime's mount namespace: the container's exists only inside the Sentry.
+ * Differs: of the container's namespaces createContainer hooks run in the network namespace alone: the others exist only inside the Sentry.
  */
 import type * as childProcess from 'node:child_process';
+import { constants } from 'node:os';
 import { RunscError } from '../errors.ts';
 import type { Hook, HookKind, Hooks } from '../spec/hooks.ts';
 
@@ -32,6 +33,16 @@ export function hookError(kind: HookKind, index: number, why: string): string {
   return `error running ${kind} hook #${index}: ${why}`;
 }
 
+const SIGNALS: Record<number, string> = {
+  1: 'hangup', 2: 'interrupt', 3: 'quit', 4: 'illegal instruction', 5: 'trace/breakpoint trap', 6: 'aborted', 7: 'bus error', 8: 'floating point exception',
+  9: 'killed', 10: 'user defined signal 1', 11: 'segmentation fault', 12: 'user defined signal 2', 13: 'broken pipe', 14: 'alarm clock', 15: 'terminated', 31: 'bad system call',
+};
+
+/** How a process died of a signal, in runc's words. */
+export function signalWords(signo: number): string {
+  return `signal: ${SIGNALS[signo] ?? `signal ${signo}`}`;
+}
+
 /** '' or why it failed. */
 function runHook(hook: Hook, state: Record<string, unknown>): string {
   const [argv0, ...args] = hook.args.length > 0 ? hook.args : [hook.path];
@@ -50,6 +61,6 @@ function runHook(hook: Hook, state: Record<string, unknown>): string {
   // EPIPE: it did not read the state, which is its own business.
   if (result.error !== undefined && code !== 'EPIPE') return `fork/exec ${hook.path}: ${code === 'ENOENT' ? 'no such file or directory' : code === 'EACCES' ? 'permission denied' : result.error.message}`;
   if (result.status === 0) return '';
-  const how = result.signal !== null ? `signal: ${result.signal === 'SIGKILL' ? 'killed' : result.signal}` : `exit status ${result.status}`;
+  const how = result.signal !== null ? signalWords(constants.signals[result.signal]) : `exit status ${result.status}`;
   return `${how}, stdout: ${result.stdout.toString()}, stderr: ${result.stderr.toString()}`;
 }

@@ -8,7 +8,7 @@ import { close, open } from '../../platform/ffi/lifecycle.ts';
 import { ALL_CAPABILITIES } from '../spec/capability_names.ts';
 import { RunscError } from '../errors.ts';
 import { ControlClient } from './control_client.ts';
-import { hookError } from './hooks.ts';
+import { hookError, signalWords } from './hooks.ts';
 import type { Container } from './state.ts';
 
 const O_RDWR_CLOEXEC = 2 | 0o2000000;
@@ -45,6 +45,6 @@ function outcome(client: ControlClient, timeout: number | null): string {
   const end = client.receive(timeout === null ? -1 : timeout * 1000);
   if (end === null) return timeout === null ? 'the sandbox ended' : `hook ran past specified timeout of ${timeout}.0s`;
   if (end.type !== 'exit') return 'the sandbox answered with nonsense';
-  if (end.signo !== 0) return `signal: ${end.signo}, stdout: , stderr: `;
+  if (end.signo !== 0) return `${signalWords(end.signo)}, stdout: , stderr: `;
   return end.status === 0 ? '' : `exit status ${end.status}, stdout: , stderr: `;
 }

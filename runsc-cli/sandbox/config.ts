@@ -34,6 +34,16 @@ export interface ProcessConfig {
   readonly isProtectedInit: boolean;
 }
 
+/** A rule of the device cgroup; -1: any number. */
+export interface DeviceRule {
+  readonly allow: boolean;
+  readonly type: 'a' | 'b' | 'c';
+  readonly major: number;
+  readonly minor: number;
+  /** Of the letters r, w and m. */
+  readonly access: string;
+}
+
 export type MountKind = 'bind' | 'tmpfs' | 'proc' | 'sysfs' | 'dev' | 'devpts' | 'mqueue' | 'cgroup' | 'memfs';
 
 /** The container's limits as its own cgroup filesystem shows them; null: none. */
@@ -98,6 +108,7 @@ export interface SandboxConfig {
   readonly sysctl?: Readonly<Record<string, string>>;
   /** Most tasks at once, or null. */
   readonly pidsLimit?: number | null;
+  readonly deviceRules?: readonly DeviceRule[];
   readonly limits?: LimitsConfig;
   /** Bytes, or null. */
   readonly memoryLimit: number | null;

@@ -10,7 +10,7 @@
 import { statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { RunscError, systemReason } from '../errors.ts';
-import type { LimitsConfig, MountConfig, MountKind, ProcessConfig, SandboxConfig, TreeConfig } from '../sandbox/config.ts';
+import type { DeviceRule, LimitsConfig, MountConfig, MountKind, ProcessConfig, SandboxConfig, TreeConfig } from '../sandbox/config.ts';
 import { capabilityWords } from './capability_names.ts';
 import { cleanPath, type Field, shorten } from './checker.ts';
 import { limitChanges, translateResources } from './resources.ts';
@@ -63,6 +63,7 @@ export function translateConfig(config: Field, settings: RunSettings, warnings: 
     devices: linux.get('devices').items().map(translateDevice),
     sysctl: translateSysctl(linux.get('sysctl')),
     pidsLimit: pidsLimit(linux.get('resources').get('pids').get('limit')),
+    ...deviceRules(linux.get('resources').get('devices')),
     limits: { ...NO_LIMITS, ...limitChanges(translateResources(linux.get('resources'))) },
     memoryLimit: memoryLimit(linux.get('resources').get('memory').get('limit')),
     debug: settings.debug,
@@ -106,6 +107,20 @@ function translateDevice(device: Field) {
     path: device.get('path').absolutePath(), type: device.get('type').string(), major: number('major'), minor: number('minor'),
     mode: device.get('fileMode').optionalInteger(0, 0xffff, 0o666) & 0o7777,
     uid: device.get('uid').optionalInteger(0, MAX_ID, 0), gid: device.get('gid').optionalInteger(0, MAX_ID, 0),
+  };
+}
+
+function deviceRules(field: Field): { deviceRules?: DeviceRule[] } {
+  if (!field.isPresent) return {};
+  const number = (at: Field): number => at.optionalInteger(-1, 0xffffffff, -1);
+  return {
+    deviceRules: field.items().map((rule) => {
+      const access = rule.get('access').optionalString('rwm') || 'rwm';
+      if (!/^[rwm]{1,3}$/.test(access)) rule.get('access').fail(`invalid access "${shorten(access)}", must be of the letters r, w and m`);
+      const type = rule.get('type').optionalString('a') || 'a';
+      if (type !== 'a' && type !== 'b' && type !== 'c') return rule.get('type').fail(`invalid device type "${shorten(type)}"`);
+      return { allow: rule.get('allow').optionalBoolean(false), type, major: number(rule.get('major')), minor: number(rule.get('minor')), access };
+    }),
   };
 }
 

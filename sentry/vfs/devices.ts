@@ -5,7 +5,7 @@
  *
  * Linux: fs/char_dev.c, block/genhd.c
  */
-import { ENXIO, type Errno } from '../../platform/abi/linux/errno.ts';
+import { ENXIO, EPERM, type Errno } from '../../platform/abi/linux/errno.ts';
 import { majorOf, minorOf } from '../../platform/abi/linux/stat.ts';
 import type { IoContext } from './context.ts';
 import type { FileDescription } from './file_description.ts';
@@ -14,6 +14,20 @@ import type { Path } from './mount.ts';
 
 /** Opens device `inode.rdev` found at `path`. */
 export type DeviceOpener = (ctx: IoContext, path: Path, inode: Inode, flags: number) => FileDescription | Errno;
+
+/** What is done with a device, as the device cgroup has it: DEVCG_ACC_* of include/linux/device_cgroup.h. */
+export const DEVICE_MKNOD = 1;
+export const DEVICE_READ = 2;
+export const DEVICE_WRITE = 4;
+
+/** May a device be used so? `access`: DEVICE_* bits. */
+export type DevicePolicy = (isBlock: boolean, major: number, minor: number, access: number) => boolean;
+
+/** DEVICE_READ and DEVICE_WRITE as open(2)'s flags ask for. */
+function accessOf(flags: number): number {
+  const mode = flags & 3;
+  return mode === 0 ? DEVICE_READ : mode === 1 ? DEVICE_WRITE : DEVICE_READ | DEVICE_WRITE;
+}
 
 interface Entry {
   readonly name: string;
@@ -24,6 +38,8 @@ export class DeviceRegistry {
   private readonly exact = new Map<number, Entry>();
   private readonly majors = new Map<number, Entry>();
   private readonly blocks = new Map<number, Entry>();
+  /** Null: everything is allowed. */
+  policy: DevicePolicy | null = null;
 
   /** Registers an opener for major:minor, or for every minor of a major (minor null). `name` is for /proc/devices. */
   register(major: number, minor: number | null, name: string, opener: DeviceOpener): void {
@@ -31,9 +47,10 @@ export class DeviceRegistry {
     else this.exact.set(major * 0x100000 + minor, { name, opener });
   }
 
-  /** Opens the device of a character node. Errors: ENXIO when nobody registered it. */
+  /** Opens the device of a character node. Errors: ENXIO when nobody registered it, EPERM. */
   open(ctx: IoContext, path: Path, inode: Inode, flags: number): FileDescription | Errno {
     const major = majorOf(inode.rdev);
+    if (this.policy?.(false, major, minorOf(inode.rdev), accessOf(flags)) === false) return EPERM;
     const entry = this.exact.get(major * 0x100000 + minorOf(inode.rdev)) ?? this.majors.get(major);
     return entry === undefined ? ENXIO : entry.opener(ctx, path, inode, flags);
   }
@@ -43,8 +60,9 @@ export class DeviceRegistry {
     this.blocks.set(major, { name, opener });
   }
 
-  /** Opens the device of a block node. Errors: ENXIO when nobody registered it. */
+  /** Opens the device of a block node. Errors: ENXIO when nobody registered it, EPERM. */
   openBlock(ctx: IoContext, path: Path, inode: Inode, flags: number): FileDescription | Errno {
+    if (this.policy?.(true, majorOf(inode.rdev), minorOf(inode.rdev), accessOf(flags)) === false) return EPERM;
     const entry = this.blocks.get(majorOf(inode.rdev));
     return entry === undefined ? ENXIO : entry.opener(ctx, path, inode, flags);
   }

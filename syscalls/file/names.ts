@@ -17,8 +17,9 @@ import {
   isErrno,
 } from '../../platform/abi/linux/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW } from '../../platform/abi/linux/fcntl.ts';
-import { S_IFLNK, S_IFMT } from '../../platform/abi/linux/stat.ts';
+import { majorOf, minorOf, S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
+import { DEVICE_MKNOD } from '../../sentry/vfs/devices.ts';
 import type { Inode } from '../../sentry/vfs/inode.ts';
 import type { Path } from '../../sentry/vfs/mount.ts';
 import {
@@ -140,6 +141,9 @@ export function sys_readlink(t: Task, path: number, buf: number, size: number): 
 
 export function sys_mknodat(t: Task, dirfd: number, path: number, mode: number, dev: number): number {
   return withPath(t, dirfd, path, (start, text) => {
+    const type = mode & S_IFMT;
+    const isDevice = type === S_IFBLK || (type === S_IFCHR && dev !== 0);
+    if (isDevice && t.kernel.vfs.devices.policy?.(type === S_IFBLK, majorOf(dev), minorOf(dev), DEVICE_MKNOD) === false) return EPERM;
     const made = makeNode(t, start, text, mode & 0xffff, dev);
     return isErrno(made) ? made : 0;
   });

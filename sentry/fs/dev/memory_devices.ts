@@ -131,7 +131,39 @@ class RandomFile extends MemoryDevice {
   }
 }
 
-/** The kernel log: writes go to the sandbox's own log, there is nothing to read. */
+/** Records that are kept; older ones are overwritten. */
+const LOG_RECORDS = 256;
+
+/** The kernel log: what the sandbox's applications wrote to it (which goes to the sandbox's own log too). */
+class KernelLog {
+  private readonly records: string[] = [];
+  private first = 0;
+
+  constructor() {
+    this.add('sandbox booted', 6);
+  }
+  get end(): number {
+    return this.first + this.records.length;
+  }
+  add(text: string, priority: number): void {
+    this.records.push(`${priority},${this.end},0,-;${text}\n`);
+    if (this.records.length <= LOG_RECORDS) return;
+    this.records.shift();
+    this.first++;
+  }
+  /** The first record from number `at` on, with its number; null: none yet. */
+  from(at: number): [number, string] | null {
+    const number = Math.max(at, this.first);
+    const text = this.records[number - this.first];
+    return text === undefined ? null : [number, text];
+  }
+}
+
+const kernelLog = new KernelLog();
+/** Facility user, level notice: what a write without "<N>" has. */
+const DEFAULT_PRIORITY = 12;
+
+/** /dev/kmsg: a record a read. */
 class KmsgFile extends FileDescription {
   private readonly host: Pick<HostServices, 'log'>;
 
@@ -142,26 +174,43 @@ class KmsgFile extends FileDescription {
   override get isSeekable(): boolean {
     return false;
   }
-  override read(): number {
-    return EAGAIN;
+  private next = 0;
+  override read(_ctx: IoContext, io: IoSequence): number {
+    const record = kernelLog.from(this.next);
+    if (record === null) return EAGAIN;
+    const bytes = Buffer.from(record[1], 'latin1');
+    if (io.remaining < bytes.length) return EINVAL;
+    this.next = record[0] + 1;
+    return io.put(bytes, 0, bytes.length);
   }
   override write(_ctx: IoContext, io: IoSequence): number {
     const length = io.remaining;
     if (length > 1024) return EINVAL;
     const buf = Buffer.alloc(length);
     const n = io.take(buf, 0, length);
+    if (n > 0) kernelLog.add(escaped(buf.toString('latin1', 0, n).replace(/\n$/, '')), DEFAULT_PRIORITY);
     if (n > 0) this.host.log('info', `guest kmsg: ${JSON.stringify(buf.toString('utf8', 0, n))}`);
     return n;
   }
   override poll(): number {
-    return 0x104;
+    return this.next < kernelLog.end ? 0x145 : 0x104;
   }
-  override seek(_ctx: IoContext, offset: number): number {
-    return offset === 0 ? 0 : ESPIPE;
+  override seek(_ctx: IoContext, offset: number, whence: number): number {
+    if (offset !== 0) return ESPIPE;
+    if (whence === SEEK_END) this.next = kernelLog.end;
+    else this.next = 0;
+    return 0;
   }
   override ioctl(): number {
     return ENOTTY;
   }
+}
+
+const SEEK_END = 2;
+
+/** As Linux shows a record: what is no printable character, and the backslash, as \\xNN. */
+function escaped(text: string): string {
+  return text.replace(/[^ -~]|\\/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** [minor, name, opener] of every device with major 1. */
