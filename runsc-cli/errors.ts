@@ -29,6 +29,13 @@ export class UsageError extends RunscError {
   }
 }
 
+const SHOWN = 200;
+
+/** Cuts what is too long for a message. */
+export function shorten(text: string): string {
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}... (${text.length} characters)`;
+}
+
 /** The text of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -50,6 +57,13 @@ const SYSTEM_REASONS: Record<string, string> = {
   ELOOP: 'too many levels of symbolic links',
   EROFS: 'read-only file system',
   ENOSPC: 'no space left on device',
+  ENAMETOOLONG: 'file name too long',
+  EBUSY: 'device or resource busy',
+  EINVAL: 'invalid argument',
+  EIO: 'input/output error',
+  EMFILE: 'too many open files',
+  EDQUOT: 'disk quota exceeded',
+  ENOTEMPTY: 'directory not empty',
 };
 
 /** Words for the errnos that starting a program can end with. */

@@ -3,11 +3,11 @@
 /**
  * The command line's edge: global flags, the verb, one line per error, the exit status.
  */
-import { GLOBAL_OPTIONS, type GlobalFlags, parseGlobalFlags } from './cmd/global_flags.ts';
-import { describeOptions } from './cmd/arguments.ts';
+import { type GlobalFlags, parseGlobalFlags } from './cmd/global_flags.ts';
+import { mainUsage } from './cmd/manual.ts';
 import { type Verb, VERBS } from './cmd/verbs.ts';
 import { RuntimeLog } from './console/log.ts';
-import { EXIT_ERROR, EXIT_UNKNOWN_COMMAND, messageOf, RunscError } from './errors.ts';
+import { EXIT_ERROR, EXIT_UNKNOWN_COMMAND, messageOf, RunscError, shorten } from './errors.ts';
 import { runInternal } from './boot/internal.ts';
 import { writeCodeCache } from './boot/code_cache.ts';
 import { type PartLoader, setPartLoader } from './boot/parts.ts';
@@ -37,10 +37,10 @@ function run(args: readonly string[]): number {
     const { flags, parsed } = parseGlobalFlags(args);
     const [name, ...rest] = parsed.rest;
     if (parsed.flag('version')) return print(VERSION_TEXT);
-    if (name === undefined || parsed.flag('help')) return print(usage());
+    if (name === undefined || parsed.flag('help')) return print(mainUsage(VERBS));
     verb = VERBS.find((v) => v.name === name) ?? null;
     log = new RuntimeLog(flags, flags.debug || flags.strace);
-    if (verb === null) throw new RunscError(`No help topic for '${name}': unknown command, see runsc-ts help`, EXIT_UNKNOWN_COMMAND);
+    if (verb === null) throw new RunscError(`No help topic for '${shorten(name)}': unknown command, see runsc-ts help`, EXIT_UNKNOWN_COMMAND);
     if (verb.startsSandbox) ensureForkable(args);
     return verb.run(rest, { flags, log });
   } catch (error) {
@@ -54,11 +54,6 @@ function run(args: readonly string[]): number {
 function print(text: string): number {
   process.stdout.write(text);
   return 0;
-}
-
-function usage(): string {
-  const verbs = VERBS.map((v) => `  ${v.name.padEnd(10)} ${v.summary}`).join('\n');
-  return `Usage: runsc-ts [FLAGS] COMMAND [ARGS]\n\nCommands:\n${verbs}\n\nFlags:\n${describeOptions(GLOBAL_OPTIONS)}\n`;
 }
 
 export type { GlobalFlags };

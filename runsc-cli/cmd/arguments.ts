@@ -4,7 +4,7 @@
  * Command line options: declared as data, parsed by one small function (a library would cost more start-up time than all of
  * the parsing). Accepts --name value, --name=value, -name (as Go programs do), one-letter names, and "--" to end options.
  */
-import { UsageError } from '../errors.ts';
+import { shorten, UsageError } from '../errors.ts';
 
 export interface Option {
   /** Long name without dashes. */
@@ -72,11 +72,11 @@ function takeOption(arg: string, args: readonly string[], i: number, options: re
   const equals = arg.indexOf('=');
   const word = arg.slice(arg.startsWith('--') ? 2 : 1, equals < 0 ? undefined : equals);
   const option = options.find((o) => o.name === word || o.short === word);
-  if (option === undefined) throw new UsageError(`flag provided but not defined: -${word}`);
+  if (option === undefined) throw new UsageError(`flag provided but not defined: -${shorten(word)}`);
   let value = equals < 0 ? undefined : arg.slice(equals + 1);
   if (option.kind === 'flag') {
     value ??= 'true';
-    if (!/^(true|false|1|0)$/.test(value)) throw new UsageError(`invalid boolean value "${value}" for -${word}`);
+    if (!/^(true|false|1|0)$/.test(value)) throw new UsageError(`invalid boolean value "${shorten(value)}" for -${word}`);
     value = value === '1' ? 'true' : value === '0' ? 'false' : value;
   } else if (value === undefined) {
     value = args[++i];

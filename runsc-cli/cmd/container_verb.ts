@@ -5,7 +5,8 @@
  * wrong usage.
  */
 import { EXIT_ERROR, RunscError, UsageError } from '../errors.ts';
-import { describeOptions, type Option, type Parsed, parseInterspersed, parseOptions } from './arguments.ts';
+import { type Option, type Parsed, parseInterspersed, parseOptions } from './arguments.ts';
+import { manual } from './manual.ts';
 import { checkContainerId } from './values.ts';
 import type { Verb, VerbContext } from './verbs.ts';
 
@@ -19,6 +20,8 @@ export interface ContainerVerb {
   /** Longer text for the help. */
   readonly text: string;
   readonly options: readonly Option[];
+  /** Further sections of the help. */
+  readonly more?: readonly (readonly [string, string])[];
   readonly min: number;
   /** Infinity: everything after the first argument is the verb's. */
   readonly max: number;
@@ -30,7 +33,7 @@ export interface ContainerVerb {
 /** Makes a verb of it. */
 export function containerVerb(verb: ContainerVerb): Verb {
   const options = [...verb.options, HELP];
-  const usage = (): string => `Usage: runsc-ts ${verb.name} [OPTIONS]${verb.operands === '' ? '' : ` ${verb.operands}`}\n\n${verb.text}\n\n${describeOptions(options)}\n`;
+  const usage = (): string => manual({ ...verb, usage: [`[OPTIONS]${verb.operands === '' ? '' : ` ${verb.operands}`}`], options, ...(verb.more === undefined ? {} : { more: verb.more }) });
   return {
     name: verb.name,
     summary: verb.summary,

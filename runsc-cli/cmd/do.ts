@@ -13,10 +13,13 @@ import { runForeground } from '../sandbox/run_foreground.ts';
 import { ALL_CAPABILITIES, NO_CAPABILITIES } from '../spec/capability_names.ts';
 import { cleanPath } from '../spec/checker.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from '../spec/mount_options.ts';
-import { describeOptions, type Option, type Parsed, parseOptions } from './arguments.ts';
+import { type Option, type Parsed, parseOptions } from './arguments.ts';
 import type { GlobalFlags } from './global_flags.ts';
+import { manual } from './manual.ts';
 import { parseSize, parseId } from './values.ts';
 import type { Verb, VerbContext } from './verbs.ts';
+
+const SUMMARY = 'run a host program in a sandbox';
 
 export const DO_OPTIONS: readonly Option[] = [
   { name: 'root', kind: 'value', placeholder: 'DIR', help: 'directory that is the root of the sandbox (default /)' },
@@ -34,7 +37,12 @@ export const DO_OPTIONS: readonly Option[] = [
 ];
 
 function usage(): string {
-  return `Usage: runsc-ts do [OPTIONS] [--] PROGRAM [ARGS...]\n\nRuns PROGRAM in a sandbox: the host's files are seen read-only through the Gofer with a writable\nin-memory overlay on top, /proc, /sys and /dev are the sandbox's own, and there is no network.\n\n${describeOptions(DO_OPTIONS)}\n`;
+  return manual({
+    name: 'do', summary: SUMMARY, usage: ['[OPTIONS] [--] PROGRAM [ARGS...]'],
+    text: "Runs PROGRAM in a sandbox: the host's files are seen read-only through the Gofer with a writable in-memory overlay on top, /proc, /sys and /dev are the sandbox's own, and there is no network (see --network of `runsc-ts help`).",
+    options: DO_OPTIONS,
+    more: [['EXIT STATUS', "That of PROGRAM, 128+N when signal N killed it; 127 when it is not found, 126 when it cannot be run, 128 when the sandbox itself failed."]],
+  });
 }
 
 function run(args: readonly string[], context: VerbContext): number {
@@ -173,7 +181,7 @@ function environment(extra: readonly string[]): string[] {
 
 export const doVerb: Verb = {
   name: 'do',
-  summary: 'run a host program in a sandbox',
+  summary: SUMMARY,
   failureStatus: EXIT_OWN_FAILURE,
   startsSandbox: true,
   usage,

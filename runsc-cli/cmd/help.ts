@@ -4,30 +4,28 @@
  * `runsc-ts help [VERB]` and `runsc-ts help syscalls [-o table|json|markdown]`: the latter prints the system call table's rows.
  */
 import { loadPart } from '../boot/parts.ts';
-import { EXIT_ERROR, RunscError, UsageError } from '../errors.ts';
-import { describeOptions, type Option, parseInterspersed } from './arguments.ts';
-import { GLOBAL_OPTIONS } from './global_flags.ts';
+import { EXIT_ERROR, RunscError, shorten, UsageError } from '../errors.ts';
+import { type Option, parseInterspersed } from './arguments.ts';
+import { mainUsage, manual } from './manual.ts';
 import { type Verb, VERBS } from './verbs.ts';
 
+const SUMMARY = 'describe a command, or the supported system calls';
 const OPTIONS: readonly Option[] = [
   { name: 'o', kind: 'value', placeholder: 'table|json|markdown', help: 'help syscalls: output format (default table)' },
   { name: 'help', short: 'h', kind: 'flag', help: 'print help' },
 ];
 
 function usage(): string {
-  return `Usage: runsc-ts help [COMMAND]\n       runsc-ts help syscalls [-o table|json|markdown]\n\n${describeOptions(OPTIONS)}\n`;
+  return manual({ name: 'help', summary: SUMMARY, usage: ['[COMMAND]', 'syscalls [-o table|json|markdown]'], text: '', options: OPTIONS });
 }
 
 function run(args: readonly string[]): number {
   const parsed = parseInterspersed(args, OPTIONS);
   const topic = parsed.rest[0];
   if (topic === 'syscalls') return show(loadPart('sentry').supportTable(formatOf(parsed.value('o') ?? 'table')));
-  if (topic === undefined) {
-    const verbs = VERBS.map((v) => `  ${v.name.padEnd(10)} ${v.summary}`).join('\n');
-    return show(`Usage: runsc-ts [FLAGS] COMMAND [ARGS]\n\nCommands:\n${verbs}\n\nFlags:\n${describeOptions(GLOBAL_OPTIONS)}\n`);
-  }
+  if (topic === undefined) return show(mainUsage(VERBS));
   const verb = VERBS.find((v) => v.name === topic);
-  if (verb === undefined) throw new RunscError(`No help topic for '${topic}'`, 3);
+  if (verb === undefined) throw new RunscError(`No help topic for '${shorten(topic)}'`, 3);
   return show(verb.usage());
 }
 
@@ -41,4 +39,4 @@ function show(text: string): number {
   return 0;
 }
 
-export const helpVerb: Verb = { name: 'help', summary: 'describe a command, or the supported system calls', failureStatus: EXIT_ERROR, startsSandbox: false, usage, run };
+export const helpVerb: Verb = { name: 'help', summary: SUMMARY, failureStatus: EXIT_ERROR, startsSandbox: false, usage, run };

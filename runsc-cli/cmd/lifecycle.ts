@@ -8,6 +8,7 @@ import { awaitExit, killContainer, setPaused } from '../container/lifecycle.ts';
 import { Container, NO_CONTAINER } from '../container/state.ts';
 import { messageOf, RunscError } from '../errors.ts';
 import { containerVerb, idOf, print } from './container_verb.ts';
+import { manual } from './manual.ts';
 import { signalNumber } from './signal_names.ts';
 
 export const stateVerb = containerVerb({
@@ -115,13 +116,15 @@ export const waitVerb = containerVerb({
 
 /** Accepts any options: the answer does not depend on them. */
 function unsupported(name: string) {
+  const usage = (): string => manual({ name, summary: `${name} a container (not supported yet)`, usage: ['[OPTIONS] ID'], text: 'Not supported yet: fails with a message that says so.', options: [] });
   return {
     name,
     summary: `${name} is not supported yet`,
     failureStatus: 1,
     startsSandbox: false,
-    usage: () => `Usage: runsc-ts ${name} ID\n\nNot supported yet.\n`,
-    run: (): number => {
+    usage,
+    run: (args: readonly string[]): number => {
+      if (args.some((arg) => arg === '-h' || arg === '--help')) return print(usage());
       throw new RunscError(`${name} is not supported yet`);
     },
   };

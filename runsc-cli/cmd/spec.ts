@@ -8,9 +8,11 @@ import { join, resolve } from 'node:path';
 import { hierarchies } from '../cgroup/hierarchies.ts';
 import { EXIT_ERROR, RunscError, systemReason, UsageError } from '../errors.ts';
 import { defaultSpec } from '../spec/default_spec.ts';
-import { describeOptions, type Option, parseOptions } from './arguments.ts';
+import { type Option, parseOptions } from './arguments.ts';
+import { manual } from './manual.ts';
 import type { Verb } from './verbs.ts';
 
+const SUMMARY = 'write a config.json to start from';
 const OPTIONS: readonly Option[] = [
   { name: 'bundle', short: 'b', kind: 'value', placeholder: 'DIR', help: 'directory to write config.json to (default: the working directory)' },
   { name: 'cwd', kind: 'value', placeholder: 'DIR', help: 'working directory of the process (default /)' },
@@ -19,7 +21,12 @@ const OPTIONS: readonly Option[] = [
 ];
 
 function usage(): string {
-  return `Usage: runsc-ts spec [OPTIONS] [-- ARGS...]\n\nWrites config.json for a process that runs ARGS (default: sh, on a terminal).\n\n${describeOptions(OPTIONS)}\n`;
+  return manual({
+    name: 'spec', summary: SUMMARY, usage: ['[OPTIONS] [-- ARGS...]'],
+    text: 'Writes config.json for a process that runs ARGS (default: sh, on a terminal) in the directory rootfs beside it. It is a starter: edit it.',
+    options: OPTIONS,
+    more: [['EXAMPLE', 'mkdir -p hello/rootfs && cd hello\ndocker export $(docker create hello-world) | tar -C rootfs -x\nrunsc-ts spec -- /hello\nrunsc-ts run hello']],
+  });
 }
 
 function run(args: readonly string[]): number {
@@ -49,4 +56,4 @@ function run(args: readonly string[]): number {
   return 0;
 }
 
-export const specVerb: Verb = { name: 'spec', summary: 'write a config.json to start from', failureStatus: EXIT_ERROR, startsSandbox: false, usage, run };
+export const specVerb: Verb = { name: 'spec', summary: SUMMARY, failureStatus: EXIT_ERROR, startsSandbox: false, usage, run };

@@ -13,6 +13,9 @@ declare const require: (name: string) => unknown;
 const O_WRONLY_CREAT_APPEND_CLOEXEC = 1 | 0o100 | 0o2000 | 0o2000000;
 const STDERR = 2;
 
+/** Longer messages are cut: what a hook printed is worth showing, a megabyte of somebody's argument is not. */
+const MAX_MESSAGE = 16384;
+
 export interface LogSettings {
   readonly log: string | null;
   readonly logFormat: 'text' | 'json';
@@ -44,7 +47,8 @@ export class RuntimeLog {
   }
 
   /** The one line that says why a command failed: standard error, and --log. */
-  error(message: string): void {
+  error(text: string): void {
+    const message = text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE)}... (${text.length} characters)`;
     write(STDERR, Buffer.from(`runsc-ts: ${message}\n`));
     if (this.errorFd < 0) return;
     const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');

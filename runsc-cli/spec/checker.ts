@@ -6,7 +6,7 @@
  * Invariants: unknown properties are ignored (the OCI spec requires it); a value of the wrong kind is an error that begins with
  *             the field's path. Absent and null are the same.
  */
-import { RunscError } from '../errors.ts';
+import { RunscError, shorten } from '../errors.ts';
 
 /** Strings longer than this are refused (a path is at most 4096 bytes, an argument 128 KiB). */
 const MAX_STRING = 131072;
@@ -106,13 +106,6 @@ export class Field {
     if (!(allowed as readonly string[]).includes(value)) return this.fail(`must be one of ${allowed.join(', ')}, is "${shorten(value)}"`);
     return value as T;
   }
-}
-
-const SHOWN = 200;
-
-/** Cuts what is too long for a message. */
-export function shorten(text: string): string {
-  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}... (${text.length} characters)`;
 }
 
 /** Lexically cleans a path, as "/"-rooted. */

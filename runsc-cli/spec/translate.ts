@@ -9,10 +9,10 @@
  */
 import { statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { RunscError, systemReason } from '../errors.ts';
+import { RunscError, shorten, systemReason } from '../errors.ts';
 import type { DeviceRule, LimitsConfig, MountConfig, MountKind, ProcessConfig, SandboxConfig, TreeConfig } from '../sandbox/config.ts';
 import { capabilityWords } from './capability_names.ts';
-import { cleanPath, type Field, shorten } from './checker.ts';
+import { cleanPath, type Field } from './checker.ts';
 import { limitChanges, translateResources } from './resources.ts';
 import { decodeMountOptions, MS_RDONLY } from './mount_options.ts';
 import { RLIMITS } from './rlimit_names.ts';
@@ -73,8 +73,8 @@ export function translateConfig(config: Field, settings: RunSettings, warnings: 
 
 function checkVersion(field: Field): void {
   const version = field.string();
-  if (!/^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$/.test(version)) field.fail(`invalid semver "${version}"`);
-  if (!version.startsWith('1.')) field.fail(`version "${version}" is not supported, 1.x is`);
+  if (!/^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$/.test(version)) field.fail(`invalid semver "${shorten(version)}"`);
+  if (!version.startsWith('1.')) field.fail(`version "${shorten(version)}" is not supported, 1.x is`);
 }
 
 function rootDirectory(field: Field, bundle: string): string {
@@ -82,10 +82,10 @@ function rootDirectory(field: Field, bundle: string): string {
   if (given === '') field.fail('must not be empty');
   const path = cleanPath(isAbsolute(given) ? given : join(bundle, given));
   try {
-    if (!statSync(path).isDirectory()) field.fail(`${path}: not a directory`);
+    if (!statSync(path).isDirectory()) field.fail(`${shorten(path)}: not a directory`);
   } catch (error) {
     if (error instanceof RunscError) throw error;
-    field.fail(`${path}: ${systemReason(error)}`);
+    field.fail(`${shorten(path)}: ${systemReason(error)}`);
   }
   return path;
 }
@@ -163,7 +163,7 @@ function translateMount(mount: Field, bundle: string, trees: TreeConfig[]): Moun
   try {
     statSync(host);
   } catch (error) {
-    return mount.get('source').fail(`${host}: ${systemReason(error)}`);
+    return mount.get('source').fail(`${shorten(host)}: ${systemReason(error)}`);
   }
   trees.push({ source: host, readonly: (options.flags & MS_RDONLY) !== 0, isExclusive: false, covered: [] });
   return { kind, destination, source: host, flags: options.flags, data: '', tree: trees.length - 1 };
@@ -200,7 +200,7 @@ export function translateProcess(field: Field, warnings: string[]): ProcessConfi
     createCwd: true,
     isProtectedInit: true,
   };
-  if (unknown.length > 0) warnings.push(`process.capabilities: ignoring unknown ${[...new Set(unknown)].join(', ')}`);
+  if (unknown.length > 0) warnings.push(`process.capabilities: ignoring unknown ${shorten([...new Set(unknown)].join(', '))}`);
   if (field.get('selinuxLabel').optionalString('') !== '') field.get('selinuxLabel').fail('SELinux labels are not supported');
   if (field.get('apparmorProfile').optionalString('') !== '') warnings.push('process.apparmorProfile is not applied');
   return result;
@@ -210,8 +210,8 @@ function translateRlimits(field: Field): ProcessConfig['rlimits'] {
   const seen = new Set<number>();
   return field.items().map((item) => {
     const resource = RLIMITS.indexOf(item.get('type').string());
-    if (resource < 0) item.get('type').fail(`unknown limit "${item.get('type').string()}"`);
-    if (seen.has(resource)) item.get('type').fail(`duplicate limit "${item.get('type').string()}"`);
+    if (resource < 0) item.get('type').fail(`unknown limit "${shorten(item.get('type').string())}"`);
+    if (seen.has(resource)) item.get('type').fail(`duplicate limit "${shorten(item.get('type').string())}"`);
     seen.add(resource);
     const limit = (name: string): number | null => {
       // 2^64-1 loses its last digits in a double; anything from 2^63 on is "unlimited".
