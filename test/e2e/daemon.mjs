@@ -35,6 +35,7 @@ export class DockerDaemon {
     this.configFile = join(this.directory, 'daemon.json');
     this.states = join(this.directory, 'exec/runtime-runc/moby');
     this.env = { ...process.env, DOCKER_HOST: this.socket, DOCKER_CONFIG: join(this.directory, 'client'), DOCKER_BUILDKIT: '0' };
+    this.program = ['docker'];
     this.bridge = `e2e${process.pid}`;
     this.firewall = hostRun('iptables-save').stdout ?? '';
     mkdirSync(join(this.directory, 'client'));
@@ -67,6 +68,11 @@ export class DockerDaemon {
 
   log() {
     return readFileSync(join(this.directory, 'log'), 'utf8');
+  }
+
+  /** The beginning of a `docker run`. */
+  runWords(runtime) {
+    return ['run', `--runtime=${runtime}`];
   }
 
   docker(args, options = {}) {

@@ -12,5 +12,5 @@ import { terminalScenarios } from './docker/terminals.mjs';
 /** Plays the scenarios whose names contain `filter`. */
 export async function dockerList(daemon, filter) {
   const all = [...processScenarios, ...lifecycleScenarios, ...terminalScenarios, ...fileScenarios, ...resourceScenarios, ...networkScenarios];
-  await playAll(daemon, all.filter(([name]) => name.includes(filter)), 2);
+  await playAll('docker', () => daemon, all.filter(([name]) => name.includes(filter)), 2);
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DockerDaemon } from './daemon.mjs';
 import { dockerList } from './docker.mjs';
+import { podmanList } from './podman.mjs';
 import { check, finish, notRun } from './report.mjs';
 
 const { values } = parseArgs({ options: { long: { type: 'boolean' }, only: { type: 'string' }, filter: { type: 'string', default: '' } } });
@@ -43,6 +44,7 @@ async function main() {
       await daemon.stop();
     }
   }
+  if (wanted('podman')) await podmanList(runtime, values.filter);
 }
 
 await main().catch((error) => check(false, 'the tests themselves', error.stack));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * A scenario is a list of Docker commands that is run with runc and with this runtime at the same time, each with names of its own. Each
+ * A scenario is a list of Docker (or Podman) commands that is run with runc and with this runtime at the same time, each with names of its own. Each
  * command's status and output, and each fact noted, must be the same for both.
  */
 import { check } from './report.mjs';
@@ -21,7 +21,10 @@ function normalise(text, tag) {
     .replace(/\r/g, '');
 }
 
-/** Docker with one of the runtimes, as a scenario uses it. */
+/**
+ * Docker with one of the runtimes, as a scenario uses it. `daemon` runs commands: docker(args, options) and must(...args); `program` are the
+ * words that do the same on a terminal, `env` their environment.
+ */
 export class Client {
   constructor(daemon, runtime, index) {
     this.daemon = daemon;
@@ -45,7 +48,7 @@ export class Client {
   /** Runs a command and notes its status and output. */
   async docker(args, options = {}) {
     const result = await this.daemon.docker(args, options);
-    this.fact(`docker ${args.join(' ')}`, `status ${result.status}\n${result.stdout}${result.stderr}`);
+    this.fact(`${this.daemon.program[0]} ${args.join(' ')}`, `status ${result.status}\n${result.stdout}${result.stderr}`);
     return result;
   }
 
@@ -57,7 +60,7 @@ export class Client {
   /** The words of `run` with this runtime; no network unless it is asked for. */
   runWords(flags) {
     const network = flags.some((flag) => /^--net/.test(flag)) ? [] : ['--network', 'none'];
-    return ['run', `--runtime=${this.runtime}`, '--label', this.tag, ...network, ...flags];
+    return [...this.daemon.runWords(this.runtime), '--label', this.tag, ...network, ...flags];
   }
 
   /** `docker run --rm FLAGS bb COMMAND`, noted. A string is given to sh. */
@@ -90,8 +93,8 @@ export class Client {
 
   /** `docker ARGS` on a terminal, its status and output noted. */
   async terminal(args, steps, options = {}) {
-    const result = await onTerminal(['docker', ...args], steps, { env: this.daemon.env, ...options });
-    this.fact(`terminal: docker ${args.join(' ')}`, JSON.stringify(result, null, 1));
+    const result = await onTerminal([...this.daemon.program, ...args], steps, { env: this.daemon.env, ...options });
+    this.fact(`terminal: ${this.daemon.program[0]} ${args.join(' ')}`, JSON.stringify(result, null, 1));
     return result;
   }
 }
@@ -112,24 +115,24 @@ async function play(client, act) {
   return client;
 }
 
-function compare(name, runc, ours) {
+function compare(client, name, runc, ours) {
   const differences = [];
   for (let i = 0; i < Math.max(runc.facts.length, ours.facts.length); i++) {
     const [expected, actual] = [runc.facts[i], ours.facts[i]];
     if (expected?.[1] !== actual?.[1]) differences.push(`${(actual ?? expected)[0]}\nrunc: ${expected?.[1]}\nhere: ${actual?.[1]}`);
   }
   if (runc.failed && differences.length === 0) differences.push(`with neither: ${runc.facts.at(-1)[1]}`);
-  check(differences.length === 0, `docker: ${name} (${runc.facts.length} results as with runc)`, differences.join('\n'));
+  check(differences.length === 0, `${client}: ${name} (${runc.facts.length} results as with runc)`, differences.join('\n'));
 }
 
-/** Plays scenarios [name, act], `width` of them at a time. */
-export async function playAll(daemon, scenarios, width) {
+/** Plays scenarios [name, act], `width` of them at a time. `daemonOf` gives what runs the commands for a runtime. */
+export async function playAll(client, daemonOf, scenarios, width) {
   const queue = scenarios.map(([name, act], index) => ({ name, act, index }));
   const worker = async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const { name, act, index } = next;
-      const [runc, ours] = await Promise.all(['runc', 'runsc-ts'].map((runtime) => play(new Client(daemon, runtime, index), act)));
-      compare(name, runc, ours);
+      const [runc, ours] = await Promise.all(['runc', 'runsc-ts'].map((runtime) => play(new Client(daemonOf(runtime), runtime, index), act)));
+      compare(client, name, runc, ours);
     }
   };
   await Promise.all(Array.from({ length: width }, worker));

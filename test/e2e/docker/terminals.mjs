@@ -18,7 +18,7 @@ export const terminalScenarios = [
       const sleeper = `sh -c 'echo begun; exec sleep 300'; echo "status $?"\n`;
       await d.terminal(words(PLAIN), [['expect', 'ready> '], ['send', sleeper], ['expect', 'begun\r'], ['send', '\x03'], ['expect', 'status 130'], ['expect', 'ready> '], ['send', 'exit\n']]);
       await d.terminal(words(PLAIN), [['expect', 'ready> '], ['send', 'cat\n'], ['expect', 'cat'], ['send', 'line\n'], ['expect', 'line\r\nline'], ['send', '\x04'], ['expect', 'ready> '], ['send', '\x04']]);
-      const typed = await onTerminal(['docker', ...words(PROMPT)], [['expect', 'ready> '], ['send', 'echo $((40+2))\n'], ['expect', '42\r'], ['expect', 'ready> '], ['send', 'exit 9\n']], { env: d.daemon.env });
+      const typed = await onTerminal([...d.daemon.program, ...words(PROMPT)], [['expect', 'ready> '], ['send', 'echo $((40+2))\n'], ['expect', '42\r'], ['expect', 'ready> '], ['send', 'exit 9\n']], { env: d.daemon.env });
       d.fact('an interactive shell', [typed.status, typed.missing]);
     },
   ],
