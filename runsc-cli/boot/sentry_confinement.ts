@@ -3,8 +3,8 @@
 /**
  * How the process that becomes the Sentry is confined before the kernel's code runs in it.
  */
-import { dup2 } from '../../platform/ffi/lifecycle.ts';
-import { CLONE_NEWNS, CLONE_NEWUSER, type Granted } from '../../platform/host/spawn/namespaces.ts';
+import { dup2, sethostname } from '../../platform/ffi/lifecycle.ts';
+import { CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWUTS, type Granted } from '../../platform/host/spawn/namespaces.ts';
 import { becomeDumpable, becomeUser, keepOnly } from '../../platform/host/spawn/privileges.ts';
 import { enterSentryRoot } from '../../platform/host/spawn/roots.ts';
 import { compile } from '../../platform/seccomp/allow_list.ts';
@@ -29,6 +29,8 @@ export function prepareSentry(config: SandboxConfig, fds: ChildDescriptors, gran
     const why = enterSentryRoot();
     if (why !== '') return why;
   }
+  // Who joins this namespace by path finds the container's name in it.
+  if ((granted.namespaces & CLONE_NEWUTS) !== 0) sethostname(config.hostname);
   const dropped = keepOnly([]);
   return dropped < 0 ? `capabilities: errno ${-dropped}` : '';
 }

@@ -3,6 +3,7 @@
 /**
  * The flags before the verb, as runc and gVisor spell them.
  */
+import { readFileSync } from 'node:fs';
 import { UsageError } from '../errors.ts';
 import type { Option } from './arguments.ts';
 import { type Parsed, parseOptions } from './arguments.ts';
@@ -72,8 +73,20 @@ export function parseGlobalFlags(args: readonly string[]): { flags: GlobalFlags;
   return { flags, parsed };
 }
 
+/** As runc chooses: root of a user namespace (rootless Podman) that does not call itself root is an ordinary user. */
 function defaultRoot(): string {
   const runtimeDir = process.env['XDG_RUNTIME_DIR'];
-  if (runtimeDir !== undefined && runtimeDir !== '' && process.geteuid?.() !== 0) return `${runtimeDir}/runsc-ts`;
+  const user = process.env['USER'];
+  const isOrdinary = process.geteuid?.() !== 0 || (user !== 'root' && isInUserNamespace());
+  if (runtimeDir !== undefined && runtimeDir !== '' && isOrdinary) return `${runtimeDir}/runsc-ts`;
   return process.geteuid?.() === 0 ? '/run/runsc-ts' : `/tmp/runsc-ts-${process.geteuid?.()}`;
+}
+
+/** Does a user namespace other than the first one map our ids? */
+function isInUserNamespace(): boolean {
+  try {
+    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'));
+  } catch {
+    return false;
+  }
 }

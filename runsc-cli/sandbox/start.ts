@@ -6,6 +6,7 @@
  *
  * Invariants: when this fails, nothing it started is left. Whoever starts a sandbox is the parent of both processes.
  */
+import { readFileSync } from 'node:fs';
 import { close, geteuid, getegid, getrlimit, kill, setrlimit, socketpair, waitPid } from '../../platform/ffi/lifecycle.ts';
 import { hasForkFlags, makeForkable } from '../../platform/ffi/forkable.ts';
 import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, finishChild, type IdMap, type StartedChild, beginChild } from '../../platform/host/spawn/namespaces.ts';
@@ -70,6 +71,7 @@ export interface SandboxPids {
 function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: RuntimeLog, options: StartOptions): SandboxPids | string {
   mark('forkable');
   const isRoot = geteuid() === 0;
+  const canBeNobody = isRoot && isIdMapped(NOBODY);
   const namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
   const own: IdMap = { insideUid: 0, outsideUid: geteuid(), insideGid: 0, outsideGid: getegid() };
   const nobody: IdMap = { insideUid: 0, outsideUid: NOBODY, insideGid: 0, outsideGid: NOBODY };
@@ -82,8 +84,8 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
   const startingSentry = beginChild({
     name: 'sentry',
     namespaces: options.netNamespace === 'new' || (options.netNamespace === 'default' && config.network !== 'host') ? namespaces | CLONE_NEWNET : namespaces,
-    userNamespace: isRoot ? nobody : own,
-    mapFromOutside: isRoot,
+    userNamespace: canBeNobody ? nobody : own,
+    mapFromOutside: canBeNobody,
     diesWithParent: !options.isDetached,
     load: () => {
       loadPart('sentry');
@@ -122,6 +124,15 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
   mark('sentry started');
   log.debug('debug', `sentry ${sentry.pid}, gofer ${gofer.pid}`);
   return { sentryPid: sentry.pid, goferPid: gofer.pid };
+}
+
+/** Does our user namespace have this user and group id? The one of rootless Podman may have a single one. */
+function isIdMapped(id: number): boolean {
+  const has = (file: string): boolean => {
+    const ranges = readFileSync(file, 'latin1').trim().split('\n').map((line) => line.trim().split(/\s+/).map(Number));
+    return ranges.some(([first = 0, , count = 0]) => id >= first && id < first + count);
+  };
+  return has('/proc/self/uid_map') && has('/proc/self/gid_map');
 }
 
 function endChild(child: StartedChild): void {

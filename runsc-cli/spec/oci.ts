@@ -9,6 +9,9 @@ import { type Hooks, translateHooks } from './hooks.ts';
 import { type SeccompProfile, translateSeccomp } from './seccomp.ts';
 import { type Resources, translateResources } from './resources.ts';
 
+/** A new namespace, one by path, or the caller's. */
+export type NamespaceChoice = { readonly kind: 'new' | 'caller' } | { readonly kind: 'path'; readonly path: string };
+
 export interface OciSettings {
   readonly ociVersion: string;
   readonly annotations: Readonly<Record<string, string>>;
@@ -19,8 +22,8 @@ export interface OciSettings {
   readonly cgroupsPath: string;
   readonly resources: Resources;
   readonly hasResources: boolean;
-  /** Network: a new namespace, one by path, or the caller's. */
-  readonly network: { readonly kind: 'new' | 'caller' } | { readonly kind: 'path'; readonly path: string };
+  readonly network: NamespaceChoice;
+  readonly uts: NamespaceChoice;
   readonly oomScoreAdj: number | null;
   readonly seccomp: SeccompProfile | null;
   /** net.* settings, for the network namespace. */
@@ -45,16 +48,17 @@ export function ociSettings(config: Field): OciSettings {
     cgroupsPath: linux.get('cgroupsPath').optionalString(''),
     resources: translateResources(resources),
     hasResources: resources.isPresent && Object.keys(resources.object()).some((name) => name !== 'devices'),
-    network: networkOf(linux),
+    network: choiceOf(linux, 'network'),
+    uts: choiceOf(linux, 'uts'),
     oomScoreAdj: process.get('oomScoreAdj').isPresent ? process.get('oomScoreAdj').integer(-1000, 1000) : null,
     seccomp: translateSeccomp(linux.get('seccomp')),
     netSysctl: Object.fromEntries(settings.filter(([key]) => key.startsWith('net.'))),
   };
 }
 
-function networkOf(linux: Field): OciSettings['network'] {
+function choiceOf(linux: Field, type: 'network' | 'uts'): NamespaceChoice {
   for (const item of linux.get('namespaces').items()) {
-    if (item.get('type').string() !== 'network') continue;
+    if (item.get('type').string() !== type) continue;
     const path = item.get('path').optionalString('');
     return path === '' ? { kind: 'new' } : { kind: 'path', path: item.get('path').absolutePath() };
   }

@@ -76,17 +76,23 @@ function sockets(mark) {
 
 /**
  * Waits until nothing is left, and names what is. `before` is an earlier answer of `snapshot`, whose things do not count;
- * `states` are directories that must be empty.
+ * `states` are directories that must be empty; `isOurs` picks what counts.
  */
-export async function leftovers(mark, { before, states = [], mountMarks = [mark], limitMs = 15_000 } = {}) {
+export async function leftovers(mark, { before, states = [], mountMarks = [mark], isOurs = () => true, limitMs = 15_000 } = {}) {
   let left = [];
   await until(() => {
     const now = snapshot(mark, mountMarks);
     left = Object.entries(now).flatMap(([kind, things]) => things.filter((thing) => !before?.[kind].includes(thing)).map((thing) => `${kind}: ${thing}`));
     for (const directory of states) for (const { name } of list(directory)) left.push(`state: ${join(directory, name)}`);
+    left = left.filter(isOurs);
     return left.length === 0;
   }, limitMs);
   return left;
+}
+
+/** Does the state of a container bear the mark, in its bundle's path or in its cgroup's? */
+function isMarked(path, mark) {
+  return path.includes(mark) || read(join(path, 'state.json')).includes(mark);
 }
 
 /** Everything that bears the mark now. */
@@ -96,6 +102,7 @@ export function snapshot(mark, mountMarks = [mark]) {
     mount: mounts(mountMarks),
     cgroup: cgroups(mark),
     socket: sockets(mark),
-    tmp: [...list('/tmp'), ...list('/run'), ...list('/dev/shm')].map(({ name }) => name).filter((name) => /runsc/.test(name)),
+    // State of containers under the default root, and what a sandbox makes outside it.
+    file: [...list('/run/runsc-ts').map(({ name }) => `/run/runsc-ts/${name}`)].filter((path) => isMarked(path, mark)),
   };
 }

@@ -1,35 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Podman as a client, each scenario with runc and with this runtime, compared. Its storage is in a temporary directory. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { run } from './command.mjs';
+import { run, until } from './command.mjs';
 import { imageTar, makeRootfs } from './image.mjs';
-import { leftovers } from './leftovers.mjs';
+import { leftovers, processes } from './leftovers.mjs';
 import { check, notRun } from './report.mjs';
 import { playAll } from './scenario.mjs';
 
 const LOOP = 'trap "echo term; exit 9" TERM; echo started; while :; do sleep 0.1; done';
 
-/** Podman with a runtime. */
+/** An ordinary user: any id that nobody has. */
+const USER = 65000;
+
+/** Podman with a runtime, as root or as an ordinary user. */
 class Podman {
-  constructor(directory, runtime) {
+  constructor(directory, runtime, user = 0) {
     this.directory = directory;
     this.mark = basename(directory);
     const storage = ['--root', `${directory}/root`, '--runroot', `${directory}/run`, '--tmpdir', `${directory}/tmp`];
-    this.program = ['podman', ...storage, '--cgroup-manager=cgroupfs', '--events-backend=file', '--runtime', runtime];
+    const podman = ['podman', ...storage, '--cgroup-manager=cgroupfs', '--events-backend=file', '--runtime', runtime];
     // The mark in its environment reaches all that it starts.
-    this.env = { ...process.env, RUNSC_TS_E2E: this.mark, CONTAINERS_CONF: `${directory}/containers.conf` };
+    const own = { RUNSC_TS_E2E: this.mark, CONTAINERS_CONF: `${directory}/containers.conf` };
+    this.isRoot = user === 0;
+    this.program = this.isRoot ? podman : ['setpriv', '--reuid', String(user), '--regid', String(user), '--clear-groups', ...podman, '--storage-driver', 'vfs'];
+    this.env = this.isRoot ? { ...process.env, ...own } : { PATH: process.env.PATH, HOME: directory, XDG_RUNTIME_DIR: `${directory}/xdg`, USER: 'e2e', ...own };
   }
 
   runWords() {
-    return ['run', '--cgroup-parent', `/${this.mark}`];
+    return this.isRoot ? ['run', '--cgroup-parent', `/${this.mark}`] : ['run'];
   }
 
   docker(args, options = {}) {
-    return run([...this.program, ...args], { env: this.env, ...options });
+    return run([...this.program, ...args], { env: this.env, cwd: '/', ...options });
   }
 
   async must(...args) {
@@ -116,7 +122,8 @@ const scenarios = [
       d.fact('pod', (await d.must('pod', 'ps', '--filter', `name=${pod}`, '--format', '{{.Status}} {{.NumberOfContainers}}')));
       await d.docker(['pod', 'stop', '-t', '1', pod]).then(() => d.facts.pop());
       d.fact('stopped', await d.must('pod', 'ps', '--filter', `name=${pod}`, '--format', '{{.Status}}'));
-      await d.must('pod', 'rm', '-f', '-t', '0', pod);
+      // conmon may not have left its cgroup yet.
+      await until(async () => (await d.daemon.docker(['pod', 'rm', '-f', '-t', '0', pod])).status === 0, 10_000, 200);
     },
   ],
   [
@@ -133,38 +140,80 @@ const scenarios = [
   ],
 ];
 
+/** What works as an ordinary user everywhere that has user namespaces: no network but its own, no cgroups. */
+const rootlessScenarios = [
+  [
+    'run, exec, logs, stop',
+    async (d) => {
+      await d.run([], 'echo hi; id; touch /x; stat -c "%u %g" /x; exit 3');
+      await d.run(['-i'], ['cat'], { input: 'piped\n' });
+      d.fact('a missing program', (await d.daemon.docker([...d.runWords(['--rm']), 'bb', 'nosuch'])).status);
+      const c = await d.start('rl', [], LOOP);
+      await d.logged(c, 'started');
+      await d.docker(['exec', c, 'sh', '-c', 'echo in exec; exit 4']);
+      await d.docker(['stop', '-t', '20', c]);
+      await d.docker(['logs', c]);
+      await d.docker(['inspect', '-f', '{{.State.ExitCode}} {{.State.Status}}', c]);
+      await d.terminal([...d.runWords(['--rm', '-it']), 'bb', 'sh', '-c', 'tty; stty size; exit 6'], []);
+    },
+  ],
+];
+
 /** What of rootless Podman this machine lacks; '' when nothing. */
-function rootlessLacks() {
-  const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
-  if (!has('newuidmap')) return 'newuidmap (package uidmap) is not installed';
-  if (!existsSync('/etc/subuid') || readFileSync('/etc/subuid', 'utf8').trim() === '') return '/etc/subuid gives nobody a range of ids';
-  const unprivileged = existsSync('/proc/sys/kernel/unprivileged_userns_clone') && readFileSync('/proc/sys/kernel/unprivileged_userns_clone', 'utf8').trim() === '0';
-  return unprivileged ? 'unprivileged user namespaces are forbidden' : '';
+function rootlessLacks(runtime) {
+  const asUser = (...argv) => spawnSync('setpriv', ['--reuid', String(USER), '--regid', String(USER), '--clear-groups', ...argv], { cwd: '/', encoding: 'utf8' });
+  if (spawnSync('sh', ['-c', 'command -v newuidmap']).status !== 0) return 'newuidmap (package uidmap) is not installed';
+  if (asUser('unshare', '--user', '--map-root-user', 'true').status !== 0) return 'an ordinary user may not make user namespaces here';
+  if (asUser('test', '-x', runtime).status !== 0) return `an ordinary user may not run ${runtime}`;
+  return '';
 }
 
-/** Plays the scenarios whose names contain `filter`. */
-export async function podmanList(runtime, filter) {
+/** Makes a directory with an image, does `act`, and removes it. */
+async function withPodman(runtime, user, act) {
   const directory = mkdtempSync(join(tmpdir(), 'e2e-podman-'));
-  const hosts = new Map([['runc', new Podman(directory, 'runc')], ['runsc-ts', new Podman(directory, runtime)]]);
+  const hosts = new Map([['runc', new Podman(directory, 'runc', user)], ['runsc-ts', new Podman(directory, runtime, user)]]);
   const ours = hosts.get('runsc-ts');
   try {
     // By default it asks for more descriptors than runc may give where this user may not raise the limit.
     writeFileSync(join(directory, 'containers.conf'), '[containers]\ndefault_ulimits = ["nofile=1024:2048", "nproc=1000:2000"]\n');
     makeRootfs(join(directory, 'image'));
     writeFileSync(join(directory, 'bb.tar'), imageTar(join(directory, 'image')));
+    mkdirSync(join(directory, 'xdg'), { mode: 0o700 });
+    if (user !== 0) for (const path of ['', 'xdg']) chownSync(join(directory, path), user, user);
     await ours.must('import', join(directory, 'bb.tar'), 'bb');
-    await playAll('podman', (name) => hosts.get(name), scenarios.filter(([name]) => name.includes(filter)), 2);
+    await act(hosts);
     await ours.docker(['pod', 'rm', '-a', '-f', '-t', '0']);
     await ours.docker(['rm', '-a', '-f', '-t', '0']);
-    const left = (await leftovers(directory)).filter((thing) => !thing.startsWith('mount'));
-    check(left.length === 0, 'podman: nothing is left', left.join('\n'));
+    // Podman's own cgroups (conmon's, and those of pods) and, for an ordinary user, a process stay with every runtime.
+    const isOurs = (thing) => (thing.startsWith('cgroup') ? thing.includes('libpod-') : !/podman pause/.test(thing));
+    const left = (await leftovers(basename(directory), { mountMarks: [], isOurs }));
+    check(left.length === 0, `podman${user === 0 ? '' : ', rootless'}: nothing is left`, left.join('\n'));
   } finally {
-    for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
-      const at = line.split(' ')[1] ?? '';
-      if (at.startsWith(`${directory}/`)) spawnSync('umount', ['-l', at]);
-    }
-    rmSync(directory, { recursive: true, force: true });
+    removeAll(directory);
   }
-  const lacks = rootlessLacks();
+}
+
+/** What Podman leaves behind: mounts, cgroups (in some hierarchies mere directories of the tmpfs there), its storage. */
+function removeAll(directory) {
+  for (const { pid, what } of processes(basename(directory))) if (/podman pause/.test(what)) process.kill(pid, 'SIGKILL');
+  for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
+    const at = line.split(' ')[1] ?? '';
+    if (at.startsWith(`${directory}/`)) spawnSync('umount', ['-l', at]);
+  }
+  for (const { name } of readdirSync('/sys/fs/cgroup', { withFileTypes: true }).filter((entry) => entry.isDirectory())) {
+    const at = `/sys/fs/cgroup/${name}/${basename(directory)}`;
+    if (!existsSync(at)) continue;
+    spawnSync('find', [at, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';']);
+    if (existsSync(at) && !existsSync(join(at, 'cgroup.procs'))) rmSync(at, { recursive: true, force: true });
+  }
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** Plays the scenarios whose names contain `filter`. */
+export async function podmanList(runtime, filter) {
+  const matching = (list) => list.filter(([name]) => name.includes(filter));
+  await withPodman(runtime, 0, (hosts) => playAll('podman', (name) => hosts.get(name), matching(scenarios), 2));
+  const lacks = rootlessLacks(runtime);
   if (lacks !== '') notRun('podman, rootless', lacks);
+  else await withPodman(runtime, USER, (hosts) => playAll('podman, rootless', (name) => hosts.get(name), matching(rootlessScenarios), 1));
 }

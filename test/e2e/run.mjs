@@ -16,7 +16,7 @@ const { values } = parseArgs({ options: { long: { type: 'boolean' }, only: { typ
 const runtime = process.env.RUNSC_TS ?? join(import.meta.dirname, '../../dist/runsc-ts.cjs');
 const wanted = (part) => values.only === undefined || values.only.split(',').includes(part);
 
-const PACKAGES = { dockerd: 'docker.io', containerd: 'containerd', runc: 'runc', podman: 'podman', busybox: 'busybox-static', python3: 'python3', ip: 'iproute2', ping: 'iputils-ping', iptables: 'iptables', tar: 'tar' };
+const PACKAGES = { dockerd: 'docker.io', containerd: 'containerd', runc: 'runc', podman: 'podman', newuidmap: 'uidmap', busybox: 'busybox-static', python3: 'python3', ip: 'iproute2', ping: 'iputils-ping', iptables: 'iptables', tar: 'tar' };
 
 function installMissing() {
   const isThere = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;

@@ -11,6 +11,7 @@ import { onTerminal } from './terminal.mjs';
 /** What may differ: names of runtimes, ids, addresses. */
 function normalise(text, tag) {
   return text
+    .replaceAll('\r', '')
     .replaceAll(`-${tag}`, '-TAG')
     .replace(/\brunsc-ts\b|\brunc\b/g, 'RT')
     .replace(/\b[0-9a-f]{64}\b/g, 'ID')
@@ -18,7 +19,8 @@ function normalise(text, tag) {
     .replace(/\b10\.21[34]\.\d+\.\d+/g, 'IP')
     .replace(/\b\d+: eth(\d)@if\d+/g, 'N: eth$1@ifN')
     .replace(/\b02:42(:[0-9a-f]{2}){4}/g, 'MAC')
-    .replace(/\r/g, '');
+    // Podman resizes a terminal whose container may have ended just then.
+    .replace(/[^\n]*container not running *\n/g, '');
 }
 
 /**
@@ -94,7 +96,7 @@ export class Client {
   /** `docker ARGS` on a terminal, its status and output noted. */
   async terminal(args, steps, options = {}) {
     const result = await onTerminal([...this.daemon.program, ...args], steps, { env: this.daemon.env, ...options });
-    this.fact(`terminal: ${this.daemon.program[0]} ${args.join(' ')}`, JSON.stringify(result, null, 1));
+    this.fact(`terminal: ${this.daemon.program[0]} ${args.join(' ')}`, `status ${result.status}, never came: ${result.missing}\n${result.output}`);
     return result;
   }
 }
