@@ -6,7 +6,7 @@
  * Invariants: when it fails nothing is left. The pid-file is written last; before that the Sentry dies with this process, after it
  *             the container is on its own. Nothing but the Sentry keeps the caller's descriptors.
  */
-import { closeSync, constants, openSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setns } from '../../platform/ffi/namespaces.ts';
 import { close, kill, open, poll, read, waitPid, write } from '../../platform/ffi/lifecycle.ts';
@@ -32,7 +32,6 @@ import type { SeccompProfile } from '../spec/seccomp.ts';
 import { translateConfig } from '../spec/translate.ts';
 
 const CLONE_NEWNET = 0x40000000;
-const CLONE_NEWUTS = 0x04000000;
 const O_RDONLY_CLOEXEC = 0o2000000;
 const SIGKILL = 9;
 const POLLIN = 1;
@@ -63,8 +62,7 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   const settings = { id: options.id, hostname, bundle: options.bundle, overlay: flags.overlay ?? false, network: flags.hasNetwork ? flags.network : 'host', hostUds: flags.hostUds, platform: flags.platform, debug: flags.debug, strace: flags.strace };
   const translated = translateConfig(field, settings, warnings);
   const oci = ociSettings(field);
-  const hostname = sharedHostname(oci.uts, translated.hostname, field.get('hostname').isPresent);
-  const config = { ...translated, hostname, ...(oci.seccomp === null ? {} : { seccomp: seccompOf(oci.seccomp, warnings) }) };
+  const config = { ...translated, ...(oci.seccomp === null ? {} : { seccomp: seccompOf(oci.seccomp, warnings) }) };
   for (const warning of warnings) log.debug('warn', warning);
   checkConsole(oci, options);
   const facts = { id: options.id, bundle: options.bundle, rootfs: config.trees[0]?.source ?? '', annotations: oci.annotations, hostname: config.hostname, hooks: oci.hooks, process: config.process };
@@ -125,7 +123,7 @@ function prepareCgroups(container: Container, oci: OciSettings, log: RuntimeLog)
 function startIn(container: Container, config: Parameters<typeof startSandbox>[0], oci: OciSettings, options: CreateOptions, pty: Pty | null, log: RuntimeLog): RunningSandbox {
   const listener = listenIn(container.directory);
   const exitFile = openSync(join(container.directory, 'status'), constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600);
-  const leave = oci.network.kind === 'path' ? enterNamespace(NETWORK, oci.network.path) : null;
+  const leave = oci.network.kind === 'path' ? enterNetwork(oci.network.path) : null;
   try {
     return startSandbox(config, log, {
       isDetached: options.isDetached,
@@ -147,34 +145,20 @@ function startIn(container: Container, config: Parameters<typeof startSandbox>[0
   }
 }
 
-const NETWORK = { flag: CLONE_NEWNET, name: 'network', own: '/proc/self/ns/net' };
-const UTS = { flag: CLONE_NEWUTS, name: 'uts', own: '/proc/self/ns/uts' };
-
-/** Enters a namespace; the children are born in it. Returns the way back. Throws RunscError. */
-function enterNamespace(kind: typeof NETWORK, path: string): () => void {
-  const own = open(kind.own, O_RDONLY_CLOEXEC);
+/** Enters a network namespace; the children are born in it. Returns the way back. Throws RunscError. */
+function enterNetwork(path: string): () => void {
+  const own = open('/proc/self/ns/net', O_RDONLY_CLOEXEC);
   const wanted = open(path, O_RDONLY_CLOEXEC);
-  const result = wanted < 0 ? wanted : setns(wanted, kind.flag);
+  const result = wanted < 0 ? wanted : setns(wanted, CLONE_NEWNET);
   if (wanted >= 0) close(wanted);
   if (result < 0) {
     close(own);
-    throw new RunscError(`${kind.name} namespace ${path}: ${errnoWords(result)}`);
+    throw new RunscError(`network namespace ${path}: ${errnoWords(result)}`);
   }
   return () => {
-    setns(own, kind.flag);
+    setns(own, CLONE_NEWNET);
     close(own);
   };
-}
-
-/** The host name that a container has which does not bring one of its own. Throws RunscError. */
-function sharedHostname(uts: OciSettings['uts'], own: string, isGiven: boolean): string {
-  if (uts.kind === 'new' || (uts.kind === 'caller' && isGiven)) return own;
-  const leave = uts.kind === 'path' ? enterNamespace(UTS, uts.path) : null;
-  try {
-    return readFileSync('/proc/sys/kernel/hostname', 'utf8').trim();
-  } finally {
-    leave?.();
-  }
 }
 
 /** Waits until init is loaded, runs the hooks, tells the world. */
@@ -229,7 +213,7 @@ function arrangeNetwork(pid: number, oci: OciSettings): void {
   const settings = isNew ? { 'net.ipv4.ip_unprivileged_port_start': '0', ...oci.netSysctl } : oci.netSysctl;
   let leave: () => void;
   try {
-    leave = enterNamespace(NETWORK, `/proc/${pid}/ns/net`);
+    leave = enterNetwork(`/proc/${pid}/ns/net`);
   } catch {
     return;
   }

@@ -23,7 +23,6 @@ export interface OciSettings {
   readonly resources: Resources;
   readonly hasResources: boolean;
   readonly network: NamespaceChoice;
-  readonly uts: NamespaceChoice;
   readonly oomScoreAdj: number | null;
   readonly seccomp: SeccompProfile | null;
   /** net.* settings, for the network namespace. */
@@ -48,17 +47,16 @@ export function ociSettings(config: Field): OciSettings {
     cgroupsPath: linux.get('cgroupsPath').optionalString(''),
     resources: translateResources(resources),
     hasResources: resources.isPresent && Object.keys(resources.object()).some((name) => name !== 'devices'),
-    network: choiceOf(linux, 'network'),
-    uts: choiceOf(linux, 'uts'),
+    network: networkOf(linux),
     oomScoreAdj: process.get('oomScoreAdj').isPresent ? process.get('oomScoreAdj').integer(-1000, 1000) : null,
     seccomp: translateSeccomp(linux.get('seccomp')),
     netSysctl: Object.fromEntries(settings.filter(([key]) => key.startsWith('net.'))),
   };
 }
 
-function choiceOf(linux: Field, type: 'network' | 'uts'): NamespaceChoice {
+function networkOf(linux: Field): NamespaceChoice {
   for (const item of linux.get('namespaces').items()) {
-    if (item.get('type').string() !== type) continue;
+    if (item.get('type').string() !== 'network') continue;
     const path = item.get('path').optionalString('');
     return path === '' ? { kind: 'new' } : { kind: 'path', path: item.get('path').absolutePath() };
   }
