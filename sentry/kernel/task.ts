@@ -131,6 +131,8 @@ export class Task implements IoContext, Waiter {
   schedPolicy = 0;
   schedPriority = 0;
   schedResetOnFork = false;
+  /** SCHED_DEADLINE's runtime, deadline and period in ns. */
+  schedDeadline: readonly [number, number, number] | null = null;
   ioPriority = 0;
   timerSlackNs = 50000;
   defaultTimerSlackNs = 50000;

@@ -33,6 +33,7 @@ import {
   CLONE_THREAD,
   CLONE_VFORK,
   CLONE_VM,
+  SCHED_DEADLINE,
   SCHED_OTHER,
 } from '../../platform/abi/linux/sched.ts';
 import {
@@ -178,6 +179,7 @@ export function cloneTask(t: Task, args: CloneArgs): number | Blocking {
   const ns = hasFlag(flags, CLONE_NEWPID) ? new PidNamespace(t.childPidNs, newNamespaceInum()) : t.childPidNs;
   const pids = allocatePids(ns, args.setTid);
   if (isErrno(pids)) return pids;
+  if (t.schedPolicy === SCHED_DEADLINE && !t.schedResetOnFork) return EAGAIN;
   const noPidfd = hasFlag(flags, CLONE_PIDFD) ? checkPidfd(t, args.pidfdAddr) : 0;
   if (noPidfd !== 0) return noPidfd;
   const mountNs = copyMountNamespace(t, flags);

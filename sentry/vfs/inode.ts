@@ -8,7 +8,7 @@
  *             enforces only its own filesystem's rules. Names are byte strings (one char per byte, latin1), one component,
  *             never '', '.' or '..'. The attribute fields are always readable; refreshAttributes() makes them current.
  */
-import { ECONNREFUSED, EINVAL, ENODATA, ENOTDIR, EOPNOTSUPP, EPERM, type Errno } from '../../platform/abi/linux/errno.ts';
+import { ECONNREFUSED, EINVAL, ENODATA, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM, type Errno } from '../../platform/abi/linux/errno.ts';
 import type { IoContext } from './context.ts';
 import type { FileDescription } from './file_description.ts';
 import type { Filesystem } from './filesystem.ts';
@@ -96,6 +96,15 @@ export abstract class Inode {
 
   /** Changes attributes (already permitted). Updates ctime. Returns 0 or errno. Size changes on regular files only. */
   abstract setAttributes(ctx: IoContext, attr: SetAttr): number;
+
+  /** chattr(1)'s flags (FS_*_FL). Errors: ENOTTY: the filesystem has none. */
+  fileFlags(): number {
+    return ENOTTY;
+  }
+  /** Replaces the flags (already permitted). */
+  setFileFlags(_ctx: IoContext, _flags: number): number {
+    return ENOTTY;
+  }
 
   /** Overrides the standard owner/group/other check; null: use it. mask: MAY_READ 4 | MAY_WRITE 2 | MAY_EXEC 1. Returns 0 or errno. */
   checkPermission(_ctx: IoContext, _mask: number): number | null {

@@ -11,6 +11,7 @@ import { S_IFMT, S_IFREG } from '../../platform/abi/linux/stat.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { FileDescription } from '../../sentry/vfs/file_description.ts';
 import { updateAsync } from './async_signal.ts';
+import { fileFlagsIoctl } from './file_flags.ts';
 import { ioFile } from './path_args.ts';
 
 const FIONCLEX = 0x5450;
@@ -55,5 +56,5 @@ export function sys_ioctl(t: Task, fd: number, cmd: number, arg: number): number
       file.inode.refreshAttributes();
       return t.memory.writeU32(arg, (file.inode.size - file.position) >>> 0);
   }
-  return file.ioctl(t, cmd, arg);
+  return fileFlagsIoctl(t, file, cmd, arg) ?? file.ioctl(t, cmd, arg);
 }

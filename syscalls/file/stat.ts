@@ -98,6 +98,9 @@ export function sys_newfstatat(t: Task, dirfd: number, path: number, buf: number
   return isErrno(place) ? place : writeStat(t, place.dentry.inode as Inode, buf);
 }
 
+/** STATX_ATTR_IMMUTABLE, _APPEND and _NODUMP: the bits of chattr's flags. */
+const STATX_ATTR_FLAGS = FS_IMMUTABLE_FL | FS_APPEND_FL | 0x40;
+
 export function sys_statx(t: Task, dirfd: number, path: number, flags: number, mask: number, buf: number): number {
   const sync = AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC;
   const known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | sync;
@@ -120,7 +123,7 @@ function writeStatx(t: Task, place: Path, addr: number): number {
   const hasBirth = inode.btimeSec >= 0;
   words[0] = (STATX_BASIC_STATS | STATX_MNT_ID | (hasBirth ? STATX_BTIME : 0)) >>> 0;
   words[1] = inode.blksize;
-  let attributes = inode.fsFlags & (FS_IMMUTABLE_FL | FS_APPEND_FL);
+  let attributes = inode.fsFlags & STATX_ATTR_FLAGS;
   if (place.dentry === place.mount.root) attributes |= STATX_ATTR_MOUNT_ROOT;
   put64(2, attributes);
   words[4] = inode.nlink;
@@ -130,7 +133,7 @@ function writeStatx(t: Task, place: Path, addr: number): number {
   put64(8, inode.ino);
   put64(10, inode.size);
   put64(12, inode.blocks);
-  put64(14, STATX_ATTR_MOUNT_ROOT | FS_IMMUTABLE_FL | FS_APPEND_FL);
+  put64(14, STATX_ATTR_MOUNT_ROOT | STATX_ATTR_FLAGS);
   putTime(16, inode.atimeSec, inode.atimeNsec);
   if (hasBirth) putTime(20, inode.btimeSec, inode.btimeNsec);
   putTime(24, inode.ctimeSec, inode.ctimeNsec);

@@ -135,13 +135,19 @@ export function sys_shmctl(t: Task, shmid: number, command: number, buf: number)
   }
 }
 
+/** SHMMAX and SHMALL, ULONG_MAX - (1 << 24): more digits than a Number has. */
+function putHuge(at: number): void {
+  put32(at, 0xfeffffff);
+  put32(at + 4, 0xffffffff);
+}
+
 function writeLimits(t: Task, buf: number): number {
   clearScratch();
-  put64(0, I.SHMMAX);
+  putHuge(0);
   put64(8, 1);
   put64(16, I.SHMMNI);
   put64(24, I.SHMMNI);
-  put64(32, I.SHMMAX);
+  putHuge(32);
   const failed = copyScratch(t, buf, 72);
   return failed < 0 ? failed : Math.max(0, sysvOf(t.ipcNs).shm.highestIndex);
 }

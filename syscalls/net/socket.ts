@@ -19,7 +19,7 @@ import { EPOLLIN, EPOLLOUT, EPOLLRDHUP } from '../../platform/abi/linux/poll.ts'
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK } from '../../platform/abi/linux/socket.ts';
 import { RLIMIT_NOFILE } from '../../sentry/kernel/process/rlimits.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
-import { familyFor, type Socket } from '../../sentry/net/socket.ts';
+import { familyFor, type Socket, type SocketFamily } from '../../sentry/net/socket.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
 import { installFile } from '../poll/install_file.ts';
 import { interruption, readAddress, socketAt, timeoutDeadline, writeAddress } from './socket_args.ts';
@@ -43,6 +43,14 @@ export function sys_socket(t: Task, family: number, typeAndFlags: number, protoc
   return isErrno(socket) ? socket : install(t, socket, flags);
 }
 
+/** A family without pairs: what is wrong with the socket itself is said first. */
+function pairless(t: Task, maker: SocketFamily, type: number, protocol: number): number {
+  const socket = maker.create(t, type, protocol);
+  if (isErrno(socket)) return socket;
+  socket.decRef();
+  return EOPNOTSUPP;
+}
+
 export function sys_socketpair(
   t: Task,
   family: number,
@@ -55,7 +63,10 @@ export function sys_socketpair(
   const type = typeAndFlags & SOCK_TYPE_MASK;
   const maker = familyFor(family, type);
   if (isErrno(maker)) return maker;
-  const made = maker.pair === undefined ? EOPNOTSUPP : maker.pair(t, type, protocol);
+  pairWords[0] = pairWords[1] = -1;
+  if (t.memory.copyOut(usockvec, pair, 0, 8) !== 8) return EFAULT;
+  if (maker.pair === undefined) return pairless(t, maker, type, protocol);
+  const made = maker.pair(t, type, protocol);
   if (isErrno(made)) return made;
   const [a, b] = made;
   const first = install(t, a, flags);

@@ -134,10 +134,34 @@ export function sys_sched_rr_get_interval(t: Task, pid: number, addr: number): n
   );
 }
 
+/** 1 << DL_SCALE; and sysctl sched_deadline_period_min_us and _max_us. */
+const MIN_DL_RUNTIME_NS = 1024;
+const MIN_DL_PERIOD_NS = 100_000;
+const MAX_DL_PERIOD_NS = 4_194_304_000;
 const SCHED_ATTR_SIZE = 56;
 const SCHED_ATTR_SIZE_VER0 = 48;
 const attr = new Uint8Array(4096);
 const attrView = new DataView(attr.buffer);
+
+/** SCHED_DEADLINE from the attr just read. Linux: __checkparam_dl(). */
+function setDeadline(t: Task, target: Task, priority: number, reset: boolean): number {
+  const [runtime, deadline, period] = [24, 32, 40].map((at) => Number(attrView.getBigUint64(at, true))) as [
+    number,
+    number,
+    number,
+  ];
+  if (priority !== 0 || deadline === 0 || runtime < MIN_DL_RUNTIME_NS) return EINVAL;
+  if (deadline >= 2 ** 63 || period >= 2 ** 63) return EINVAL;
+  const interval = period === 0 ? deadline : period;
+  if (interval < deadline || deadline < runtime) return EINVAL;
+  if (interval < MIN_DL_PERIOD_NS || interval > MAX_DL_PERIOD_NS) return EINVAL;
+  if (!t.creds.hasCap(CAP_SYS_NICE)) return EPERM;
+  target.schedPolicy = SCHED_DEADLINE;
+  target.schedPriority = 0;
+  target.schedResetOnFork = reset;
+  target.schedDeadline = [runtime, deadline, interval];
+  return 0;
+}
 
 export function sys_sched_setattr(t: Task, pid: number, addr: number, flags: number): number {
   if (addr === 0 || pid < 0 || flags !== 0) return EINVAL;
@@ -152,9 +176,10 @@ export function sys_sched_setattr(t: Task, pid: number, addr: number, flags: num
   const policy = attrView.getInt32(4, true);
   const bits = attrView.getUint32(8, true);
   const nice = attrView.getInt32(16, true);
-  if (policy < 0 || policy === SCHED_DEADLINE) return EINVAL;
+  if (policy < 0) return EINVAL;
   const target = taskOf(t, pid);
   if (target === null) return ESRCH;
+  if (policy === SCHED_DEADLINE) return setDeadline(t, target, attrView.getInt32(20, true), (bits & 1) !== 0);
   const err = setPolicy(t, pid, policy, attrView.getInt32(20, true), (bits & 1) !== 0);
   if (err === 0 && (policy === SCHED_OTHER || policy === SCHED_BATCH)) target.nice = Math.max(-20, Math.min(19, nice));
   return err;
@@ -175,6 +200,9 @@ export function sys_sched_getattr(t: Task, pid: number, addr: number, size: numb
     true,
   );
   attrView.setUint32(20, target.schedPriority, true);
+  if (target.schedPolicy === SCHED_DEADLINE && target.schedDeadline !== null) {
+    target.schedDeadline.forEach((ns, i) => attrView.setBigUint64(24 + i * 8, BigInt(ns), true));
+  }
   return t.memory.copyOut(addr, attr, 0, n) === n ? 0 : EFAULT;
 }
 

@@ -77,6 +77,7 @@ export class OverlayInode extends Inode {
     this.uid = real.uid;
     this.gid = real.gid;
     this.rdev = real.rdev;
+    this.fsFlags = real.fsFlags;
     this.size = real.size;
     this.blksize = real.blksize;
     this.blocks = real.blocks;
@@ -112,6 +113,17 @@ export class OverlayInode extends Inode {
     this.fs.linkUpper(upper, this);
     if (!this.isDirectory && how === 'named') this.lowerLinks--;
     this.syncAttributes();
+  }
+
+  override fileFlags(): number {
+    return this.fsFlags;
+  }
+  override setFileFlags(ctx: IoContext, flags: number): number {
+    const err = copyUp(ctx, this);
+    if (err < 0) return err;
+    const r = (this.upper as Inode).setFileFlags(ctx, flags);
+    this.syncAttributes();
+    return r;
   }
 
   override setAttributes(ctx: IoContext, attr: SetAttr): number {

@@ -38,6 +38,15 @@ export abstract class TmpfsInode extends Inode {
     return 0;
   }
 
+  override fileFlags(): number {
+    return this.fsFlags;
+  }
+  override setFileFlags(_ctx: IoContext, flags: number): number {
+    this.fsFlags = flags;
+    touchChanged(this);
+    return 0;
+  }
+
   /** A name of it was removed. */
   dropLink(): void {
     this.nlink--;
