@@ -6,6 +6,7 @@
  * Linux: fs/mount.h, fs/namespace.c; mount_namespaces(7)
  */
 import type { UserNamespace } from '../auth/user_namespace.ts';
+import { WaitQueue } from '../wait/wait_queue.ts';
 import type { Dentry } from './dentry.ts';
 import type { Filesystem } from './filesystem.ts';
 
@@ -58,10 +59,19 @@ export class MountNamespace {
   users = 0;
   /** Old mount to its copy, from the copying until the first task enters. */
   copies: Map<Mount, Mount> | null = null;
+  /** How often its tree has changed, and who polls for it (/proc/pid/mounts). */
+  changes = 0;
+  readonly changed = new WaitQueue();
   constructor(root: Mount, id = 0xf0000000) {
     this.root = root;
     this.id = id;
     root.namespace = this;
+  }
+
+  /** A mount came or went. */
+  noteChange(): void {
+    this.changes++;
+    this.changed.wake();
   }
 
   /** Calls visit for each mount, parents before children, in mount order. */

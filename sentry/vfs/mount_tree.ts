@@ -25,6 +25,7 @@ export function attachMount(mount: Mount, at: Path): void {
   forEachMount(mount, (m) => {
     m.namespace = namespace;
   });
+  namespace?.noteChange();
 }
 
 /** Takes `mount` with what is below it out of its parent. It stays alive. */
@@ -39,6 +40,7 @@ export function unhookMount(mount: Mount): void {
   mountpoint.put();
   mount.parent = null;
   mount.mountpoint = null;
+  mount.namespace?.noteChange();
 }
 
 /** Dissolves a whole subtree: each mount is released now, or when its last user goes. */

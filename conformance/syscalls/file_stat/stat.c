@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "case.h"
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/sysmacros.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -311,4 +314,47 @@ CASE(setgid_directory_inherits) {
   NEED(stat("d/e", &st));
   VAL(st.st_gid);
   OCT(st.st_mode);
+}
+
+// chattr's flags: what they forbid, who may set them, and statx.
+CASE(file_flags) {
+  NEED(mkdir("t", 0755));
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount("none", "t", "tmpfs", 0, NULL) != 0) return;
+  make_file("t/f", "text", 0644);
+  int fd = NEED(open("t/f", O_RDWR)), flags = 0;
+  CALL(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+  VAL(flags);
+  flags = FS_IMMUTABLE_FL;
+  CALL(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+  struct statx sx;
+  CALL(statx(AT_FDCWD, "t/f", 0, STATX_BASIC_STATS, &sx));
+  VAL(sx.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP));
+  CALL(open("t/f", O_WRONLY));
+  CALL(chmod("t/f", 0600));
+  CALL(chown("t/f", 1, 1));
+  CALL(unlink("t/f"));
+  CALL(rename("t/f", "t/g"));
+  CALL(link("t/f", "t/g"));
+  CALL(truncate("t/f", 0));
+  CALL(utimensat(AT_FDCWD, "t/f", NULL, 0));
+  CALL(setxattr("t/f", "user.a", "b", 1, 0));
+  flags = FS_APPEND_FL | FS_NODUMP_FL;
+  CALL(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+  CALL(open("t/f", O_WRONLY));
+  CALL(open("t/f", O_WRONLY | O_APPEND) >= 0);
+  CALL(unlink("t/f"));
+  CALL(truncate("t/f", 0));
+  struct fsxattr x;
+  CALL(ioctl(fd, FS_IOC_FSGETXATTR, &x));
+  VAL(x.fsx_xflags);
+  flags = 0;
+  CALL(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+  flags = 1;
+  CALL(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+  NEED(fchown(fd, 1000, 1000));
+  become(1000);
+  flags = FS_IMMUTABLE_FL;
+  CALL(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+  flags = FS_NODUMP_FL;
+  CALL(ioctl(fd, FS_IOC_SETFLAGS, &flags));
 }

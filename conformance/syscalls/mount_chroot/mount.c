@@ -178,3 +178,22 @@ CASE(mount_namespace_is_private) {
   CHILD(own_namespace(); NEED(mount("none", "m", "tmpfs", 0, NULL)); make_file("m/f", "x", 0600); CALL(access("m/f", F_OK)));
   CALL(access("m/f", F_OK));
 }
+
+// /proc/self/mounts can be polled for changes of the namespace; each is told once.
+CASE(poll_mounts) {
+  own_namespace();
+  NEED(mkdir("m", 0700));
+  int fd = NEED(open("/proc/self/mounts", O_RDONLY));
+  struct pollfd p = {.fd = fd, .events = POLLIN | POLLPRI};
+  CALL(poll(&p, 1, 0));
+  VAL(p.revents);
+  NEED(mount("none", "m", "tmpfs", 0, 0));
+  CALL(poll(&p, 1, 0));
+  VAL(p.revents);
+  CALL(poll(&p, 1, 0));
+  VAL(p.revents);
+  NEED(umount("m"));
+  CALL(poll(&p, 1, 0));
+  VAL(p.revents);
+  close(fd);
+}

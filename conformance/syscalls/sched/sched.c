@@ -46,3 +46,31 @@ CASE(sched_attributes) {
   struct timespec t;
   CALL(sched_rr_get_interval(99999999, &t));
 }
+
+struct dl_attr { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t runtime, deadline, period; };
+// SCHED_DEADLINE's parameters are checked, kept and shown; a deadline task cannot fork.
+CASE(deadline_attributes) {
+  struct dl_attr a = {sizeof a, 6, 0, 0, 0, 10000000, 30000000, 30000000}, b;
+  CALL(syscall(SYS_sched_setattr, 0, &a, 0));
+  CALL(syscall(SYS_sched_getattr, 0, &b, sizeof b, 0));
+  VAL(b.policy);
+  VAL(b.runtime);
+  VAL(b.deadline);
+  VAL(b.period);
+  CALL(sched_getscheduler(0));
+  CALL(fork());
+  a.runtime = 1000;
+  CALL(syscall(SYS_sched_setattr, 0, &a, 0));
+  a.runtime = 40000000;
+  CALL(syscall(SYS_sched_setattr, 0, &a, 0));
+  a.runtime = 10000000, a.period = 20000000;
+  CALL(syscall(SYS_sched_setattr, 0, &a, 0));
+  a.period = 0, a.deadline = 50000;
+  CALL(syscall(SYS_sched_setattr, 0, &a, 0));
+  CALL(syscall(SYS_sched_setattr, 4000000, &a, 0));
+  struct sched_param p = {0};
+  CALL(sched_setscheduler(0, SCHED_OTHER, &p));
+  become(1000);
+  a = (struct dl_attr){sizeof a, 6, 0, 0, 0, 10000000, 30000000, 30000000};
+  CALL(syscall(SYS_sched_setattr, 0, &a, 0));
+}

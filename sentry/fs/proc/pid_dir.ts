@@ -14,6 +14,7 @@ import type { IoContext } from '../../vfs/context.ts';
 import { dPath } from '../../vfs/d_path.ts';
 import type { ByteString, Inode } from '../../vfs/inode.ts';
 import { mountinfoText, mountstatsText, mountsText } from '../../vfs/mount_text.ts';
+import { mountsFile } from './mounts_file.ts';
 import type { DirEntry, PseudoInode } from '../../vfs/pseudo_file.ts';
 import { ProcDirInode } from './proc_dir.ts';
 import {
@@ -129,8 +130,8 @@ const sharedEntries: readonly PidEntry[] = [
     },
     (t) => liveMm(t)?.executable?.path ?? ENOENT,
   ),
-  file('mounts', 0o444, (t) => (t.isLive ? mountsText(t.rootDir) : EINVAL)),
-  file('mountinfo', 0o444, (t) => (t.isLive ? mountinfoText(t.rootDir) : EINVAL)),
+  mountsFile('mounts', (t) => mountsText(t.rootDir)),
+  mountsFile('mountinfo', (t) => mountinfoText(t.rootDir)),
   guarded('smaps', 0o444, (t, ctx) => liveMm(t)?.smapsText(ctx.rootDir) ?? ''),
   guarded('smaps_rollup', 0o444, (t, ctx) => liveMm(t)?.smapsText(ctx.rootDir, true) ?? ''),
   directory('attr', (scope) => new PidTableDirInode(scope, attrTable)),
