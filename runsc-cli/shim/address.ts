@@ -17,7 +17,7 @@ const GROUP_ANNOTATIONS = ['io.containerd.runc.v2.group', 'io.kubernetes.cri.san
 /** The path of the socket of a container's group. */
 export function socketPath(flags: ShimFlags, bundle: string): string {
   const name = createHash('sha256').update(join(flags.address, flags.namespace, groupOf(bundle) ?? flags.id)).digest('hex');
-  return `${process.env['RUNSC_TS_SHIM_SOCKETS'] ?? SOCKETS}/${name}`;
+  return `${SOCKETS}/${name}`;
 }
 
 /** The group that config.json's annotations name; null: none. */

@@ -14,7 +14,7 @@ import { savedOptions, stateRoot } from './options.ts';
 import { DeleteResponse } from './protocol/task_messages.ts';
 import { now } from './protocol/well_known.ts';
 import { endCreation } from './runtime_command.ts';
-import { answers, removeSocket } from './start_action.ts';
+import { answers, removeSocket } from './socket_file.ts';
 import { silentLog } from './task/removal.ts';
 
 const KILLED = 137;

@@ -17,6 +17,8 @@ export interface ShimFlags {
   readonly publishBinary: string;
   /** Only `delete` is told. */
   readonly bundle: string;
+  /** Where the daemon listens: start tells it. */
+  readonly socket: string;
   readonly debug: boolean;
   readonly version: boolean;
   readonly info: boolean;
@@ -41,8 +43,8 @@ export function parseShimFlags(args: readonly string[]): ShimFlags {
     } else throw new UsageError(`flag provided but not defined: -${name}`);
   }
   return {
-    namespace: values['namespace'] ?? '', id: values['id'] ?? '', address: values['address'] ?? '', publishBinary: values['publish-binary'] ?? 'containerd', bundle: values['bundle'] ?? '',
-    debug: booleans['debug'] ?? false, version: (booleans['v'] ?? false) || (booleans['version'] ?? false), info: booleans['info'] ?? false, action: args[i] ?? '',
+    namespace: values['namespace'] ?? '', id: values['id'] ?? '', address: values['address'] ?? '', publishBinary: values['publish-binary'] ?? 'containerd', bundle: values['bundle'] ?? '', socket: values['socket'] ?? '',
+       debug: booleans['debug'] ?? false, version: (booleans['v'] ?? false) || (booleans['version'] ?? false), info: booleans['info'] ?? false, action: args[i] ?? '',
   };
 }
 

@@ -6,16 +6,15 @@
 import { writeSync } from 'node:fs';
 import { messageOf, RunscError } from '../errors.ts';
 import { VERSION } from '../version.ts';
-import { runDaemon } from './daemon.ts';
-import { deleteAction } from './delete_action.ts';
 import { parseShimFlags, type ShimFlags } from './flags.ts';
-import { infoAction } from './info_action.ts';
+import { serving, setServingLoader } from './parts.ts';
 import { startAction } from './start_action.ts';
 
 const USAGE = 'Usage: containerd-shim-runsc-ts-v1 -namespace NS -id ID -address SOCKET -publish-binary FILE [-bundle DIR] [-debug] [start|delete]\n';
 
 /** Runs what the arguments say. The daemon returns and goes on; everything else ends the process. */
-export async function main(args: readonly string[]): Promise<void> {
+export async function main(args: readonly string[], loadServing: () => unknown): Promise<void> {
+  setServingLoader(loadServing);
   let status = 1;
   try {
     const flags = parseShimFlags(args);
@@ -31,11 +30,11 @@ export async function main(args: readonly string[]): Promise<void> {
 /** The exit status; null: the process goes on. */
 async function run(flags: ShimFlags): Promise<number | null> {
   if (flags.version) return print(`containerd-shim-runsc-ts-v1:\n  Version:  ${VERSION}\n`);
-  if (flags.info) return infoAction();
+  if (flags.info) return serving().infoAction();
   if (flags.action === 'start') return startAction(flags);
-  if (flags.action === 'delete') return deleteAction(flags);
+  if (flags.action === 'delete') return serving().deleteAction(flags);
   if (flags.action !== '') throw new RunscError(`unknown action "${flags.action.slice(0, 80)}"\n${USAGE}`);
-  runDaemon(flags);
+  serving().runDaemon(flags);
   return null;
 }
 

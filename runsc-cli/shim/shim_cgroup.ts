@@ -11,8 +11,14 @@ import { decodeOptions } from './options.ts';
 import { BootstrapParams } from './protocol/option_messages.ts';
 import { Any } from './protocol/well_known.ts';
 
+/** Puts a shim where the options that `start` reads want it. */
+export function joinShimCgroup(input: Uint8Array, flags: ShimFlags, pid: number): void {
+  const path = shimCgroupOf(input, flags);
+  if (path !== '') moveToCgroup(path, pid);
+}
+
 /** From what `start` reads: the options as Any, or (containerd 2.3) parameters that hold them. '': none. */
-export function shimCgroupOf(input: Uint8Array, flags: ShimFlags): string {
+function shimCgroupOf(input: Uint8Array, flags: ShimFlags): string {
   try {
     const params = BootstrapParams.decode(input);
     if (params.instanceId === flags.id && params.namespace === flags.namespace) return params.extensions.map((e) => decodeOptions(e.value).shimCgroup).find((path) => path !== '') ?? '';
@@ -27,7 +33,7 @@ export function shimCgroupOf(input: Uint8Array, flags: ShimFlags): string {
 }
 
 /** Where it cannot be moved it stays. */
-export function moveToCgroup(path: string, pid: number): void {
+function moveToCgroup(path: string, pid: number): void {
   for (const hierarchy of hierarchies()) {
     try {
       writeFileSync(join(directoryOf(hierarchy, path), 'cgroup.procs'), String(pid));

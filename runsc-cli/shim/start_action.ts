@@ -7,13 +7,14 @@
  *             containerd waits for their end.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
-import { connect, createServer, type Server } from 'node:net';
+import { mkdirSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { messageOf, RunscError } from '../errors.ts';
 import { socketPath } from './address.ts';
 import { checkNames, type ShimFlags } from './flags.ts';
-import { moveToCgroup, shimCgroupOf } from './shim_cgroup.ts';
+import { serving } from './parts.ts';
+import { answers, removeSocket } from './socket_file.ts';
 
 const ATTEMPTS = 5;
 
@@ -25,9 +26,9 @@ export async function startAction(flags: ShimFlags): Promise<number> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
   const server = await listenOrJoin(path);
   if (server !== null) {
-    const pid = startDaemon(flags, server);
-    const cgroup = shimCgroupOf(readStdin(), flags);
-    if (cgroup !== '') moveToCgroup(cgroup, pid);
+    const pid = startDaemon(flags, path, server);
+    const options = readStdin();
+    if (options.length > 0) serving().joinShimCgroup(options, flags, pid);
     replace(join(bundle, 'shim.pid'), String(pid));
   }
   replace(join(bundle, 'address'), `unix://${path}`);
@@ -52,29 +53,9 @@ async function listenOrJoin(path: string): Promise<Server | null> {
   throw new RunscError(`listen ${path}: address already in use`);
 }
 
-/** Does a shim accept connections there? */
-export function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
-}
-
-export function removeSocket(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // Somebody else did.
-  }
-}
-
 /** This program again, with the socket as descriptor 3. Returns its pid. */
-function startDaemon(flags: ShimFlags, server: Server): number {
-  const args = ['-namespace', flags.namespace, '-id', flags.id, '-address', flags.address, '-publish-binary', flags.publishBinary, ...(flags.debug ? ['-debug'] : [])];
+function startDaemon(flags: ShimFlags, path: string, server: Server): number {
+  const args = ['-namespace', flags.namespace, '-id', flags.id, '-address', flags.address, '-publish-binary', flags.publishBinary, '-socket', path, ...(flags.debug ? ['-debug'] : [])];
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...args], {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', (server as unknown as { _handle: { fd: number } })._handle.fd],

@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { ReadStream } from 'node:tty';
+import type * as tty from 'node:tty';
 import { fcntl, ioctl } from '../../../platform/ffi/files.ts';
 import { close } from '../../../platform/ffi/lifecycle.ts';
 import { write as writeSome } from '../../../platform/ffi/files.ts';
@@ -18,6 +18,9 @@ import { listenStream } from '../../container/control_client.ts';
 import { RunscError } from '../../errors.ts';
 import { copyOut, fifoWriter, InputCopy } from './copying.ts';
 import type { ProcessIo, StdioPaths } from './process_io.ts';
+
+/** The bundle's own: most shims never need node:tty. */
+declare const require: (name: string) => unknown;
 
 const TIOCSWINSZ = 0x5414;
 const F_SETFL = 4;
@@ -36,7 +39,7 @@ export class TerminalIo implements ProcessIo {
   private readonly directory: string;
   private listener: number;
   private readonly paths: StdioPaths;
-  private master: ReadStream | null = null;
+  private master: tty.ReadStream | null = null;
   /** A copy of the master's descriptor for writing and resizing. */
   private control = -1;
   private input: InputCopy | null = null;
@@ -54,6 +57,7 @@ export class TerminalIo implements ProcessIo {
     this.dropListener();
     fcntl(fd, F_SETFL, O_RDWR_NONBLOCK);
     this.control = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    const { ReadStream } = require('node:tty') as typeof tty;
     this.master = new ReadStream(fd);
     // EIO: nobody has the other side open any more.
     this.master.on('error', () => this.master?.destroy());
