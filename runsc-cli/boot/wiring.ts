@@ -49,8 +49,7 @@ export function wireKernel(kernel: Kernel, limits: ContainerLimits): void {
   registerLoops(vfs);
   kernel.installPidfd = installPidfd;
   kernel.pidfdTarget = (file) => (file instanceof PidFile ? file.threadGroup : null);
-  kernel.copyMountNamespace = (t, from) =>
-    cloneNamespace(vfs, from, t.creds.userNs.parent === null ? null : t.creds.userNs);
+  kernel.copyMountNamespace = (_t, from, owner) => cloneNamespace(vfs, from, owner.parent === null ? null : owner);
   kernel.enterMountNamespace = (t, namespace) => {
     t.mountNs = namespace;
     const { fsContext } = t;

@@ -21,8 +21,9 @@ const FS_CAPS_HI = 1;
 /** Capabilities after a change of ruid, euid, suid. */
 function fixSetuid(old: Credentials, creds: Credentials): void {
   if ((old.securebits & SECBIT_NO_SETUID_FIXUP) !== 0) return;
-  const hadRoot = old.ruid === 0 || old.euid === 0 || old.suid === 0;
-  const hasRoot = creds.ruid === 0 || creds.euid === 0 || creds.suid === 0;
+  const root = old.userNs.rootUid;
+  const hadRoot = old.ruid === root || old.euid === root || old.suid === root;
+  const hasRoot = creds.ruid === root || creds.euid === root || creds.suid === root;
   if (hadRoot && !hasRoot) {
     if ((old.securebits & SECBIT_KEEP_CAPS) === 0) {
       creds.permitted = CAP_EMPTY;
@@ -30,14 +31,14 @@ function fixSetuid(old: Credentials, creds: Credentials): void {
     }
     creds.ambient = CAP_EMPTY;
   }
-  if (old.euid === 0 && creds.euid !== 0) creds.effective = CAP_EMPTY;
-  if (old.euid !== 0 && creds.euid === 0) creds.effective = creds.permitted;
+  if (old.euid === root && creds.euid !== root) creds.effective = CAP_EMPTY;
+  if (old.euid !== root && creds.euid === root) creds.effective = creds.permitted;
 }
 
 export function setuid(old: Credentials, uid: number): Credentials | Errno {
   if (uid === KEEP) return EINVAL;
   const creds = old.clone();
-  if (old.hasCap(CAP_SETUID)) {
+  if (old.hasOwnCap(CAP_SETUID)) {
     creds.ruid = uid;
     creds.suid = uid;
   } else if (uid !== old.ruid && uid !== old.suid) return EPERM;
@@ -49,7 +50,7 @@ export function setuid(old: Credentials, uid: number): Credentials | Errno {
 
 export function setreuid(old: Credentials, ruid: number, euid: number): Credentials | Errno {
   const creds = old.clone();
-  const may = old.hasCap(CAP_SETUID);
+  const may = old.hasOwnCap(CAP_SETUID);
   if (ruid !== KEEP) {
     if (ruid !== old.ruid && ruid !== old.euid && !may) return EPERM;
     creds.ruid = ruid;
@@ -65,7 +66,7 @@ export function setreuid(old: Credentials, ruid: number, euid: number): Credenti
 }
 
 export function setresuid(old: Credentials, ruid: number, euid: number, suid: number): Credentials | Errno {
-  const may = old.hasCap(CAP_SETUID);
+  const may = old.hasOwnCap(CAP_SETUID);
   const known = (id: number): boolean => id === KEEP || may || id === old.ruid || id === old.euid || id === old.suid;
   if (!known(ruid) || !known(euid) || !known(suid)) return EPERM;
   const creds = old.clone();
@@ -80,14 +81,15 @@ export function setresuid(old: Credentials, ruid: number, euid: number, suid: nu
 /** setfsuid: silently does nothing when not allowed. */
 export function setfsuid(old: Credentials, uid: number): Credentials {
   if (uid === KEEP || uid === old.fsuid) return old;
-  if (uid !== old.ruid && uid !== old.euid && uid !== old.suid && uid !== old.fsuid && !old.hasCap(CAP_SETUID))
+  if (uid !== old.ruid && uid !== old.euid && uid !== old.suid && uid !== old.fsuid && !old.hasOwnCap(CAP_SETUID))
     return old;
   const creds = old.clone();
   creds.fsuid = uid;
   if ((old.securebits & SECBIT_NO_SETUID_FIXUP) === 0) {
     const [lo, hi] = old.effective;
-    if (old.fsuid === 0 && uid !== 0) creds.effective = [(lo & ~FS_CAPS_LO) >>> 0, (hi & ~FS_CAPS_HI) >>> 0];
-    if (old.fsuid !== 0 && uid === 0) {
+    const root = old.userNs.rootUid;
+    if (old.fsuid === root && uid !== root) creds.effective = [(lo & ~FS_CAPS_LO) >>> 0, (hi & ~FS_CAPS_HI) >>> 0];
+    if (old.fsuid !== root && uid === root) {
       creds.effective = [(lo | (old.permitted[0] & FS_CAPS_LO)) >>> 0, (hi | (old.permitted[1] & FS_CAPS_HI)) >>> 0];
     }
   }
@@ -97,7 +99,7 @@ export function setfsuid(old: Credentials, uid: number): Credentials {
 export function setgid(old: Credentials, gid: number): Credentials | Errno {
   if (gid === KEEP) return EINVAL;
   const creds = old.clone();
-  if (old.hasCap(CAP_SETGID)) {
+  if (old.hasOwnCap(CAP_SETGID)) {
     creds.rgid = gid;
     creds.sgid = gid;
   } else if (gid !== old.rgid && gid !== old.sgid) return EPERM;
@@ -108,7 +110,7 @@ export function setgid(old: Credentials, gid: number): Credentials | Errno {
 
 export function setregid(old: Credentials, rgid: number, egid: number): Credentials | Errno {
   const creds = old.clone();
-  const may = old.hasCap(CAP_SETGID);
+  const may = old.hasOwnCap(CAP_SETGID);
   if (rgid !== KEEP) {
     if (rgid !== old.rgid && rgid !== old.egid && !may) return EPERM;
     creds.rgid = rgid;
@@ -123,7 +125,7 @@ export function setregid(old: Credentials, rgid: number, egid: number): Credenti
 }
 
 export function setresgid(old: Credentials, rgid: number, egid: number, sgid: number): Credentials | Errno {
-  const may = old.hasCap(CAP_SETGID);
+  const may = old.hasOwnCap(CAP_SETGID);
   const known = (id: number): boolean => id === KEEP || may || id === old.rgid || id === old.egid || id === old.sgid;
   if (!known(rgid) || !known(egid) || !known(sgid)) return EPERM;
   const creds = old.clone();
@@ -136,7 +138,7 @@ export function setresgid(old: Credentials, rgid: number, egid: number, sgid: nu
 
 export function setfsgid(old: Credentials, gid: number): Credentials {
   if (gid === KEEP || gid === old.fsgid) return old;
-  if (gid !== old.rgid && gid !== old.egid && gid !== old.sgid && gid !== old.fsgid && !old.hasCap(CAP_SETGID))
+  if (gid !== old.rgid && gid !== old.egid && gid !== old.sgid && gid !== old.fsgid && !old.hasOwnCap(CAP_SETGID))
     return old;
   const creds = old.clone();
   creds.fsgid = gid;
@@ -144,7 +146,7 @@ export function setfsgid(old: Credentials, gid: number): Credentials {
 }
 
 export function setgroups(old: Credentials, groups: readonly number[]): Credentials | Errno {
-  if (!old.hasCap(CAP_SETGID)) return EPERM;
+  if (!old.hasOwnCap(CAP_SETGID) || !old.userNs.maySetgroups) return EPERM;
   const creds = old.clone();
   creds.groups = [...groups].sort((a, b) => a - b);
   return creds;

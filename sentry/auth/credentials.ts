@@ -43,8 +43,24 @@ export class Credentials {
     return Object.assign(new Credentials(this.userNs), this);
   }
 
-  /** True when `cap` (CAP_* number) is in the effective set. */
+  /** True when `cap` (CAP_* number) counts over the whole sandbox: in the effective set, in the initial user namespace. */
   hasCap(cap: number): boolean {
+    return this.userNs.parent === null && this.hasOwnCap(cap);
+  }
+
+  /** True when `cap` counts over what belongs to user namespace `ns`. Linux: cap_capable() */
+  hasCapIn(ns: UserNamespace, cap: number): boolean {
+    for (let at: UserNamespace | null = ns; at !== null; at = at.parent) {
+      if (at === this.userNs) return this.hasOwnCap(cap);
+      if (at.level <= this.userNs.level) return false;
+      // Whoever made a namespace has every capability over it, from its parent.
+      if (at.parent === this.userNs && at.ownerUid === this.euid) return true;
+    }
+    return false;
+  }
+
+  /** True when `cap` is in the effective set: it counts in the own user namespace. */
+  hasOwnCap(cap: number): boolean {
     return cap < 32 ? ((this.effective[0] >>> cap) & 1) === 1 : ((this.effective[1] >>> (cap - 32)) & 1) === 1;
   }
 

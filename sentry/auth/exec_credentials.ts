@@ -65,19 +65,21 @@ export interface ExecFile {
 /** The credentials after execve of `file`, and whether AT_SECURE is set. */
 export function credentialsAfterExec(old: Credentials, file: ExecFile): { creds: Credentials; isSecure: boolean } {
   const creds = old.clone();
-  if (file.maySetId) {
+  const { userNs } = old;
+  // Ids the namespace does not know, and capabilities another one's root gave, are not taken on.
+  if (file.maySetId && userNs.hasMapping(file.uid, file.gid)) {
     if ((file.mode & S_ISUID) !== 0) creds.euid = file.uid;
     if ((file.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) creds.egid = file.gid;
   }
   const isSetId = creds.euid !== old.ruid || creds.egid !== old.rgid;
-  const caps = file.maySetId ? file.capabilities : null;
+  const caps = file.maySetId && userNs.rootUid === 0 ? file.capabilities : null;
   transformCapabilities(old, creds, caps);
   creds.suid = creds.euid;
   creds.fsuid = creds.euid;
   creds.sgid = creds.egid;
   creds.fsgid = creds.egid;
   creds.securebits = old.securebits & ~SECBIT_KEEP_CAPS;
-  const gained = creds.ruid !== 0 && (caps?.isEffective === true || !capIsSubset(creds.permitted, creds.ambient));
+  const gained = creds.ruid !== userNs.rootUid && (caps?.isEffective === true || !capIsSubset(creds.permitted, creds.ambient));
   return { creds, isSecure: isSetId || gained };
 }
 
@@ -85,14 +87,15 @@ function transformCapabilities(old: Credentials, creds: Credentials, caps: FileC
   let filePermitted = caps?.permitted ?? CAP_EMPTY;
   let fileInheritable = caps?.inheritable ?? CAP_EMPTY;
   let isEffective = caps?.isEffective ?? false;
+  const root = old.userNs.rootUid;
   const rootCounts = (old.securebits & SECBIT_NOROOT) === 0;
   // Root: as if the file had all capabilities. A set-user-ID-root file with capabilities of its own uses those.
-  if (rootCounts && !(caps !== null && creds.euid === 0 && creds.ruid !== 0)) {
-    if (creds.euid === 0 || creds.ruid === 0) {
+  if (rootCounts && !(caps !== null && creds.euid === root && creds.ruid !== root)) {
+    if (creds.euid === root || creds.ruid === root) {
       filePermitted = old.bounding;
       fileInheritable = CAP_FULL;
     }
-    if (creds.euid === 0) isEffective = true;
+    if (creds.euid === root) isEffective = true;
   }
   const changesIds = creds.euid !== old.euid || creds.egid !== old.egid;
   const ambient =

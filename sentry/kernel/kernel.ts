@@ -105,7 +105,7 @@ export class Kernel {
   /** The process a pidfd stands for; null: not a pidfd. Set by the composition root. */
   pidfdTarget: (file: FileDescription) => ThreadGroup | null = () => null;
   /** Copies a mount namespace for CLONE_NEWNS; set by the composition root. */
-  copyMountNamespace: (t: Task, from: MountNamespace) => MountNamespace | Errno = () => EPERM;
+  copyMountNamespace: (t: Task, from: MountNamespace, owner: UserNamespace) => MountNamespace | Errno = () => EPERM;
   /** Moves a task's root and cwd into a copied namespace. */
   enterMountNamespace: (t: Task, ns: MountNamespace) => void = () => {};
   private readonly load = [0, 0, 0];

@@ -45,11 +45,15 @@ import {
 import { SIG_DFL, SIG_IGN, SIGCHLD, NSIG } from '../../platform/abi/linux/signal.ts';
 import type { PlatformThread } from '../../platform/platform.ts';
 import { REG_FS_BASE, REG_ORIG_RAX, REG_RAX, REG_RSP } from '../../platform/registers.ts';
+import type { Credentials } from '../auth/credentials.ts';
+import { newUserNamespace } from '../auth/new_user_namespace.ts';
+import type { UserNamespace } from '../auth/user_namespace.ts';
 import type { MemoryManager } from '../mm/memory_manager.ts';
 import type { MountNamespace } from '../vfs/mount.ts';
 import type { Blocking } from '../wait/blocking.ts';
 import { WaitQueue } from '../wait/wait_queue.ts';
 import type { Kernel } from './kernel.ts';
+import { isChrooted } from './chrooted.ts';
 import { IpcNamespace, newNamespaceInum } from './namespaces.ts';
 import { inheritTracing } from './ptrace/attach.ts';
 import { PidNamespace } from './process/pid_namespace.ts';
@@ -92,11 +96,19 @@ function checkFlags(t: Task, args: CloneArgs): number {
   if (has(CLONE_NEWIPC) && has(0x40000)) return EINVAL;
   if (has(CLONE_PIDFD) && (has(CLONE_DETACHED) || has(CLONE_THREAD))) return EINVAL;
   if (has(CLONE_CLEAR_SIGHAND) && has(CLONE_SIGHAND)) return EINVAL;
-  const namespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
-  if (has(CLONE_NEWUSER) || has(CLONE_NEWTIME)) return EPERM;
-  if ((flags & namespaces) !== 0 && !t.creds.hasCap(CAP_SYS_ADMIN)) return EPERM;
-  if (has(CLONE_NEWNET)) return EPERM;
+  if (has(CLONE_NEWTIME) || has(CLONE_NEWNET)) return EPERM;
   return 0;
+}
+
+const NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
+
+/** The child's credentials: in a user namespace of its own with CLONE_NEWUSER. Errors: EPERM, ENOSPC. */
+function childCredentials(t: Task, flags: number): Credentials | Errno {
+  const creds = hasFlag(flags, CLONE_NEWUSER)
+    ? newUserNamespace(t.creds, isChrooted(t), newNamespaceInum())
+    : t.creds;
+  if (isErrno(creds)) return creds;
+  return (flags & NAMESPACES) !== 0 && !creds.hasOwnCap(CAP_SYS_ADMIN) ? EPERM : creds;
 }
 
 /** Room for one more task? Returns 0 or EAGAIN. */
@@ -176,17 +188,21 @@ export function cloneTask(t: Task, args: CloneArgs): number | Blocking {
   if (invalid !== 0) return invalid;
   // fork is restarted when a signal came first, so that a group-wide signal reaches either all or none (Linux does the same).
   if ((t.attention & ATTENTION_SIGNAL) !== 0 && !hasFlag(flags, CLONE_THREAD)) return ERESTARTNOINTR;
-  const ns = hasFlag(flags, CLONE_NEWPID) ? new PidNamespace(t.childPidNs, newNamespaceInum()) : t.childPidNs;
+  const creds = childCredentials(t, flags);
+  if (isErrno(creds)) return creds;
+  const ns = hasFlag(flags, CLONE_NEWPID)
+    ? new PidNamespace(t.childPidNs, newNamespaceInum(), creds.userNs)
+    : t.childPidNs;
   const pids = allocatePids(ns, args.setTid);
   if (isErrno(pids)) return pids;
   if (t.schedPolicy === SCHED_DEADLINE && !t.schedResetOnFork) return EAGAIN;
   const noPidfd = hasFlag(flags, CLONE_PIDFD) ? checkPidfd(t, args.pidfdAddr) : 0;
   if (noPidfd !== 0) return noPidfd;
-  const mountNs = copyMountNamespace(t, flags);
+  const mountNs = copyMountNamespace(t, flags, creds.userNs);
   if (isErrno(mountNs)) return mountNs;
   const memory = copyMemory(t, flags);
   if (isErrno(memory)) return memory;
-  const child = build(t, args, ns, pids, mountNs, memory);
+  const child = build(t, args, ns, pids, mountNs, memory, creds);
   const result = child.tidIn(t.pidNs);
   if (hasFlag(flags, CLONE_PARENT_SETTID)) t.memory.writeU32(args.parentTidAddr, result);
   if (hasFlag(flags, CLONE_CHILD_SETTID)) child.memory.writeU32(args.childTidAddr, child.tidIn(child.pidNs));
@@ -238,8 +254,8 @@ function* waitForVfork(t: Task, event: number, child: Task, queue: WaitQueue, re
   return result;
 }
 
-function copyMountNamespace(t: Task, flags: number): MountNamespace | Errno {
-  return hasFlag(flags, CLONE_NEWNS) ? t.kernel.copyMountNamespace(t, t.mountNs) : t.mountNs;
+function copyMountNamespace(t: Task, flags: number, owner: UserNamespace): MountNamespace | Errno {
+  return hasFlag(flags, CLONE_NEWNS) ? t.kernel.copyMountNamespace(t, t.mountNs, owner) : t.mountNs;
 }
 
 function build(
@@ -249,6 +265,7 @@ function build(
   pids: number[],
   mountNs: MountNamespace,
   memory: { mm: MemoryManager; thread: PlatformThread },
+  creds: Credentials,
 ): Task {
   const { flags } = args;
   const { kernel } = t;
@@ -267,9 +284,9 @@ function build(
     fdTable: hasFlag(flags, CLONE_FILES) ? t.fdTable : t.fdTable.clone(),
     fsContext: hasFlag(flags, CLONE_FS) ? t.fsContext : t.fsContext.clone(),
     mountNs,
-    uts: hasFlag(flags, CLONE_NEWUTS) ? t.uts.clone(t.creds.userNs) : t.uts,
-    ipcNs: hasFlag(flags, CLONE_NEWIPC) ? new IpcNamespace(t.creds.userNs) : t.ipcNs,
-    creds: t.creds,
+    uts: hasFlag(flags, CLONE_NEWUTS) ? t.uts.clone(creds.userNs) : t.uts,
+    ipcNs: hasFlag(flags, CLONE_NEWIPC) ? new IpcNamespace(creds.userNs) : t.ipcNs,
+    creds,
     affinity: t.affinity,
     startTimeNs: now,
   });

@@ -81,7 +81,7 @@ function load(t: Task, args: ExecArgs, decided: Decided): ReadyProgram | Errno {
     argv: args.argv,
     envp: args.envp,
     limits: t.memoryLimits,
-    ids: { uid: ruid, euid, gid: rgid, egid },
+    ids: auxIds(t.creds, ruid, euid, rgid, egid),
     credentialsFor: (executable) => decide(t, executable, decided),
     openInterpreter: (path) => openForExec(kernel.vfs, t, null, path),
     noRandomize: (t.personality & ADDR_NO_RANDOMIZE) !== 0,
@@ -94,7 +94,17 @@ function decide(t: Task, executable: FileDescription, decided: Decided): AuxIds 
   decided.creds = after.creds;
   decided.isSecure = after.isSecure;
   const { ruid, euid, rgid, egid } = after.creds;
-  return { uid: ruid, euid, gid: rgid, egid, secure: after.isSecure };
+  return { ...auxIds(after.creds, ruid, euid, rgid, egid), secure: after.isSecure };
+}
+
+/** Ids for the auxiliary vector: as the program's user namespace has them. */
+function auxIds({ userNs }: Credentials, ruid: number, euid: number, rgid: number, egid: number): AuxIds {
+  return {
+    uid: userNs.showUid(ruid),
+    euid: userNs.showUid(euid),
+    gid: userNs.showGid(rgid),
+    egid: userNs.showGid(egid),
+  };
 }
 
 /** Credentials for running `executable`. */
@@ -106,7 +116,7 @@ export function execCredentials(
 ): Decided {
   const { inode, path } = executable;
   // A tracer without the right to trace anybody must not come by a privileged program.
-  const isWatched = ctx !== null && ctx.ptrace !== null && !ctx.ptrace.tracer.creds.hasCap(CAP_SYS_PTRACE);
+  const isWatched = ctx !== null && ctx.ptrace !== null && !ctx.ptrace.tracer.creds.hasCapIn(creds.userNs, CAP_SYS_PTRACE);
   const maySetId = !noNewPrivs && !isWatched && (path.mount.flags & MS_NOSUID) === 0;
   const data = maySetId && inode.fs.supportsXattrs && ctx !== null ? inode.getxattr(ctx, 'security.capability') : null;
   const capabilities = data === null || isErrno(data) ? null : parseFileCapabilities(data, 0);
@@ -221,4 +231,5 @@ function installCredentials(t: Task, decided: Decided): void {
   if (decided.isSecure) t.personality &= ~PER_CLEAR_ON_SETID;
   t.mm.dumpable = decided.isSecure || creds.euid !== creds.ruid || creds.egid !== creds.rgid ? 0 : 1;
   t.creds = creds;
+  t.mm.userNs = creds.userNs;
 }

@@ -10,6 +10,7 @@
 import type { Errno } from '../../platform/abi/linux/errno.ts';
 import { isErrno } from '../../platform/abi/linux/errno.ts';
 import type { AddressSpace, HostServices, MapOp, PlatformThread, UserMemory } from '../../platform/platform.ts';
+import type { UserNamespace } from '../auth/user_namespace.ts';
 import type { IoContext } from '../vfs/context.ts';
 import type { FileDescription } from '../vfs/file_description.ts';
 import type { Path } from '../vfs/mount.ts';
@@ -109,6 +110,8 @@ export class MemoryManager {
     envStart: 0,
     envEnd: 0,
   };
+  /** User namespace of the last execve: whose capabilities see an undumpable process; null: the initial one. */
+  userNs: UserNamespace | null = null;
   /** membarrier(2) registrations: MEMBARRIER_CMD_REGISTER_* bits. */
   barriers = 0;
   /** Asynchronous I/O contexts, owned by the kernel; null: none. Released with the address space. */
@@ -214,6 +217,7 @@ export class MemoryManager {
     child.layout = { ...this.layout };
     child.dumpable = this.dumpable;
     child.barriers = this.barriers;
+    child.userNs = this.userNs;
     child.mmapBase = this.mmapBase;
     child.limits = this.limits;
     return child;

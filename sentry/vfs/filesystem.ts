@@ -5,6 +5,7 @@
  *
  * Linux: include/linux/fs.h (super_block, file_system_type)
  */
+import type { UserNamespace } from '../auth/user_namespace.ts';
 import type { Errno } from '../../platform/abi/linux/errno.ts';
 import type { IoContext } from './context.ts';
 import type { Dentry } from './dentry.ts';
@@ -46,6 +47,8 @@ export abstract class Filesystem {
   isReadOnly = false;
   /** The dentry of `root`; made by vfs at the first mount, shared by all mounts. */
   rootDentry: Dentry | null = null;
+  /** Mounted from inside a user namespace: that one; null: the initial one. Ids it does not map own nothing here. */
+  userNs: UserNamespace | null = null;
   /** Mounts of this instance (kept by vfs). */
   mountRefs = 0;
   private lastIno = 0;
@@ -81,6 +84,8 @@ export interface FilesystemType {
   readonly name: string;
   /** True: mount(2) with CAP_SYS_ADMIN in a user namespace may use it; false: configuration only. */
   readonly isUserMountable: boolean;
+  /** Whose capabilities mounting it takes, when that is not the mounter's own user namespace; null: the initial one's. */
+  readonly owner?: (ctx: IoContext) => UserNamespace | null;
   /** True: /proc/filesystems says nodev. */
   readonly isNodev: boolean;
   /** statfs f_type for files that are on no mount; optional. */

@@ -34,6 +34,10 @@ export class Mount {
   propagation = 0;
   peerGroup = 0;
   masterGroup = 0;
+  /** Came with a copy into a less privileged user namespace: cannot be taken off by itself. */
+  isLocked = false;
+  /** Flags (MS_RDONLY, MS_NOSUID, ...) that cannot be cleared, for the same reason. */
+  lockedFlags = 0;
   /** Marked by a first umount2(MNT_EXPIRE). */
   isExpiring = false;
   /** Source for /proc/mounts when it differs from the filesystem's. */

@@ -43,6 +43,8 @@ import {
 } from '../../platform/abi/linux/mount.ts';
 import { S_IFLNK, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import type { IoContext } from './context.ts';
+import type { Dentry } from './dentry.ts';
+import type { FilesystemType } from './filesystem.ts';
 import type { Inode } from './inode.ts';
 import { type Mount, type Path, forEachMount } from './mount.ts';
 import { attachMount, copyTree, countMounts, detachTree, unhookMount } from './mount_tree.ts';
@@ -64,9 +66,8 @@ export interface MountRequest {
 
 /** CAP_SYS_ADMIN in the user namespace that owns the caller's mount namespace. */
 function mayMount(ctx: IoContext): boolean {
-  const { creds } = ctx;
-  if (!creds.hasCap(CAP_SYS_ADMIN)) return false;
-  return creds.userNs.parent === null || ctx.rootDir.mount.namespace?.owner === creds.userNs;
+  const owner = ctx.rootDir.mount.namespace?.owner ?? null;
+  return owner === null ? ctx.creds.hasCap(CAP_SYS_ADMIN) : ctx.creds.hasCapIn(owner, CAP_SYS_ADMIN);
 }
 
 /** Is the place in the caller's mount namespace? */
@@ -113,6 +114,7 @@ function replaceFlags(mount: Mount, flags: number): void {
 
 function remountFlags(ctx: IoContext, target: Path, flags: number): number {
   if (target.dentry !== target.mount.root || !isOurs(ctx, target.mount)) return EINVAL;
+  if ((target.mount.lockedFlags & ~flags) !== 0) return EPERM;
   replaceFlags(target.mount, flags);
   return 0;
 }
@@ -120,6 +122,9 @@ function remountFlags(ctx: IoContext, target: Path, flags: number): number {
 function remount(ctx: IoContext, target: Path, request: MountRequest): number {
   const { mount } = target;
   if (target.dentry !== mount.root || !isOurs(ctx, mount)) return EINVAL;
+  if ((mount.lockedFlags & ~request.flags) !== 0) return EPERM;
+  // The filesystem itself belongs to whoever mounted it.
+  if (mount.lockedFlags !== 0 || mount.isLocked) return EPERM;
   const err = mount.fs.remount(ctx, request.data);
   if (err !== 0) return err;
   mount.fs.isReadOnly = (request.flags & MS_RDONLY) !== 0;
@@ -134,11 +139,13 @@ function bind(vfs: VirtualFilesystem, ctx: IoContext, target: Path, request: Mou
   if (source.mount.propagation === MS_UNBINDABLE || !isOurs(ctx, target.mount)) return EINVAL;
   if (!isOurs(ctx, source.mount)) return EINVAL;
   const recursive = (request.flags & MS_REC) !== 0;
+  if (!recursive && hasLockedBelow(source)) return EINVAL;
   const copy = recursive
     ? copyTree(vfs, source.mount, source.dentry, 'unbindable')
     : vfs.newMount(source.mount.fs, source.mount.flags, source.dentry);
   if (!recursive) {
     copy.source = source.mount.source;
+    copy.lockedFlags = source.mount.lockedFlags;
     copy.propagation = source.mount.propagation;
     copy.peerGroup = source.mount.peerGroup;
     copy.masterGroup = source.mount.masterGroup;
@@ -182,20 +189,35 @@ function move(ctx: IoContext, target: Path, sourceName: string): number {
   if (source.dentry !== mount.root || mount.parent === null) return EINVAL;
   if (!isOurs(ctx, mount) || !isOurs(ctx, target.mount)) return EINVAL;
   if (isDir(mount.root.inode as Inode) !== isDir(target.dentry.inode as Inode)) return EINVAL;
-  if (mount.parent.propagation === MS_SHARED) return EINVAL;
+  if (mount.parent.propagation === MS_SHARED || mount.isLocked) return EINVAL;
   for (let m: Mount | null = target.mount; m !== null; m = m.parent) if (m === mount) return ELOOP;
   unhookMount(mount);
   attachMount(mount, target);
   return 0;
 }
 
+/** Outside the initial user namespace: does the caller own what the filesystem shows? */
+function mayMountType(ctx: IoContext, type: FilesystemType): boolean {
+  if (!type.isUserMountable) return false;
+  if (type.owner === undefined) return ctx.creds.hasOwnCap(CAP_SYS_ADMIN);
+  const owner = type.owner(ctx);
+  return owner !== null && ctx.creds.hasCapIn(owner, CAP_SYS_ADMIN);
+}
+
+/** Is a mount below that only a copy of the whole tree may show? */
+function hasLockedBelow(source: Path): boolean {
+  for (const list of source.mount.children.values()) if (list.some((child) => child.isLocked && isReachable({ mount: source.mount, dentry: child.mountpoint as Dentry }, source))) return true;
+  return false;
+}
+
 function mountNew(vfs: VirtualFilesystem, ctx: IoContext, target: Path, request: MountRequest): number {
   if (request.type === null) return EINVAL;
   const type = vfs.filesystemType(request.type);
   if (type === undefined) return ENODEV;
-  if (!type.isUserMountable && ctx.creds.userNs.parent !== null) return EPERM;
+  if (ctx.creds.userNs.parent !== null && !mayMountType(ctx, type)) return EPERM;
   const fs = type.mount(ctx, request.source, request.data);
   if (isErrno(fs)) return fs;
+  if (fs.mountRefs === 0 && ctx.creds.userNs.parent !== null) fs.userNs = type.owner?.(ctx) ?? ctx.creds.userNs;
   if (fs.mountRefs === 0) fs.isReadOnly = (request.flags & MS_RDONLY) !== 0;
   const mount = vfs.newMount(fs, mountFlags(request.flags));
   mount.source = request.source === '' ? 'none' : request.source;
@@ -231,7 +253,7 @@ export function unmount(vfs: VirtualFilesystem, ctx: IoContext, path: string, fl
     }
   }
   if ((flags & MNT_DETACH) === 0 && (mount.parent === null || isBusy(mount))) return EBUSY;
-  if (mount.parent === null) return EINVAL;
+  if (mount.parent === null || mount.isLocked) return EINVAL;
   detachTree(vfs, mount);
   return 0;
 }
@@ -259,6 +281,7 @@ export function pivotRoot(ctx: IoContext, newRoot: string, putOld: string): Pivo
   if (fresh.mount === root.mount || old.mount === root.mount) return EBUSY;
   if (root.mount.root !== root.dentry || fresh.mount.root !== fresh.dentry || fresh.mount.parent === null)
     return EINVAL;
+  if (fresh.mount.isLocked) return EINVAL;
   if (root.mount.propagation === MS_SHARED || fresh.mount.parent.propagation === MS_SHARED) return EINVAL;
   if (!isReachable(old, fresh) || !isReachable(fresh, root)) return EINVAL;
   const { namespace, parent, mountpoint } = root.mount;
@@ -270,6 +293,8 @@ export function pivotRoot(ctx: IoContext, newRoot: string, putOld: string): Pivo
     namespace.root = fresh.mount;
   }
   attachMount(root.mount, old);
+  fresh.mount.isLocked = root.mount.isLocked;
+  root.mount.isLocked = false;
   return { from: { mount: root.mount, dentry: root.dentry }, to: { mount: fresh.mount, dentry: fresh.dentry } };
 }
 

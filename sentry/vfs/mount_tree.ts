@@ -6,7 +6,7 @@
  * Linux:      fs/namespace.c (attach_mnt, umount_tree, copy_tree, copy_mnt_ns)
  * Invariants: a mount in a tree pins its mountpoint (refs and mountCount). `namespace` is set exactly for mounts in a tree.
  */
-import { MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../platform/abi/linux/mount.ts';
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../platform/abi/linux/mount.ts';
 import type { UserNamespace } from '../auth/user_namespace.ts';
 import type { Dentry } from './dentry.ts';
 import { type Mount, type MountNamespace, type Path, forEachMount } from './mount.ts';
@@ -65,6 +65,7 @@ function isUnder(dentry: Dentry, top: Dentry): boolean {
 export function cloneMount(vfs: VirtualFilesystem, from: Mount, root: Dentry): Mount {
   const copy = vfs.newMount(from.fs, from.flags, root);
   copy.source = from.source;
+  copy.lockedFlags = from.lockedFlags;
   if (from.propagation === MS_SHARED) {
     copy.propagation = MS_SHARED;
     copy.peerGroup = from.peerGroup;
@@ -93,6 +94,7 @@ export function copyTree(
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     const { child, at } = next;
     const copy = cloneMount(vfs, child, child.root);
+    copy.isLocked = child.isLocked;
     seen?.set(child, copy);
     attachMount(copy, at);
     stack.push(...childrenUnder(child, child.root, copy, skip));
@@ -124,10 +126,22 @@ export function cloneNamespace(
   namespace.users = 0;
   namespace.owner = owner;
   namespace.copies = copies;
+  const isLessPrivileged = owner !== null && owner !== from.owner;
   forEachMount(namespace.root, (m) => {
     m.namespace = namespace;
+    if (isLessPrivileged) lockMount(m, m !== namespace.root);
   });
   return namespace;
+}
+
+/** What a more privileged namespace had mounted stays as it was: its flags, and what it covers. Shared mounts become slaves. */
+function lockMount(mount: Mount, isBelow: boolean): void {
+  mount.isLocked = isBelow;
+  mount.lockedFlags = mount.flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  if (mount.propagation !== MS_SHARED) return;
+  mount.propagation = MS_SLAVE;
+  mount.masterGroup = mount.peerGroup;
+  mount.peerGroup = 0;
 }
 
 /** The same place in the copy `namespace` as `path` is in the namespace it was copied from. */

@@ -6,7 +6,7 @@
  * Linux: fs/namei.c (generic_permission, inode_permission, may_delete, may_create), fs/inode.c (inode_owner_or_capable)
  */
 import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID } from '../../platform/abi/linux/capability.ts';
-import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EPERM, EROFS } from '../../platform/abi/linux/errno.ts';
+import { EACCES, EBUSY, EISDIR, ENOENT, ENOTDIR, EOVERFLOW, EPERM, EROFS } from '../../platform/abi/linux/errno.ts';
 import { MAY_EXEC, MAY_READ, MAY_WRITE } from '../../platform/abi/linux/fcntl.ts';
 import { MS_RDONLY } from '../../platform/abi/linux/mount.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISVTX, S_IXGRP } from '../../platform/abi/linux/stat.ts';
@@ -21,7 +21,7 @@ export const FS_APPEND_FL = 0x20;
 
 /** True when `creds` has `cap` and the inode's owner is known to its user namespace. */
 export function capableOver(creds: Credentials, inode: Inode, cap: number): boolean {
-  return creds.hasCap(cap) && (creds.userNs.parent === null || creds.userNs.hasMapping(inode.uid, inode.gid));
+  return creds.hasOwnCap(cap) && creds.userNs.hasMapping(inode.uid, inode.gid);
 }
 
 /** Is the caller the file's owner, or may act as it (CAP_FOWNER)? */
@@ -75,6 +75,8 @@ export function wantWrite(mount: Mount): number {
 /** May an entry be made in `dir`? */
 export function mayCreate(ctx: IoContext, dir: Dentry): number {
   if (dir.isUnlinked) return ENOENT;
+  const { userNs } = (dir.inode as Inode).fs;
+  if (userNs !== null && !userNs.hasMapping(ctx.creds.fsuid, ctx.creds.fsgid)) return EOVERFLOW;
   return inodePermission(ctx, dir.inode as Inode, MAY_WRITE | MAY_EXEC);
 }
 

@@ -168,7 +168,7 @@ export type GeneratedContent = ByteString | Uint8Array;
 /** Makes the content, or answers errno. */
 export type GenerateContent = (ctx: IoContext) => GeneratedContent | Errno;
 /** Takes what one write(2) wrote. Returns bytes consumed (usually text.length) or errno. */
-export type AcceptContent = (ctx: IoContext, text: ByteString, offset: number) => number;
+export type AcceptContent = (ctx: IoContext, text: ByteString, offset: number, file: FileDescription) => number;
 
 /** Longest single write a generated file takes. */
 const MAX_WRITE = 65536;
@@ -220,7 +220,7 @@ export class GeneratedFile extends SeekableFile {
     const n = io.take(buf, 0, buf.length);
     if (n < 0) return n;
     this.content = null;
-    const taken = this.source.accept(ctx, buf.toString('latin1', 0, n), offset);
+    const taken = this.source.accept(ctx, buf.toString('latin1', 0, n), offset, this);
     return taken;
   }
 

@@ -71,6 +71,12 @@ export function changeOwner(ctx: IoContext, path: Path, uid: number, gid: number
   if (inode.fs.needsRevalidate) inode.refreshAttributes();
   const isOwner = creds.fsuid === inode.uid;
   const attr = emptyAttr();
+  // The ids of the caller's user namespace.
+  const wantedUid = uid;
+  const wantedGid = gid;
+  if (wantedUid !== -1) uid = creds.userNs.uidOf(wantedUid);
+  if (wantedGid !== -1) gid = creds.userNs.gidOf(wantedGid);
+  if ((wantedUid !== -1 && uid === -1) || (wantedGid !== -1 && gid === -1)) return EINVAL;
   if (uid !== -1) {
     if (!(isOwner && uid === inode.uid) && !capableOver(creds, inode, CAP_CHOWN)) return EPERM;
     attr.valid |= ATTR_UID;

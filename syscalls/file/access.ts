@@ -28,7 +28,7 @@ const SECURE_NO_SETUID_FIXUP = 4;
 /** Credentials with the real ids in place of the effective ones; the same object when that changes nothing. */
 function realCredentials(creds: Credentials): Credentials {
   const keepsCaps = (creds.securebits & SECURE_NO_SETUID_FIXUP) !== 0;
-  const effective = keepsCaps ? creds.effective : creds.ruid === 0 ? creds.permitted : CAP_EMPTY;
+  const effective = keepsCaps ? creds.effective : creds.ruid === creds.userNs.rootUid ? creds.permitted : CAP_EMPTY;
   const isSame = creds.fsuid === creds.ruid && creds.fsgid === creds.rgid;
   if (isSame && creds.effective[0] === effective[0] && creds.effective[1] === effective[1]) return creds;
   const real = creds.clone();

@@ -133,7 +133,7 @@ export function sys_fchdir(t: Task, fd: number): number {
 export function sys_chroot(t: Task, path: number): number {
   const place = searchable(t, resolveAt(t, AT_FDCWD, path, true, false));
   if (isErrno(place)) return place;
-  if (!t.creds.hasCap(CAP_SYS_CHROOT)) return EPERM;
+  if (!t.creds.hasOwnCap(CAP_SYS_CHROOT)) return EPERM;
   t.fsContext.setRoot(place);
   return 0;
 }

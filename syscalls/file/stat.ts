@@ -52,8 +52,9 @@ function writeStat(t: Task, inode: Inode, addr: number): number {
   put64(2, inode.ino);
   put64(4, inode.nlink);
   words[6] = inode.mode;
-  words[7] = inode.uid;
-  words[8] = inode.gid;
+  const { userNs } = t.creds;
+  words[7] = userNs.showUid(inode.uid);
+  words[8] = userNs.showGid(inode.gid);
   words[9] = 0;
   put64(10, inode.rdev);
   put64(12, inode.size);
@@ -127,8 +128,8 @@ function writeStatx(t: Task, place: Path, addr: number): number {
   if (place.dentry === place.mount.root) attributes |= STATX_ATTR_MOUNT_ROOT;
   put64(2, attributes);
   words[4] = inode.nlink;
-  words[5] = inode.uid;
-  words[6] = inode.gid;
+  words[5] = t.creds.userNs.showUid(inode.uid);
+  words[6] = t.creds.userNs.showGid(inode.gid);
   words[7] = inode.mode & 0xffff;
   put64(8, inode.ino);
   put64(10, inode.size);

@@ -136,11 +136,12 @@ function readRights(t: Task, data: Buffer, files: FileDescription[]): number {
 function readCredentials(t: Task, data: Buffer, message: OutgoingMessage): number {
   if (data.length !== 12) return EINVAL;
   const pid = data.readInt32LE(0);
-  const uid = data.readUInt32LE(4);
-  const gid = data.readUInt32LE(8);
   const { creds } = t;
-  const uidOk = uid === creds.ruid || uid === creds.euid || uid === creds.suid || creds.hasCap(CAP_SETUID);
-  const gidOk = gid === creds.rgid || gid === creds.egid || gid === creds.sgid || creds.hasCap(CAP_SETGID);
+  const uid = creds.userNs.uidOf(data.readUInt32LE(4));
+  const gid = creds.userNs.gidOf(data.readUInt32LE(8));
+  if (uid === -1 || gid === -1) return EINVAL;
+  const uidOk = uid === creds.ruid || uid === creds.euid || uid === creds.suid || creds.hasOwnCap(CAP_SETUID);
+  const gidOk = gid === creds.rgid || gid === creds.egid || gid === creds.sgid || creds.hasOwnCap(CAP_SETGID);
   const own = t.threadGroup.pidIn(t.pidNs);
   if (!uidOk || !gidOk || (pid !== own && !creds.hasCap(CAP_SYS_ADMIN))) return EPERM;
   const target = t.pidNs.tasks.get(pid);
@@ -159,8 +160,8 @@ export function pidSeenBy(t: Task, pid: number): number {
 export function encodeCred(t: Task, cred: PeerCred): Uint8Array {
   const bytes = Buffer.alloc(12);
   bytes.writeInt32LE(pidSeenBy(t, cred.pid), 0);
-  bytes.writeUInt32LE(cred.uid, 4);
-  bytes.writeUInt32LE(cred.gid, 8);
+  bytes.writeUInt32LE(cred.uid === 0xffffffff ? cred.uid : t.creds.userNs.showUid(cred.uid), 4);
+  bytes.writeUInt32LE(cred.gid === 0xffffffff ? cred.gid : t.creds.userNs.showGid(cred.gid), 8);
   return bytes;
 }
 

@@ -61,7 +61,7 @@ export function sys_capset(t: Task, header: number, data: number): number {
   const permitted = set(1);
   const inheritable = set(2);
   const old = t.creds;
-  if (!old.hasCap(CAP_SETPCAP) && !capIsSubset(inheritable, capOr(old.inheritable, old.permitted))) return EPERM;
+  if (!old.hasOwnCap(CAP_SETPCAP) && !capIsSubset(inheritable, capOr(old.inheritable, old.permitted))) return EPERM;
   if (!capIsSubset(inheritable, capOr(old.inheritable, old.bounding))) return EPERM;
   if (!capIsSubset(permitted, old.permitted) || !capIsSubset(effective, permitted)) return EPERM;
   const creds = old.clone();

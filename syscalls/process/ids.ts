@@ -92,16 +92,16 @@ export function sys_setsid(t: Task): number {
 }
 
 export function sys_getuid(t: Task): number {
-  return t.creds.ruid;
+  return t.creds.userNs.showUid(t.creds.ruid);
 }
 export function sys_geteuid(t: Task): number {
-  return t.creds.euid;
+  return t.creds.userNs.showUid(t.creds.euid);
 }
 export function sys_getgid(t: Task): number {
-  return t.creds.rgid;
+  return t.creds.userNs.showGid(t.creds.rgid);
 }
 export function sys_getegid(t: Task): number {
-  return t.creds.egid;
+  return t.creds.userNs.showGid(t.creds.egid);
 }
 
 /** Installs changed credentials; a change of effective ids also makes the process undumpable. */
@@ -116,33 +116,48 @@ function install(t: Task, creds: Credentials | Errno): number {
   return 0;
 }
 
+/** "leave alone", which is no id in any namespace. */
+const KEEP = 0xffffffff;
+
+/** Calls `then` with the kernel ids the arguments mean; EINVAL when one means none. */
+function withUids(t: Task, ids: readonly number[], then: (...kernel: number[]) => Credentials | Errno): number {
+  const kernel = ids.map((id) => (id === KEEP ? id : t.creds.userNs.uidOf(id)));
+  return kernel.includes(-1) ? EINVAL : install(t, then(...kernel));
+}
+function withGids(t: Task, ids: readonly number[], then: (...kernel: number[]) => Credentials | Errno): number {
+  const kernel = ids.map((id) => (id === KEEP ? id : t.creds.userNs.gidOf(id)));
+  return kernel.includes(-1) ? EINVAL : install(t, then(...kernel));
+}
+
 export function sys_setuid(t: Task, uid: number): number {
-  return install(t, setuid(t.creds, uid));
+  return withUids(t, [uid], (u0) => setuid(t.creds, u0));
 }
 export function sys_setgid(t: Task, gid: number): number {
-  return install(t, setgid(t.creds, gid));
+  return withGids(t, [gid], (g0) => setgid(t.creds, g0));
 }
 export function sys_setreuid(t: Task, ruid: number, euid: number): number {
-  return install(t, setreuid(t.creds, ruid, euid));
+  return withUids(t, [ruid, euid], (r0, e1) => setreuid(t.creds, r0, e1));
 }
 export function sys_setregid(t: Task, rgid: number, egid: number): number {
-  return install(t, setregid(t.creds, rgid, egid));
+  return withGids(t, [rgid, egid], (r0, e1) => setregid(t.creds, r0, e1));
 }
 export function sys_setresuid(t: Task, ruid: number, euid: number, suid: number): number {
-  return install(t, setresuid(t.creds, ruid, euid, suid));
+  return withUids(t, [ruid, euid, suid], (r0, e1, s2) => setresuid(t.creds, r0, e1, s2));
 }
 export function sys_setresgid(t: Task, rgid: number, egid: number, sgid: number): number {
-  return install(t, setresgid(t.creds, rgid, egid, sgid));
+  return withGids(t, [rgid, egid, sgid], (r0, e1, s2) => setresgid(t.creds, r0, e1, s2));
 }
 export function sys_setfsuid(t: Task, uid: number): number {
-  const old = t.creds.fsuid;
-  install(t, setfsuid(t.creds, uid));
-  return old;
+  const { userNs, fsuid } = t.creds;
+  const kernel = uid === KEEP ? -1 : userNs.uidOf(uid);
+  if (kernel !== -1) install(t, setfsuid(t.creds, kernel));
+  return userNs.showUid(fsuid);
 }
 export function sys_setfsgid(t: Task, gid: number): number {
-  const old = t.creds.fsgid;
-  install(t, setfsgid(t.creds, gid));
-  return old;
+  const { userNs, fsgid } = t.creds;
+  const kernel = gid === KEEP ? -1 : userNs.gidOf(gid);
+  if (kernel !== -1) install(t, setfsgid(t.creds, kernel));
+  return userNs.showGid(fsgid);
 }
 
 function writeThree(t: Task, addrs: readonly number[], values: readonly number[]): number {
@@ -150,10 +165,10 @@ function writeThree(t: Task, addrs: readonly number[], values: readonly number[]
   return 0;
 }
 export function sys_getresuid(t: Task, ruid: number, euid: number, suid: number): number {
-  return writeThree(t, [ruid, euid, suid], [t.creds.ruid, t.creds.euid, t.creds.suid]);
+  return writeThree(t, [ruid, euid, suid], [t.creds.ruid, t.creds.euid, t.creds.suid].map((id) => t.creds.userNs.showUid(id)));
 }
 export function sys_getresgid(t: Task, rgid: number, egid: number, sgid: number): number {
-  return writeThree(t, [rgid, egid, sgid], [t.creds.rgid, t.creds.egid, t.creds.sgid]);
+  return writeThree(t, [rgid, egid, sgid], [t.creds.rgid, t.creds.egid, t.creds.sgid].map((id) => t.creds.userNs.showGid(id)));
 }
 
 const NGROUPS_MAX = 65536;
@@ -163,7 +178,7 @@ export function sys_getgroups(t: Task, size: number, addr: number): number {
   if (size < 0) return EINVAL;
   if (size === 0) return groups.length;
   if (groups.length > size) return EINVAL;
-  const bytes = new Uint8Array(Uint32Array.from(groups).buffer);
+  const bytes = new Uint8Array(Uint32Array.from(groups, (gid) => t.creds.userNs.showGid(gid)).buffer);
   return bytes.length === 0 || t.memory.copyOut(addr, bytes, 0, bytes.length) === bytes.length ? groups.length : EFAULT;
 }
 
@@ -172,7 +187,7 @@ export function sys_setgroups(t: Task, size: number, addr: number): number {
   if (size < 0 || size > NGROUPS_MAX) return EINVAL;
   const bytes = new Uint8Array(size * 4);
   if (size > 0 && t.memory.copyIn(addr, bytes, 0, bytes.length) !== bytes.length) return EFAULT;
-  const groups = [...new Uint32Array(bytes.buffer)];
-  if (groups.includes(0xffffffff)) return EINVAL;
+  const groups = [...new Uint32Array(bytes.buffer)].map((gid) => (gid === KEEP ? -1 : t.creds.userNs.gidOf(gid)));
+  if (groups.includes(-1)) return EINVAL;
   return install(t, setgroups(t.creds, groups));
 }

@@ -34,7 +34,7 @@ function putLimit(at: number, value: number): void {
 }
 
 function mayChange(t: Task, target: Task): boolean {
-  if (target.threadGroup === t.threadGroup || t.creds.hasCap(CAP_SYS_RESOURCE)) return true;
+  if (target.threadGroup === t.threadGroup || t.creds.hasCapIn(target.creds.userNs, CAP_SYS_RESOURCE)) return true;
   const { ruid, rgid } = t.creds;
   const { creds } = target;
   return (

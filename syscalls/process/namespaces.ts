@@ -5,8 +5,8 @@
  *
  * Linux: kernel/fork.c (ksys_unshare), kernel/nsproxy.c, kernel/kcmp.c
  */
-import { CAP_SYS_ADMIN } from '../../platform/abi/linux/capability.ts';
-import { EBADF, EINVAL, EPERM, ESRCH, isErrno } from '../../platform/abi/linux/errno.ts';
+import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from '../../platform/abi/linux/capability.ts';
+import { EBADF, EINVAL, EPERM, ESRCH, EUSERS, isErrno } from '../../platform/abi/linux/errno.ts';
 import {
   CLONE_FILES,
   CLONE_FS,
@@ -23,6 +23,10 @@ import {
   CLONE_THREAD,
   CLONE_VM,
 } from '../../platform/abi/linux/sched.ts';
+import { credentialsIn, newUserNamespace } from '../../sentry/auth/new_user_namespace.ts';
+import { UserNamespace } from '../../sentry/auth/user_namespace.ts';
+import { isChrooted } from '../../sentry/kernel/chrooted.ts';
+import { mayPtraceAccess } from '../../sentry/kernel/process/ptrace_access.ts';
 import type { NamespaceHandle } from '../../sentry/fs/proc/pid_ns.ts';
 import { undoListOf } from '../../sentry/kernel/ipc/sem_undo.ts';
 import { IpcNamespace, newNamespaceInum, UtsNamespace } from '../../sentry/kernel/namespaces.ts';
@@ -45,26 +49,35 @@ const KNOWN =
 
 export function sys_unshare(t: Task, flags: number): number {
   if ((flags & ~KNOWN) !== 0) return EINVAL;
-  if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) !== 0 && t.threadGroup.tasks.size > 1) return EINVAL;
-  if ((flags & (CLONE_NEWUSER | CLONE_NEWTIME | CLONE_NEWNET)) !== 0) return EPERM;
-  if ((flags & NAMESPACES) !== 0 && !t.creds.hasCap(CAP_SYS_ADMIN)) return EPERM;
+  if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_NEWUSER)) !== 0 && t.threadGroup.tasks.size > 1)
+    return EINVAL;
+  if ((flags & (CLONE_NEWTIME | CLONE_NEWNET)) !== 0) return EPERM;
+  let { creds } = t;
+  if ((flags & CLONE_NEWUSER) !== 0) {
+    const made = newUserNamespace(creds, isChrooted(t), newNamespaceInum());
+    if (isErrno(made)) return made;
+    creds = made;
+  }
+  const { userNs } = creds;
+  if ((flags & NAMESPACES) !== 0 && !creds.hasCapIn(userNs, CAP_SYS_ADMIN)) return EPERM;
   if ((flags & CLONE_NEWPID) !== 0 && t.childPidNs !== t.pidNs) return EINVAL;
   if ((flags & CLONE_NEWNS) !== 0) {
-    const ns = t.kernel.copyMountNamespace(t, t.mountNs);
+    const ns = t.kernel.copyMountNamespace(t, t.mountNs, userNs);
     if (isErrno(ns)) return ns;
     unshareFs(t);
     t.mountNs = ns;
     t.kernel.enterMountNamespace(t, ns);
   }
-  if ((flags & CLONE_FS) !== 0) unshareFs(t);
+  if ((flags & (CLONE_FS | CLONE_NEWUSER)) !== 0) unshareFs(t);
+  t.creds = creds;
   if ((flags & CLONE_FILES) !== 0 && t.fdTable.userCount > 1) {
     const own = t.fdTable.clone();
     t.fdTable.decUsers(t);
     t.fdTable = own;
   }
-  if ((flags & CLONE_NEWUTS) !== 0) t.uts = t.uts.clone(t.creds.userNs);
-  if ((flags & CLONE_NEWIPC) !== 0) t.ipcNs = new IpcNamespace(t.creds.userNs);
-  if ((flags & CLONE_NEWPID) !== 0) t.childPidNs = new PidNamespace(t.pidNs, newNamespaceInum());
+  if ((flags & CLONE_NEWUTS) !== 0) t.uts = t.uts.clone(userNs);
+  if ((flags & CLONE_NEWIPC) !== 0) t.ipcNs = new IpcNamespace(userNs);
+  if ((flags & CLONE_NEWPID) !== 0) t.childPidNs = new PidNamespace(t.pidNs, newNamespaceInum(), userNs);
   return 0;
 }
 
@@ -78,18 +91,74 @@ function unshareFs(t: Task): void {
 export function sys_setns(t: Task, fd: number, type: number): number {
   const file = t.fdTable.get(fd);
   if (file === null) return EBADF;
+  const target = t.kernel.pidfdTarget(file);
+  if (target !== null) return enterProcess(t, target.representative, type);
   const handle = file.inode.attachment;
   if (!isNamespaceHandle(handle) || (type !== 0 && type !== handle.type)) return EINVAL;
-  const { namespace } = handle;
-  if (handle.type === CLONE_NEWUSER) return namespace === t.creds.userNs ? EINVAL : EPERM;
-  if (!t.creds.hasCap(CAP_SYS_ADMIN)) return EPERM;
+  return enter(t, handle.type, handle.namespace);
+}
+
+/** Enters one namespace. Returns 0 or errno. */
+function enter(t: Task, type: number, namespace: unknown): number {
+  if (namespace instanceof UserNamespace) return enterUser(t, namespace);
+  const { creds } = t;
+  const owner = ownerOf(t, namespace);
+  if (!creds.hasCapIn(owner, CAP_SYS_ADMIN) || !creds.hasOwnCap(CAP_SYS_ADMIN)) return EPERM;
   if (namespace instanceof UtsNamespace) t.uts = namespace;
   else if (namespace instanceof IpcNamespace) t.ipcNs = namespace;
   else if (namespace instanceof PidNamespace) {
     if (!t.pidNs.contains(namespace)) return EINVAL;
     t.childPidNs = namespace;
-  } else if (namespace instanceof MountNamespace) return enterMounts(t, namespace);
+  } else if (namespace instanceof MountNamespace) {
+    if (!creds.hasOwnCap(CAP_SYS_CHROOT)) return EPERM;
+    return enterMounts(t, namespace);
+  } else if (type === CLONE_NEWTIME && t.threadGroup.tasks.size > 1) return EUSERS;
   // Network, cgroup and time: there is one of each, which everybody is in.
+  return 0;
+}
+
+/** The user namespace whose capabilities count over a namespace. */
+function ownerOf(t: Task, namespace: unknown): UserNamespace {
+  const initial = t.kernel.userNs;
+  if (namespace instanceof MountNamespace) return namespace.owner ?? initial;
+  if (namespace instanceof UtsNamespace || namespace instanceof IpcNamespace || namespace instanceof PidNamespace)
+    return namespace.userNs ?? initial;
+  return initial;
+}
+
+function enterUser(t: Task, namespace: UserNamespace): number {
+  const { creds } = t;
+  // Going back in would give every capability again.
+  if (namespace === creds.userNs) return EINVAL;
+  if (t.threadGroup.tasks.size > 1 || t.fsContext.userCount > 1) return EINVAL;
+  if (!creds.hasCapIn(namespace, CAP_SYS_ADMIN)) return EPERM;
+  t.creds = credentialsIn(creds, namespace);
+  return 0;
+}
+
+/** setns(2) with a pidfd: the namespaces named in `types` of another process, the user namespace first. */
+function enterProcess(t: Task, target: Task | null, types: number): number {
+  if (types === 0 || (types & ~(NAMESPACES | CLONE_NEWUSER | CLONE_NEWTIME)) !== 0) return EINVAL;
+  if (target === null || !target.isLive) return ESRCH;
+  if (!mayPtraceAccess(t, target)) return EPERM;
+  const saved = t.creds;
+  const wanted: readonly (readonly [number, unknown])[] = [
+    [CLONE_NEWUSER, target.creds.userNs],
+    [CLONE_NEWUTS, target.uts],
+    [CLONE_NEWIPC, target.ipcNs],
+    [CLONE_NEWPID, target.pidNs],
+    [CLONE_NEWNET, null],
+    [CLONE_NEWCGROUP, null],
+    [CLONE_NEWTIME, null],
+    [CLONE_NEWNS, target.mountNs],
+  ];
+  for (const [type, namespace] of wanted) {
+    if ((types & type) === 0) continue;
+    const result = enter(t, type, namespace);
+    if (result === 0) continue;
+    t.creds = saved;
+    return result;
+  }
   return 0;
 }
 

@@ -168,7 +168,7 @@ function setKeepCaps(t: Task, value: number): number {
 }
 
 function dropBounding(t: Task, cap: number): number {
-  if (!t.creds.hasCap(CAP_SETPCAP)) return EPERM;
+  if (!t.creds.hasOwnCap(CAP_SETPCAP)) return EPERM;
   if (cap > CAP_LAST_CAP) return EINVAL;
   const creds = t.creds.clone();
   creds.bounding = capWithout(creds.bounding, bit(cap));
@@ -186,7 +186,7 @@ function setSecurebits(t: Task, value: number): number {
     (value & ~(SECURE_ALL_BITS | SECURE_ALL_LOCKS)) !== 0
   )
     return EPERM;
-  if (!t.creds.hasCap(CAP_SETPCAP)) return EPERM;
+  if (!t.creds.hasOwnCap(CAP_SETPCAP)) return EPERM;
   const creds = t.creds.clone();
   creds.securebits = value;
   t.creds = creds;

@@ -32,7 +32,7 @@ function taskOf(t: Task, pid: number): Task | null {
 }
 /** May t change the scheduling of `target`? */
 function owns(t: Task, target: Task): boolean {
-  return t.creds.euid === target.creds.euid || t.creds.euid === target.creds.ruid || t.creds.hasCap(CAP_SYS_NICE);
+  return t.creds.euid === target.creds.euid || t.creds.euid === target.creds.ruid || t.creds.hasCapIn(target.creds.userNs, CAP_SYS_NICE);
 }
 
 export function sys_sched_getaffinity(t: Task, pid: number, size: number, addr: number): number {
@@ -221,7 +221,7 @@ function prioritized(t: Task, which: number, who: number): Task[] | null {
     return group === undefined ? [] : [...group.members].flatMap((member) => [...member.tasks]);
   }
   if (which !== PRIO_USER) return null;
-  const uid = who === 0 ? t.creds.ruid : who;
+  const uid = who === 0 ? t.creds.ruid : t.creds.userNs.uidOf(who);
   return [...t.pidNs.tasks.values()].filter((task) => task.isLive && task.creds.ruid === uid);
 }
 
@@ -246,7 +246,7 @@ export function sys_setpriority(t: Task, which: number, who: number, value: numb
 }
 
 function setNice(t: Task, target: Task, nice: number): number {
-  if (target.creds.ruid !== t.creds.euid && target.creds.euid !== t.creds.euid && !t.creds.hasCap(CAP_SYS_NICE))
+  if (target.creds.ruid !== t.creds.euid && target.creds.euid !== t.creds.euid && !t.creds.hasCapIn(target.creds.userNs, CAP_SYS_NICE))
     return EPERM;
   if (nice < target.nice && 20 - nice > target.threadGroup.rlimits.soft(RLIMIT_NICE) && !t.creds.hasCap(CAP_SYS_NICE))
     return EACCES;

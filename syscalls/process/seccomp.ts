@@ -68,7 +68,7 @@ function setFilter(t: Task, flags: number, addr: number): number {
   if (length < 0 || filterAddr < 0) return EFAULT;
   const count = length & 0xffff;
   if (count === 0 || count > BPF_MAXINSNS) return EINVAL;
-  if (!t.noNewPrivs && !t.creds.hasCap(CAP_SYS_ADMIN)) return EACCES;
+  if (!t.noNewPrivs && !t.creds.hasOwnCap(CAP_SYS_ADMIN)) return EACCES;
   const bytes = new Uint8Array(count * 8);
   if (t.memory.copyIn(filterAddr, bytes, 0, bytes.length) !== bytes.length) return EFAULT;
   const program = parseFilter(bytes);

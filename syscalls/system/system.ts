@@ -23,7 +23,7 @@ export function sys_uname(t: Task, addr: number): number {
 
 /** Reads a host or domain name of `length` bytes. */
 function readName(t: Task, addr: number, length: number): string | number {
-  if (!t.creds.hasCap(CAP_SYS_ADMIN)) return EPERM;
+  if (!t.creds.hasCapIn(t.uts.userNs, CAP_SYS_ADMIN)) return EPERM;
   if (length < 0 || length > UTS_MAX) return EINVAL;
   const bytes = Buffer.alloc(length);
   if (length > 0 && t.memory.copyIn(addr, bytes, 0, length) !== length) return EFAULT;

@@ -142,5 +142,5 @@ function emptyFiles(): File[] {
 
 /** The type, over the limits as they are at each look. */
 export function cgroupType(kernel: Kernel, limits: ContainerLimits): FilesystemType {
-  return { name: 'cgroup2', isUserMountable: true, isNodev: true, mount: () => new CgroupFilesystem(kernel, limits) };
+  return { name: 'cgroup2', isUserMountable: true, owner: () => null, isNodev: true, mount: () => new CgroupFilesystem(kernel, limits) };
 }

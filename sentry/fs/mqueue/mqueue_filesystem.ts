@@ -101,6 +101,7 @@ export function mqueueType(initial: IpcNamespace): FilesystemType {
   return {
     name: 'mqueue',
     isUserMountable: true,
+    owner: (ctx) => (ctx as Task).ipcNs.userNs,
     isNodev: true,
     mount: (ctx) => mqueueOf((ctx as Partial<Task>).ipcNs ?? initial),
   };

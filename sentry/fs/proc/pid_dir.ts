@@ -6,8 +6,9 @@
  * Linux: fs/proc/base.c (tgid_base_stuff, tid_base_stuff)
  */
 import { EACCES, EINVAL, ENOENT, EPERM, type Errno } from '../../../platform/abi/linux/errno.ts';
-import { CAP_SYS_RESOURCE } from '../../../platform/abi/linux/capability.ts';
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../../platform/abi/linux/capability.ts';
 import { DT_DIR, DT_REG } from '../../../platform/abi/linux/stat.ts';
+import { type IdKind, idMapText, writeIdMap, writeSetgroups } from '../../auth/id_map.ts';
 import type { Task } from '../../kernel/task.ts';
 import { statmText } from '../../mm/usage.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -66,12 +67,14 @@ function syscallText(t: Task): string {
   return `${t.syscallNr} ${[14, 13, 12, 7, 9, 8].map(hex).join(' ')} ${hex(19)} ${hex(16)}\n`;
 }
 
-const idMap = file(
-  'uid_map',
-  0o644,
-  () => '         0          0 4294967295\n',
-  () => EPERM,
-);
+function idMap(kind: IdKind): PidEntry {
+  return file(
+    `${kind}_map`,
+    0o644,
+    (t, ctx) => idMapText(t.creds.userNs, kind, ctx.creds.userNs),
+    (t, ctx, text, opener) => writeIdMap(t.creds.userNs, kind, text, opener, ctx.creds),
+  );
+}
 
 /** Attributes of security modules: there is none. */
 const attrTable = pidTable(
@@ -167,14 +170,15 @@ const sharedEntries: readonly PidEntry[] = [
     0o400,
     () => 'rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n',
   ),
-  idMap,
-  { ...idMap, name: 'gid_map' },
-  { ...idMap, name: 'projid_map' },
+  idMap('uid'),
+  idMap('gid'),
+  idMap('projid'),
   file(
     'setgroups',
     0o644,
-    () => 'allow\n',
-    () => EPERM,
+    (t) => (t.creds.userNs.allowsSetgroups ? 'allow\n' : 'deny\n'),
+    (t, _ctx, text, opener) =>
+      opener.hasCapIn(t.creds.userNs, CAP_SYS_ADMIN) ? writeSetgroups(t.creds.userNs, text) : EPERM,
   ),
 ];
 

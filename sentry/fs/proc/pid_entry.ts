@@ -7,6 +7,7 @@
  */
 import { EINVAL, ENOENT, ESRCH, type Errno } from '../../../platform/abi/linux/errno.ts';
 import { DT_DIR, DT_LNK, DT_REG } from '../../../platform/abi/linux/stat.ts';
+import type { Credentials } from '../../auth/credentials.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { FileDescription } from '../../vfs/file_description.ts';
@@ -29,7 +30,8 @@ export interface PidEntry {
 }
 
 type ReadText = (t: Task, ctx: IoContext, scope: TaskScope) => GeneratedContent | Errno;
-type WriteText = (t: Task, ctx: IoContext, text: ByteString) => number;
+/** `opener`: the credentials the file was opened with. */
+type WriteText = (t: Task, ctx: IoContext, text: ByteString, opener: Credentials) => number;
 
 /** Ties a fresh inode to its task. */
 export function bind<I extends Inode>(scope: TaskScope, inode: I): I {
@@ -49,16 +51,16 @@ export function file(name: ByteString, mode: number, read: ReadText, write?: Wri
         new GeneratedFileInode(
           scope.fs,
           (ctx) => (scope.isCurrent() ? read(scope.task, ctx, scope) : ESRCH),
-          write === undefined ? null : (ctx, text) => accept(scope, ctx, text, write),
+          write === undefined ? null : (ctx, text, _offset, opened) => accept(scope, ctx, text, opened.creds, write),
           mode,
         ),
       ),
   };
 }
 
-function accept(scope: TaskScope, ctx: IoContext, text: ByteString, write: WriteText): number {
+function accept(scope: TaskScope, ctx: IoContext, text: ByteString, opener: Credentials, write: WriteText): number {
   if (!scope.isCurrent()) return ESRCH;
-  const result = write(scope.task, ctx, text);
+  const result = write(scope.task, ctx, text, opener);
   return result === 0 ? text.length : result;
 }
 

@@ -6,9 +6,12 @@
  * Linux:      fs/proc/namespaces.c, fs/nsfs.c
  * Invariants: an nsfs inode's number is the namespace's; its attachment is a NamespaceHandle.
  */
-import { EACCES, ENOENT, ENOTTY, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { EACCES, EINVAL, ENOENT, ENOTTY, EPERM, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
 import { S_IFREG } from '../../../platform/abi/linux/stat.ts';
-import { INIT_CGROUP_INUM, INIT_TIME_INUM, INIT_USER_INUM } from '../../kernel/namespaces.ts';
+import { INIT_CGROUP_INUM, INIT_TIME_INUM } from '../../kernel/namespaces.ts';
+import { UserNamespace } from '../../auth/user_namespace.ts';
+import { RLIMIT_NOFILE } from '../../kernel/process/rlimits.ts';
+import { PidNamespace } from '../../kernel/process/pid_namespace.ts';
 import type { Task } from '../../kernel/task.ts';
 import { AnonInode, nsfs } from '../../vfs/anon_mount.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -17,7 +20,10 @@ import type { ByteString } from '../../vfs/inode.ts';
 import type { Path } from '../../vfs/mount.ts';
 import { link, type PidEntry, pidTable } from './pid_entry.ts';
 
+const NS_GET_USERNS = 0xb701;
+const NS_GET_PARENT = 0xb702;
 const NS_GET_NSTYPE = 0xb703;
+const NS_GET_OWNER_UID = 0xb704;
 /** The initial network namespace's number, as Linux numbers it. */
 export const INIT_NET_INUM = 0xeffffff9;
 
@@ -54,7 +60,7 @@ const KINDS: readonly Kind[] = [
     entry: 'user',
     name: 'user',
     type: 0x10000000,
-    get: (t) => ({ inum: INIT_USER_INUM + t.creds.userNs.level, namespace: t.creds.userNs }),
+    get: (t) => ({ inum: t.creds.userNs.inum, namespace: t.creds.userNs }),
   },
   { entry: 'uts', name: 'uts', type: 0x04000000, get: (t) => ({ inum: t.uts.inum, namespace: t.uts }) },
 ];
@@ -75,9 +81,50 @@ class NamespaceFile extends FileDescription {
     const handle = this.inode.attachment as NamespaceHandle;
     return `${handle.name}:[${handle.inum}]`;
   }
-  override ioctl(_ctx: IoContext, cmd: number, _arg: number): number {
-    return cmd === NS_GET_NSTYPE ? (this.inode.attachment as NamespaceHandle).type : ENOTTY;
+  override ioctl(ctx: IoContext, cmd: number, arg: number): number {
+    const handle = this.inode.attachment as NamespaceHandle;
+    switch (cmd) {
+      case NS_GET_NSTYPE:
+        return handle.type;
+      case NS_GET_USERNS:
+        return openUserNamespace(ctx as Task, ownerOf(ctx as Task, handle.namespace));
+      case NS_GET_PARENT:
+        return openParent(ctx as Task, handle);
+      case NS_GET_OWNER_UID:
+        if (!(handle.namespace instanceof UserNamespace)) return EINVAL;
+        return ctx.memory.writeU32(arg, ctx.creds.userNs.showUid(handle.namespace.ownerUid));
+      default:
+        return ENOTTY;
+    }
   }
+}
+
+/** The user namespace a namespace belongs to. */
+function ownerOf(t: Task, namespace: unknown): UserNamespace | null {
+  if (namespace instanceof UserNamespace) return namespace.parent;
+  const owner = (namespace as { userNs?: UserNamespace; owner?: UserNamespace } | null) ?? {};
+  return owner.userNs ?? owner.owner ?? t.kernel.userNs;
+}
+
+/** A descriptor for a user namespace the caller is in or above. Errors: EPERM. */
+function openUserNamespace(t: Task, ns: UserNamespace | null): number {
+  if (ns === null || !t.creds.userNs.contains(ns)) return EPERM;
+  return openNamespace(t, { type: 0x10000000, name: 'user', inum: ns.inum, namespace: ns });
+}
+
+function openParent(t: Task, handle: NamespaceHandle): number {
+  const { namespace } = handle;
+  if (namespace instanceof UserNamespace) return openUserNamespace(t, namespace.parent);
+  if (!(namespace instanceof PidNamespace)) return EINVAL;
+  const { parent } = namespace;
+  if (parent === null || !t.pidNs.contains(parent)) return EPERM;
+  return openNamespace(t, { type: handle.type, name: 'pid', inum: parent.inum, namespace: parent });
+}
+
+function openNamespace(t: Task, handle: NamespaceHandle): number {
+  const inode = new NamespaceInode(handle);
+  const file = inode.open(t, nsfs.place(inode, `${handle.name}:[${handle.inum}]`), 0);
+  return isErrno(file) ? file : t.fdTable.install(file, true, t.threadGroup.rlimits.soft(RLIMIT_NOFILE));
 }
 
 /** A zombie still has its pid and user namespaces. */

@@ -168,9 +168,10 @@ export function cpuMask(affinity: Uint8Array, cpuCount: number): { hex: string; 
   return { hex: words.join(','), list: list.join(',') };
 }
 
-export function statusFileText(t: Task, _ctx: IoContext, scope: TaskScope): string {
+export function statusFileText(t: Task, ctx: IoContext, scope: TaskScope): string {
   const group = t.threadGroup;
   const { creds } = t;
+  const { userNs } = ctx.creds;
   const mm = liveMm(t);
   const { ignored, caught } = dispositions(group);
   const cpus = cpuMask(t.affinity, t.kernel.host.info.cpuCount);
@@ -192,8 +193,8 @@ export function statusFileText(t: Task, _ctx: IoContext, scope: TaskScope): stri
   return (
     `Name:\t${escapeName(t.comm)}\n${t.isLive ? `Umask:\t${t.umask.toString(8).padStart(4, '0')}\n` : ''}State:\t${STATE_NAMES[t.stateChar]}\n` +
     `Tgid:\t${group.pidIn(scope.pidNs)}\nNgid:\t0\nPid:\t${t.tidIn(scope.pidNs)}\nPPid:\t${parentPid(group, scope)}\nTracerPid:\t${t.ptrace === null ? 0 : t.ptrace.tracer.threadGroup.pidIn(scope.pidNs)}\n` +
-    `Uid:\t${creds.ruid}\t${creds.euid}\t${creds.suid}\t${creds.fsuid}\nGid:\t${creds.rgid}\t${creds.egid}\t${creds.sgid}\t${creds.fsgid}\n` +
-    `FDSize:\t${fdSize}\nGroups:\t${creds.groups.map((gid) => `${gid} `).join('') || ' '}\n` +
+    `Uid:${[creds.ruid, creds.euid, creds.suid, creds.fsuid].map((id) => `\t${userNs.showUid(id)}`).join('')}\nGid:${[creds.rgid, creds.egid, creds.sgid, creds.fsgid].map((id) => `\t${userNs.showGid(id)}`).join('')}\n` +
+    `FDSize:\t${fdSize}\nGroups:\t${creds.groups.map((gid) => `${userNs.showGid(gid)} `).join('') || ' '}\n` +
     `NStgid:${levels(group.pids)}\nNSpid:${levels(t.pids)}\nNSpgid:${levels(processGroup.pids)}\nNSsid:${levels(session.pids)}\nKthread:\t0\n` +
     `${memory}Threads:\t${group.tasks.size}\nSigQ:\t${queued}/${sigLimit === Number.POSITIVE_INFINITY ? ULONG_MAX : sigLimit}\n` +
     `SigPnd:\t${t.pending.set.toHex()}\nShdPnd:\t${group.sharedPending.set.toHex()}\nSigBlk:\t${t.blocked.toHex()}\n` +

@@ -132,6 +132,7 @@ export function procType(kernel: Kernel): FilesystemType {
   return {
     name: 'proc',
     isUserMountable: true,
+    owner: (ctx) => (ctx as Task).pidNs.userNs,
     isNodev: true,
     mount: (ctx, _source, data) => {
       for (const option of data.split(','))

@@ -281,6 +281,7 @@ function vmTable(kernel: Kernel): Sysctl[] {
     held('vm/nr_hugepages', 0),
     held('vm/nr_overcommit_hugepages', 0),
     kept('vm/oom_kill_allocating_task', 0),
+    ...['user', 'pid', 'uts', 'ipc', 'mnt', 'net', 'cgroup', 'time'].map((name) => kept(`user/max_${name}_namespaces`, 15000)),
     held('vm/overcommit_kbytes', 0),
     held('vm/overcommit_memory', 0),
     held('vm/overcommit_ratio', 50),

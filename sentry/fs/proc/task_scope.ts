@@ -5,9 +5,9 @@
  *
  * Linux: fs/proc/base.c (pid_revalidate, task_dump_owner), kernel/ptrace.c (ptrace_may_access)
  */
-import { CAP_SYS_PTRACE } from '../../../platform/abi/linux/capability.ts';
 import { EACCES } from '../../../platform/abi/linux/errno.ts';
 import { S_IFDIR, S_IFMT } from '../../../platform/abi/linux/stat.ts';
+import { mayPtraceAccess } from '../../kernel/process/ptrace_access.ts';
 import type { PidNamespace } from '../../kernel/process/pid_namespace.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -58,21 +58,5 @@ export function liveMm(t: Task): MemoryManager | null {
 
 /** ptrace_may_access() with PTRACE_MODE_FSCREDS. Returns 0 or EACCES. */
 export function mayAccess(ctx: IoContext, target: Task): number {
-  const caller = ctx as Task;
-  if (caller.threadGroup === target.threadGroup) return 0;
-  const { creds } = ctx;
-  const their = target.creds;
-  if (creds.hasCap(CAP_SYS_PTRACE)) return 0;
-  const sameIds =
-    creds.fsuid === their.euid &&
-    creds.fsuid === their.suid &&
-    creds.fsuid === their.ruid &&
-    creds.fsgid === their.egid &&
-    creds.fsgid === their.sgid &&
-    creds.fsgid === their.rgid;
-  if (!sameIds) return EACCES;
-  const mm = liveMm(target);
-  if (mm !== null && mm.dumpable !== 1) return EACCES;
-  const isSubset = (their.permitted[0] & ~creds.permitted[0]) === 0 && (their.permitted[1] & ~creds.permitted[1]) === 0;
-  return isSubset ? 0 : EACCES;
+  return mayPtraceAccess(ctx as Task, target, true) ? 0 : EACCES;
 }

@@ -286,5 +286,5 @@ function fillBlocks(tree: Tree): void {
 }
 
 export function sysType(kernel: Kernel): FilesystemType {
-  return { name: 'sysfs', isUserMountable: true, isNodev: true, mount: () => new SysFilesystem(kernel) };
+  return { name: 'sysfs', isUserMountable: true, owner: () => null, isNodev: true, mount: () => new SysFilesystem(kernel) };
 }

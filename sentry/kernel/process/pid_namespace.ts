@@ -8,6 +8,7 @@
  *             namespace and in each ancestor (Task.pids, outermost first).
  */
 import { EAGAIN, ENOMEM } from '../../../platform/abi/linux/errno.ts';
+import type { UserNamespace } from '../../auth/user_namespace.ts';
 import type { Task } from '../task.ts';
 import type { ProcessGroup, Session } from './process_group.ts';
 import type { ThreadGroup } from './thread_group.ts';
@@ -31,11 +32,14 @@ export class PidNamespace {
   isAlive = true;
   /** Inode number shown by /proc/pid/ns/pid. */
   readonly inum: number;
+  /** Whose capabilities count over it; null: the initial one's. */
+  readonly userNs: UserNamespace | null;
   pidMax = DEFAULT_PID_MAX;
   private last = 0;
 
-  constructor(parent: PidNamespace | null, inum: number) {
+  constructor(parent: PidNamespace | null, inum: number, userNs: UserNamespace | null = null) {
     this.parent = parent;
+    this.userNs = userNs;
     this.level = parent === null ? 0 : parent.level + 1;
     this.inum = inum;
   }

@@ -5,6 +5,7 @@
  *
  * Linux: kernel/ptrace.c (__ptrace_may_access); ptrace(2), "Ptrace access mode checking"
  */
+import { capIsSubset } from '../../auth/exec_credentials.ts';
 import type { Task } from '../task.ts';
 import type { ThreadGroup } from './thread_group.ts';
 
@@ -15,15 +16,21 @@ export function mayPtraceAccess(caller: Task, target: Task, useFsIds = false): b
   if (caller.threadGroup === target.threadGroup) return true;
   const mine = caller.creds;
   const theirs = target.creds;
-  if (mine.hasCap(CAP_SYS_PTRACE)) return true;
+  const isCapable = mine.hasCapIn(theirs.userNs, CAP_SYS_PTRACE);
   const uid = useFsIds ? mine.fsuid : mine.ruid;
   const gid = useFsIds ? mine.fsgid : mine.rgid;
-  if (uid !== theirs.euid || uid !== theirs.suid || uid !== theirs.ruid) return false;
-  if (gid !== theirs.egid || gid !== theirs.sgid || gid !== theirs.rgid) return false;
-  if (target.mm.dumpable !== 1) return false;
-  const [lowP, highP] = theirs.permitted;
-  const [lowE, highE] = mine.permitted;
-  return (lowP & ~lowE) === 0 && (highP & ~highE) === 0;
+  const isSame =
+    uid === theirs.euid &&
+    uid === theirs.suid &&
+    uid === theirs.ruid &&
+    gid === theirs.egid &&
+    gid === theirs.sgid &&
+    gid === theirs.rgid;
+  if (!isSame && !isCapable) return false;
+  const hasMm = target.isLive && target.mm.userCount > 0;
+  if (hasMm && target.mm.dumpable !== 1 && !mine.hasCapIn(target.mm.userNs ?? caller.kernel.userNs, CAP_SYS_PTRACE))
+    return false;
+  return isCapable || (mine.userNs === theirs.userNs && capIsSubset(theirs.permitted, useFsIds ? mine.effective : mine.permitted));
 }
 
 /** Tasks that may attach whoever their tracee is (PR_SET_PTRACER): a process, or anybody. */
@@ -40,7 +47,7 @@ function isDescendant(of: ThreadGroup, group: ThreadGroup): boolean {
 /** May `caller` attach to `target` with ptrace? The access rule, and what Yama adds. Linux: security/yama/yama_lsm.c */
 export function mayAttach(caller: Task, target: Task): boolean {
   if (!mayPtraceAccess(caller, target)) return false;
-  if (yama.scope === 0 || (yama.scope < 3 && caller.creds.hasCap(CAP_SYS_PTRACE))) return true;
+  if (yama.scope === 0 || (yama.scope < 3 && caller.creds.hasCapIn(target.creds.userNs, CAP_SYS_PTRACE))) return true;
   if (yama.scope >= 2) return false;
   const { ptracer } = target.threadGroup;
   return (

@@ -18,14 +18,14 @@ export function checkKill(t: Task, target: Task, signo: number): number {
   const other = target.creds;
   if (own.euid === other.suid || own.euid === other.ruid || own.ruid === other.suid || own.ruid === other.ruid)
     return 0;
-  if (own.hasCap(CAP_KILL)) return 0;
+  if (own.hasCapIn(other.userNs, CAP_KILL)) return 0;
   if (signo === SIGCONT && t.threadGroup.session === target.threadGroup.session) return 0;
   return EPERM;
 }
 
 /** siginfo of kill(2) (SI_USER) or tgkill(2) (SI_TKILL) as `target` sees the sender. */
 export function killInfo(t: Task, target: Task, signo: number, code: number): SigInfo {
-  return makeSigInfo(signo, code, t.threadGroup.pidIn(target.pidNs), t.creds.ruid);
+  return makeSigInfo(signo, code, t.threadGroup.pidIn(target.pidNs), target.creds.userNs.showUid(t.creds.ruid));
 }
 
 /** True when the signal comes from an ancestor of the target's pid namespace: its init is not protected from that. */
