@@ -7,7 +7,7 @@
  * Invariants: nothing but the one entry changes in daemon.json; one that is not valid JSON is refused and not touched.
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { RunscError, systemReason } from '../errors.ts';
 import { NODE_FLAGS } from '../sandbox/node_flags.ts';
 import type { Option, Parsed } from './arguments.ts';
@@ -23,6 +23,22 @@ function names(parsed: Parsed): { file: string; runtime: string; launcher: strin
   const runtime = parsed.value('runtime') ?? 'runsc-ts';
   if (!/^[A-Za-z0-9_.-]+$/.test(runtime) || runtime === 'runc') throw new RunscError(`invalid runtime name "${runtime}"`);
   return { runtime, file: parsed.value('config_file') ?? '/etc/docker/daemon.json', launcher: parsed.value('launcher') ?? `/usr/local/bin/${runtime}` };
+}
+
+/** containerd finds the shim of runtime type io.containerd.NAME.v1 by this name, in its PATH. */
+function shimOf(runtime: string, launcher: string): { type: string; path: string } {
+  const name = runtime.replaceAll('.', '-');
+  return { type: `io.containerd.${name}.v1`, path: join(dirname(launcher), `containerd-shim-${name}-v1`) };
+}
+
+/** Writes a launcher that names its interpreter. */
+function writeLauncher(path: string, command: readonly string[]): void {
+  replace(path, `#!/bin/sh\nexec ${command.map(quote).join(' ')} "$@"\n`);
+  chmodSync(path, 0o755);
+}
+
+function removeLauncher(path: string): void {
+  if (existsSync(path) && readFileSync(path, 'latin1').startsWith('#!/bin/sh\nexec ')) rmSync(path);
 }
 
 type Config = Record<string, unknown> & { runtimes?: Record<string, unknown> };
@@ -67,17 +83,18 @@ export const installVerb = containerVerb({
     const { file, runtime, launcher } = names(parsed);
     const config = readConfig(file);
     const script = realpathSync(process.argv[1] ?? '');
-    replace(launcher, `#!/bin/sh\nexec ${[process.execPath, ...NODE_FLAGS, script, ...operands].map(quote).join(' ')} "$@"\n`);
-    chmodSync(launcher, 0o755);
+    const shim = shimOf(runtime, launcher);
+    writeLauncher(launcher, [process.execPath, ...NODE_FLAGS, script, ...operands]);
+    writeLauncher(shim.path, [process.execPath, '--v8-pool-size=0', join(dirname(script), 'containerd-shim-runsc-ts-v1.cjs')]);
     const runtimes = { ...config.runtimes, [runtime]: { path: launcher } };
     replace(file, `${JSON.stringify({ ...config, runtimes }, null, 4)}\n`);
     return print(`Added runtime ${runtime} to ${file}. Restart Docker, then: docker run --runtime=${runtime} ...
 
-containerd (/etc/containerd/config.toml):
+containerd (its shim is ${shim.path}, which must be in containerd's PATH):
+  ctr run --runtime ${shim.type} ...
+and for Kubernetes, in /etc/containerd/config.toml:
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${runtime}]
-    runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${runtime}.options]
-      BinaryName = "${launcher}"
+    runtime_type = "${shim.type}"
 
 Podman:
   podman --runtime ${launcher} run ...
@@ -89,7 +106,7 @@ export const uninstallVerb = containerVerb({
   name: 'uninstall',
   summary: "take this runtime out of Docker's configuration",
   operands: '',
-  text: "Takes this runtime out of Docker's daemon.json, and removes its launcher.",
+  text: "Takes this runtime out of Docker's daemon.json, and removes its launchers.",
   options: OPTIONS,
   min: 0,
   max: 0,
@@ -101,7 +118,7 @@ export const uninstallVerb = containerVerb({
     delete runtimes[runtime];
     const { runtimes: _old, ...rest } = config;
     replace(file, `${JSON.stringify(Object.keys(runtimes).length > 0 ? { ...rest, runtimes } : rest, null, 4)}\n`);
-    if (existsSync(launcher) && readFileSync(launcher, 'latin1').startsWith('#!/bin/sh\nexec ')) rmSync(launcher);
+    for (const path of [launcher, shimOf(runtime, launcher).path]) removeLauncher(path);
     return print(`Removed runtime ${runtime} from ${file}. Restart Docker.\n`);
   },
 });

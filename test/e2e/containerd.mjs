@@ -15,7 +15,7 @@ import { CriClient } from './containerd_cri.mjs';
 import { Containerd, sleep, until } from './containerd_daemon.mjs';
 import { makeImage } from './containerd_image.mjs';
 
-const SHIM = process.env.RUNSC_TS_SHIM ?? join(dirname(fileURLToPath(import.meta.url)), '../../dist/containerd-shim-runsc-ts-v1.cjs');
+const PROGRAM = process.env.RUNSC_TS ?? join(dirname(fileURLToPath(import.meta.url)), '../../dist/runsc-ts.cjs');
 const IMAGE = 'docker.io/library/e2e:latest';
 const RUNTIME = ['--runtime', 'io.containerd.runsc-ts.v1'];
 const words = process.argv.slice(2);
@@ -345,7 +345,7 @@ async function main() {
   }
   const directory = mkdtempSync(join(tmpdir(), 'containerd-e2e-'));
   try {
-    d = new Containerd(directory, SHIM, IMAGE);
+    d = new Containerd(directory, PROGRAM, IMAGE);
     await d.start();
     const imported = d.ctr(['images', 'import', makeImage(directory, IMAGE)]);
     if (imported.status !== 0) throw new Error(`import: ${imported.stderr}`);

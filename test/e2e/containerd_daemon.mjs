@@ -4,7 +4,7 @@
  * A containerd of its own in a temporary directory, and what looks at what it and its shims leave.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -28,13 +28,15 @@ function read(path) {
 }
 
 export class Containerd {
-  constructor(directory, shim, image) {
+  /** `program`: the runtime's command line, whose `install` puts the launchers where containerd finds them. */
+  constructor(directory, program, image) {
     this.directory = directory;
     this.namespace = `e2e-${process.pid}`;
     this.socket = join(directory, 'containerd.sock');
     this.process = null;
     mkdirSync(join(directory, 'bin'));
-    symlinkSync(shim, join(directory, 'bin/containerd-shim-runsc-ts-v1'));
+    const installed = spawnSync(program, ['install', '--config_file', join(directory, 'daemon.json'), '--launcher', join(directory, 'bin/runsc-ts')], { encoding: 'utf8' });
+    if (installed.status !== 0 || !installed.stdout.includes('runtime_type = "io.containerd.runsc-ts.v1"')) throw new Error(`install: ${installed.stdout}${installed.stderr}`);
     mkdirSync(join(directory, 'cni'));
     writeFileSync(join(directory, 'cni/10-e2e.conflist'), JSON.stringify({
       cniVersion: '0.4.0', name: this.namespace,
@@ -67,7 +69,8 @@ state = "${directory}/state"
   /** Throws when it does not come up. */
   async start() {
     const log = openSync(join(this.directory, 'log'), 'a');
-    const env = { ...process.env, PATH: `${process.env.PATH}:${this.directory}/bin` };
+    // What a service manager gives: node is not in it.
+    const env = { PATH: `/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:${this.directory}/bin` };
     this.process = spawn('containerd', ['-c', join(this.directory, 'config.toml')], { env, stdio: ['ignore', log, log], detached: true });
     const isUp = await until(() => this.process.exitCode !== null || this.ctr(['version']).status === 0, 60_000);
     if (isUp === null || this.process.exitCode !== null) throw new Error(`containerd does not start:\n${this.log().slice(-3000)}`);

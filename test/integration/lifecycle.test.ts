@@ -269,9 +269,11 @@ describe.runIf(existsSync(cliPath()))('lifecycle', () => {
     expect((await cli('install', '--config_file', file, '--launcher', launcher)).status).toBe(0);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ debug: true, runtimes: { other: { path: '/x' }, 'runsc-ts': { path: launcher } } });
     expect((await runShell(`env -i ${launcher} --root=${state} list --quiet`)).status).toBe(0);
+    const shim = join(bundle, 'containerd-shim-runsc-ts-v1');
+    expect((await runShell(`env -i ${shim} -v`)).status).toBe(0);
     expect((await cli('uninstall', '--config_file', file, '--launcher', launcher)).status).toBe(0);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ debug: true, runtimes: { other: { path: '/x' } } });
-    expect(existsSync(launcher)).toBe(false);
+    expect([launcher, shim].filter((path) => existsSync(path))).toEqual([]);
     writeFileSync(file, '{ not json');
     expect(await cli('install', '--config_file', file, '--launcher', launcher)).toMatchObject({ status: 1, stderr: expect.stringContaining('was not changed') });
     expect(readFileSync(file, 'utf8')).toBe('{ not json');
