@@ -32,6 +32,19 @@ const FLAGS = ['--single-threaded', '--v8-pool-size=0', '--min-semi-space-size=1
 /** None that V8 knows: with any, Node's own modules are compiled anew instead of taken from its code cache, which is 12 ms of a shim's start. */
 const SHIM_FLAGS = ['--v8-pool-size=0'];
 
+/** msgpackr makes a TextDecoder when it is loaded, which is slower than the rest of it and than Buffer at the strings we exchange. */
+const msgpackrDecoder = {
+  name: 'msgpackr-decoder',
+  setup(b) {
+    b.onLoad({ filter: /msgpackr\/unpack\.js$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      const contents = text.replace('decoder = new TextDecoder()', 'decoder = { decode: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString() }');
+      if (contents === text) throw new Error('msgpackr/unpack.js has changed: see msgpackrDecoder in tools/build.mjs');
+      return { contents, loader: 'js' };
+    });
+  },
+};
+
 /**
  * koffi's own entry spends 14 ms of start-up finding its native half; on glibc x86-64 the file is where its package puts
  * it, so require that directly and leave every other case to koffi.
@@ -60,32 +73,49 @@ const shared = {
   legalComments: 'none',
   define: { RUNSC_TS_VERSION: JSON.stringify(packageJson.version), RUNSC_TS_NODE_FLAGS: JSON.stringify(FLAGS), 'import.meta.url': '"file:///bundle"' },
   external: ['*.node', 'msgpackr-extract'],
-  plugins: [koffiDirect],
+  plugins: [koffiDirect, msgpackrDecoder],
 };
 
 mkdirSync(dist, { recursive: true });
 const PARTS = { main: 'runsc-cli/main.ts', sentry: 'runsc-cli/boot/sentry_part.ts', gofer: 'runsc-cli/boot/gofer.ts' };
-for (const [name, entry] of Object.entries(PARTS)) {
-  const kernel = (await buildPart(name, entry)).find((file) => /^(syscalls|sentry(?!\/control\/messages)|platform\/ptrace)\//.test(file));
-  if (name === 'main' && kernel !== undefined) throw new Error(`the command line's part has ${kernel} in it: load it as a part (runsc-cli/boot/parts.ts)`);
-}
 await build({ ...shared, entryPoints: ['runsc-cli/lib/sandbox.ts'], outfile: 'dist/lib.cjs', external: [...shared.external, 'memfs'] });
 const SHIM_PARTS = { shim: 'runsc-cli/shim/main.ts', shim_serving: 'runsc-cli/shim/serving_part.ts' };
 for (const [name, entry] of Object.entries(SHIM_PARTS)) await buildPart(name, entry);
 if (existsSync(join(root, 'conformance/runner/main.ts'))) {
   await build({ ...shared, entryPoints: ['conformance/runner/main.ts'], outfile: 'dist/conformance.cjs' });
 }
+await buildParts({});
 writeLauncher();
+await buildParts({ RUNSC_TS_FILTERS: compileFilters() });
 writeShimLauncher();
 makeCodeCaches();
 makeShimCaches();
 linkBin();
 
 /** A bundle that a launcher evaluates through vm.Script. Returns the names of its sources. */
-async function buildPart(name, entry) {
+async function buildPart(name, entry, moreDefines = {}) {
   const wrapper = { banner: { js: '(function (exports, require, module, __filename, __dirname) {' }, footer: { js: '})' } };
-  const { metafile } = await build({ ...shared, ...wrapper, metafile: true, entryPoints: [entry], outfile: `dist/${name}.cjs`, minifySyntax: true, minifyWhitespace: true, lineLimit: 160, keepNames: false, external: [...shared.external, 'pino', 'memfs'] });
+  const { metafile } = await build({
+    ...shared, ...wrapper, define: { ...shared.define, ...moreDefines }, metafile: true, entryPoints: [entry], outfile: `dist/${name}.cjs`,
+    minifySyntax: true, minifyWhitespace: true, lineLimit: 160, keepNames: false, external: [...shared.external, 'pino', 'memfs'],
+  });
+  rmSync(join(dist, `${name}.cache`), { force: true });
   return Object.keys(metafile.inputs);
+}
+
+async function buildParts(moreDefines) {
+  for (const [name, entry] of Object.entries(PARTS)) {
+    const kernel = (await buildPart(name, entry, moreDefines)).find((file) => /^(syscalls|sentry(?!\/control\/messages)|platform\/ptrace)\//.test(file));
+    if (name === 'main' && kernel !== undefined) throw new Error(`the command line's part has ${kernel} in it: load it as a part (runsc-cli/boot/parts.ts)`);
+  }
+}
+
+/** The seccomp filters that never change (platform/seccomp/compiled.ts), by the parts just built; without libseccomp here each start makes them. */
+function compileFilters() {
+  const run = spawnSync(process.execPath, [...FLAGS, join(dist, 'runsc-ts.cjs'), 'internal-filters'], { env: { ...process.env, NODE_OPTIONS: '' }, encoding: 'utf8', timeout: 30000 });
+  if (run.status === 0) return run.stdout;
+  console.error(`warning: the seccomp filters could not be compiled, start-up will be slower: ${run.stderr.trim()}`);
+  return 'undefined';
 }
 
 /** The launcher is plain old JavaScript, so that an old Node reaches the line that says it is too old. */
@@ -110,7 +140,6 @@ function writeShimLauncher() {
  * where none can run here, the command line's alone. Each run starts with the cache of the one before and adds to it.
  */
 function makeCodeCaches() {
-  for (const part of Object.keys(PARTS)) rmSync(join(dist, `${part}.cache`), { force: true });
   const isMade = ['sentry', 'gofer', 'main'].every((part) => makeCodeCache(part, ['do', '--', '/bin/sh', '-c', 'exit 0']));
   if (!isMade && !makeCodeCache('main', ['--version'])) console.error('warning: no code cache was made, start-up will be slower');
 }

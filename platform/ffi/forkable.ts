@@ -6,14 +6,18 @@
  * V8 marks its code pages MADV_DONTFORK: a child without them dies at once. So (1) a seccomp filter answers such an
  * madvise with success without doing it, and (2) every private anonymous mapping is marked MADV_DOFORK.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { eventfd } from './epoll.ts';
 import { close, closeAllExcept, dup2, prctl, seccompFilter, setSignalHandler } from './lifecycle.ts';
-import { emitCode, rawSyscall, viewMemory } from './native.ts';
+import { cstring, emitCode, rawSyscall, viewMemory } from './native.ts';
 
 const MADV_DONTFORK = 10;
 const MADV_DOFORK = 11;
 const SYS_madvise = 28;
+const SYS_readlink = 89;
+const ENOMEM = -12;
+/** Where user addresses end, with four levels of page tables. */
+const ADDRESS_SPACE_END = 0x7fffffff_f000;
 const PR_SET_NO_NEW_PRIVS = 38;
 const SECCOMP_FILTER_FLAG_TSYNC = 1;
 
@@ -80,15 +84,12 @@ function environmentRange(): readonly [number, number] {
 }
 
 function eventDescriptors(): number[] {
-  const found: number[] = [];
-  for (const name of readdirSync('/proc/self/fd')) {
-    try {
-      if (readlinkSync(`/proc/self/fd/${name}`) === 'anon_inode:[eventfd]') found.push(Number(name));
-    } catch {
-      // The descriptor of the listing itself.
-    }
-  }
-  return found;
+  const link = Buffer.alloc(32);
+  const isEvent = (name: string): boolean => {
+    const length = rawSyscall(SYS_readlink, cstring(`/proc/self/fd/${name}`), link, link.length);
+    return length > 0 && link.toString('latin1', 0, length) === 'anon_inode:[eventfd]';
+  };
+  return readdirSync('/proc/self/fd').filter(isEvent).map(Number);
 }
 
 function encode(program: readonly (readonly [number, number, number, number])[]): Buffer {
@@ -102,13 +103,34 @@ function encode(program: readonly (readonly [number, number, number, number])[])
   return out;
 }
 
+/**
+ * One call for everything below the vdso's data and one for everything above: the kernel goes on behind holes (and says ENOMEM at the
+ * end), and stops at a mapping that is not memory (EINVAL). Should there be another one of those, each mapping gets a call of its own.
+ */
 function doForkAll(): void {
-  for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
-    const match = /^([0-9a-f]+)-([0-9a-f]+) ...p \S+ \S+ 0 *(.*)$/.exec(line);
-    if (match === null || (match[3] as string).startsWith('[v')) continue;
-    const start = Number.parseInt(match[1] as string, 16);
-    rawSyscall(SYS_madvise, start, Number.parseInt(match[2] as string, 16) - start, MADV_DOFORK);
+  const lines = readFileSync('/proc/self/maps', 'latin1').split('\n');
+  let from = 0;
+  let isWhole = true;
+  for (const line of lines) {
+    if (!line.includes('[v')) continue;
+    const [start, end] = rangeOf(line);
+    if (start > from && start < ADDRESS_SPACE_END) isWhole = doForkRange(from, start) && isWhole;
+    from = end;
   }
+  if (from < ADDRESS_SPACE_END) isWhole = doForkRange(from, ADDRESS_SPACE_END) && isWhole;
+  if (isWhole) return;
+  for (const line of lines) if (/^\S+ ...p \S+ \S+ 0 *(?!.*\[v)/.test(line)) doForkRange(...rangeOf(line));
+}
+
+/** True: all of it, as far as it is mapped. */
+function doForkRange(start: number, end: number): boolean {
+  const result = rawSyscall(SYS_madvise, start, end - start, MADV_DOFORK);
+  return result === 0 || result === ENOMEM;
+}
+
+function rangeOf(line: string): [number, number] {
+  const dash = line.indexOf('-');
+  return [Number.parseInt(line.slice(0, dash), 16), Number.parseInt(line.slice(dash + 1, line.indexOf(' ')), 16)];
 }
 
 let handlerCode = 0;

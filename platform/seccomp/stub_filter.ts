@@ -12,6 +12,7 @@
 import { SCMP_ACT_KILL_PROCESS, SCMP_CMP_EQ, buildSeccompFilter } from '../ffi/libseccomp.ts';
 import type { SeccompRule } from '../ffi/libseccomp.ts';
 import { FORK_FLAGS, THREAD_FLAGS } from '../ptrace/address_space.ts';
+import { compiled } from './compiled.ts';
 
 const SYS_GETTIMEOFDAY = 96;
 const SYS_TIME = 201;
@@ -72,10 +73,15 @@ export function instructionPointerFilter(ip: number): Uint8Array {
   ]);
 }
 
+/** The allow-list's program. Errors: throws SeccompError when libseccomp is missing. */
+export function buildCallFilter(): Uint8Array {
+  return buildSeccompFilter(RULES, SCMP_ACT_KILL_PROCESS);
+}
+
 /**
  * The programs to install in the first stub, in order. `ip`: address behind the command loop's `syscall`.
  * Errors: throws SeccompError when libseccomp is missing.
  */
 export function stubFilter(ip: number): Uint8Array[] {
-  return [instructionPointerFilter(ip), buildSeccompFilter(RULES, SCMP_ACT_KILL_PROCESS)];
+  return [instructionPointerFilter(ip), compiled('stub', buildCallFilter)];
 }

@@ -12,6 +12,7 @@ import { CLONE_NEWNS, type Granted } from '../../platform/host/spawn/namespaces.
 import { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP, keepOnly } from '../../platform/host/spawn/privileges.ts';
 import { enterGoferRoot } from '../../platform/host/spawn/roots.ts';
 import { compile } from '../../platform/seccomp/allow_list.ts';
+import { compiled } from '../../platform/seccomp/compiled.ts';
 import { GOFER_CALLS } from '../../platform/seccomp/gofer_filter.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
 import { CACHE_FD } from './code_cache.ts';
@@ -50,5 +51,10 @@ export function prepareGofer(config: SandboxConfig, fds: ChildDescriptors, grant
 
 /** The Gofer's compiled allow-list. Errors: throws SeccompError. */
 export function goferFilter(): Uint8Array {
+  return compiled('gofer', buildGoferFilter);
+}
+
+/** For the build, and where that had no libseccomp. Errors: throws SeccompError. */
+export function buildGoferFilter(): Uint8Array {
   return compile(GOFER_CALLS);
 }

@@ -10,16 +10,24 @@ import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, type Granted } f
 import { EXIT_OWN_FAILURE, RunscError } from '../errors.ts';
 import { BOOT_FDS, type BootConfig } from '../sandbox/boot_node.ts';
 import { sandboxVolumes } from '../sandbox/volumes.ts';
-import { goferFilter, goferRoots, prepareGofer } from './gofer_confinement.ts';
+import { buildGoferFilter, goferFilter, goferRoots, prepareGofer } from './gofer_confinement.ts';
 import { loadPart } from './parts.ts';
 import type { ChildDescriptors } from './process_entry.ts';
-import { prepareSentry, sentryFilter } from './sentry_confinement.ts';
+import { allSentryFilters, prepareSentry, sentryFilter } from './sentry_confinement.ts';
 
 const PR_SET_PDEATHSIG = 1;
 const SIGKILL = 9;
 
+/** For the build (tools/build.mjs): every filter that never changes, as JSON of base64. */
+function printFilters(): number {
+  const all: [string, Uint8Array][] = [...allSentryFilters(), ['gofer', buildGoferFilter()], ['stub', loadPart('sentry').buildStubFilter()]];
+  process.stdout.write(JSON.stringify(Object.fromEntries(all.map(([name, program]) => [name, Buffer.from(program).toString('base64')]))));
+  return 0;
+}
+
 /** Runs an internal command. Returns its exit status; null: `args` are somebody's command line. */
 export function runInternal(args: readonly string[]): number | null {
+  if (args[0] === 'internal-filters') return printFilters();
   if (args[0] !== 'internal-gofer' && args[0] !== 'internal-sentry') return null;
   let boot: BootConfig;
   try {

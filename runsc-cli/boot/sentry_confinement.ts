@@ -8,6 +8,7 @@ import { CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWUTS, type Granted } from '../../pl
 import { becomeDumpable, becomeUser, keepOnly } from '../../platform/host/spawn/privileges.ts';
 import { enterSentryRoot } from '../../platform/host/spawn/roots.ts';
 import { compile } from '../../platform/seccomp/allow_list.ts';
+import { compiled } from '../../platform/seccomp/compiled.ts';
 import { sentryCalls } from '../../platform/seccomp/sentry_filter.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
 import { volumeDescriptors } from '../sandbox/volumes.ts';
@@ -35,7 +36,16 @@ export function prepareSentry(config: SandboxConfig, fds: ChildDescriptors, gran
   return dropped < 0 ? `capabilities: errno ${-dropped}` : '';
 }
 
+const NETWORKS = ['none', 'host'] as const;
+const HOST_UDS = ['none', 'open'] as const;
+
 /** The Sentry's compiled allow-list. Errors: throws SeccompError. */
 export function sentryFilter(config: SandboxConfig): Uint8Array {
-  return compile(sentryCalls(config.network, config.hostUds ?? 'none'));
+  const { network, hostUds = 'none' } = config;
+  return compiled(`sentry ${network} ${hostUds}`, () => compile(sentryCalls(network, hostUds)));
+}
+
+/** For the build: all that sentryFilter() may return, by name. */
+export function allSentryFilters(): [string, Uint8Array][] {
+  return NETWORKS.flatMap((network) => HOST_UDS.map((uds): [string, Uint8Array] => [`sentry ${network} ${uds}`, compile(sentryCalls(network, uds))]));
 }
