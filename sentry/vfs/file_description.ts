@@ -91,6 +91,16 @@ export abstract class FileDescription {
     return true;
   }
 
+  /** splice(2) and sendfile(2) can read from it. */
+  get splicesOut(): boolean {
+    return !this.isDirectory;
+  }
+  /** splice(2) and sendfile(2) can write to it. */
+  get splicesIn(): boolean {
+    return !this.isDirectory;
+  }
+  /** True: reads and writes leave an offset where it is (memory devices). */
+  readonly ignoresOffset: boolean = false;
   /** True: a blocking write(2) that was cut short goes on until all is written (pipes, stream sockets, ttys). */
   readonly writesAll: boolean = false;
   /** SO_RCVTIMEO and SO_SNDTIMEO in ns: how long a blocking read or write waits. */

@@ -25,19 +25,14 @@ import type { FileDescription } from '../../sentry/vfs/file_description.ts';
 import { BufferIo } from '../../sentry/vfs/io.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL } from '../../sentry/wait/blocking.ts';
 import { MAX_RW_COUNT } from './iovec.ts';
+import { readOffset } from './offset_arg.ts';
 import { ioFile } from './path_args.ts';
+import { PipeFile } from '../../sentry/kernel/pipe/pipe_file.ts';
 import { WRITE_MASK } from './read_write.ts';
+import { fillPipe } from './splice.ts';
 
 const CHUNK = 1 << 17;
 const chunk = Buffer.allocUnsafeSlow(CHUNK);
-const off = new Uint8Array(8);
-const offView = new DataView(off.buffer);
-
-/** Reads a loff_t. Returns EFAULT as null. */
-export function readOffset(t: Task, addr: number): number | null {
-  if (t.memory.copyIn(addr, off, 0, 8) !== 8) return null;
-  return offView.getInt32(4, true) * 0x100000000 + offView.getUint32(0, true);
-}
 
 /** A transfer under way. */
 class Transfer {
@@ -66,7 +61,7 @@ class Transfer {
       const io = new BufferIo(chunk, read);
       const written = this.toPos >= 0 ? this.to.pwrite(t, io, this.toPos) : this.to.write(t, io);
       if (written < 0) return written;
-      this.pos += written;
+      if (!this.from.ignoresOffset) this.pos += written;
       this.left -= written;
       this.done += written;
       if (this.toPos >= 0) this.toPos += written;
@@ -90,7 +85,10 @@ export function sys_sendfile(t: Task, outFd: number, inFd: number, offsetAddr: n
   if (offsetAddr !== 0 && pos < 0) return EINVAL;
   const to = ioFile(t, outFd);
   if (to === null || !to.isWritable) return EBADF;
-  if (!from.isSeekable || (from.inode.mode & S_IFMT) === S_IFDIR || (to.flags & O_APPEND) !== 0) return EINVAL;
+  if (!from.splicesOut || !to.splicesIn || from instanceof PipeFile) return EINVAL;
+  // Only into a pipe can bytes go that cannot be read again.
+  if (!from.isSeekable && to instanceof PipeFile) return fillPipe(t, from, to, count, to.isNonblocking);
+  if (!from.isSeekable || (to.flags & O_APPEND) !== 0) return EINVAL;
   const transfer = new Transfer(from, to, offsetAddr === 0 ? from.position : pos, -1, count);
   const result = transfer.run(t);
   if (result === WOULD_BLOCK && !to.isNonblocking) return sendBlocking(t, transfer, offsetAddr);
@@ -149,7 +147,7 @@ export function sys_copy_file_range(
   if (flags !== 0) return EINVAL;
   const refused = copyable(from, to);
   if (refused !== 0) return refused;
-  if (inPos < 0 || outPos < 0) return EINVAL;
+  for (const pos of [inPos, outPos]) if (pos < 0) return pos + count >= 0 ? EOVERFLOW : EINVAL;
   if (inPos + count >= 2 ** 63 || outPos + count >= 2 ** 63) return EOVERFLOW;
   from.inode.refreshAttributes();
   const length = Math.min(count, Math.max(0, from.inode.size - inPos));

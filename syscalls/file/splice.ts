@@ -26,7 +26,7 @@ import { type Blocking, type SyscallReturn, WAKE_SIGNAL } from '../../sentry/wai
 import { MAX_RW_COUNT, vectorIo } from './iovec.ts';
 import { ioFile } from './path_args.ts';
 import { readFile, writeFile } from './read_write.ts';
-import { readOffset } from './sendfile.ts';
+import { readOffset } from './offset_arg.ts';
 
 const SPLICE_F_NONBLOCK = 2;
 const SPLICE_F_ALL = 15;
@@ -78,6 +78,13 @@ function fill(t: Task, file: FileDescription, pos: number, to: PipeFile, want: n
   return n === EFAULT && isEnd ? 0 : n;
 }
 
+/** sendfile(2) from a stream into a pipe. */
+export function fillPipe(t: Task, from: FileDescription, to: PipeFile, count: number, nonblocking: boolean): SyscallReturn {
+  const want = Math.min(count, MAX_RW_COUNT);
+  if (want === 0) return 0;
+  return until(from, to, nonblocking || from.isNonblocking, () => fill(t, from, -1, to, want));
+}
+
 /** Pipe to file (or socket). */
 function drain(t: Task, from: PipeFile, file: FileDescription, pos: number, want: number): number {
   if (from.pipe.isEmpty) return from.pipe.writers === 0 ? 0 : WOULD_BLOCK;
@@ -91,8 +98,8 @@ function drain(t: Task, from: PipeFile, file: FileDescription, pos: number, want
 }
 
 /** Writes the advanced offset back after a transfer of n bytes. */
-function settle(t: Task, addr: number, pos: number, n: number): number {
-  return addr !== 0 && n > 0 && t.memory.writeU64(addr, pos + n) !== 0 ? EFAULT : n;
+function settle(t: Task, file: FileDescription, addr: number, pos: number, n: number): number {
+  return addr !== 0 && n > 0 && !file.ignoresOffset && t.memory.writeU64(addr, pos + n) !== 0 ? EFAULT : n;
 }
 
 /** An offset argument: -1 when absent; null for EFAULT. */
@@ -113,10 +120,13 @@ export function sys_splice(
   if ((flags & ~SPLICE_F_ALL) !== 0) return EINVAL;
   const from = ioFile(t, inFd);
   const to = ioFile(t, outFd);
-  if (from === null || to === null || !from.isReadable || !to.isWritable) return EBADF;
+  if (from === null || to === null) return EBADF;
   const inPipe = from instanceof PipeFile;
   const outPipe = to instanceof PipeFile;
   if ((inPipe && inOff !== 0) || (outPipe && outOff !== 0)) return ESPIPE;
+  const pos = offsetArg(t, inOff !== 0 ? inOff : outOff);
+  if (pos === null) return EFAULT;
+  if (!from.isReadable || !to.isWritable) return EBADF;
   const want = Math.min(length, MAX_RW_COUNT);
   const nonblocking = (flags & SPLICE_F_NONBLOCK) !== 0;
   if (inPipe && outPipe) {
@@ -131,19 +141,18 @@ export function sys_splice(
   if (!inPipe && !outPipe) return EINVAL;
   const addr = inPipe ? outOff : inOff;
   const file = inPipe ? to : from;
-  const pos = offsetArg(t, addr);
   if (addr !== 0 && !file.isSeekable) return EINVAL;
-  if (pos === null) return EFAULT;
-  if (addr !== 0 && pos < 0) return EINVAL;
+  if (addr !== 0 && (pos < 0 || pos + want >= 2 ** 63)) return EINVAL;
   if (inPipe) {
-    if ((to.flags & O_APPEND) !== 0) return EINVAL;
+    if ((to.flags & O_APPEND) !== 0 || !to.splicesIn) return EINVAL;
     return until(from, to, nonblocking || from.isNonblocking || to.isNonblocking, () =>
-      settle(t, addr, pos, drain(t, from, to, pos, want)),
+      settle(t, to, addr, pos, drain(t, from, to, pos, want)),
     );
   }
   const pipeEnd = to as PipeFile;
+  if (!from.splicesOut) return EINVAL;
   return until(from, to, nonblocking || from.isNonblocking || to.isNonblocking, () =>
-    settle(t, addr, pos, fill(t, from, pos, pipeEnd, want)),
+    settle(t, from, addr, pos, fill(t, from, pos, pipeEnd, want)),
   );
 }
 

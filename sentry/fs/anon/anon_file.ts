@@ -14,6 +14,12 @@ import type { ByteString } from '../../vfs/inode.ts';
 const sharedInode = new AnonInode(anonInodeFs.fs, 0o600, 0, 0);
 
 export abstract class AnonFile extends FileDescription {
+  override get splicesOut(): boolean {
+    return false;
+  }
+  override get splicesIn(): boolean {
+    return false;
+  }
   /** "[eventfd]", "inotify": what follows "anon_inode:". */
   private readonly name: ByteString;
 

@@ -36,6 +36,7 @@ const RANDOM_MINOR = 8;
 const CHUNK = 65536;
 
 abstract class MemoryDevice extends FileDescription {
+  override readonly ignoresOffset: boolean = true;
   constructor(ctx: IoContext, path: Path, inode: Inode, flags: number) {
     super(path, inode, flags, ctx.creds);
   }
@@ -61,6 +62,9 @@ abstract class MemoryDevice extends FileDescription {
 }
 
 class NullFile extends MemoryDevice {
+  override get splicesOut(): boolean {
+    return false;
+  }
   override read(): number {
     return 0;
   }
