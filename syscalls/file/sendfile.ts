@@ -58,6 +58,7 @@ class Transfer {
     while (this.left > 0) {
       const read = this.from.pread(t, new BufferIo(chunk, Math.min(CHUNK, this.left)), this.pos);
       if (read <= 0) return read;
+      if (!this.to.splicesIn) return EINVAL;
       const io = new BufferIo(chunk, read);
       const written = this.toPos >= 0 ? this.to.pwrite(t, io, this.toPos) : this.to.write(t, io);
       if (written < 0) return written;
@@ -85,7 +86,7 @@ export function sys_sendfile(t: Task, outFd: number, inFd: number, offsetAddr: n
   if (offsetAddr !== 0 && pos < 0) return EINVAL;
   const to = ioFile(t, outFd);
   if (to === null || !to.isWritable) return EBADF;
-  if (!from.splicesOut || !to.splicesIn || from instanceof PipeFile) return EINVAL;
+  if (!from.splicesOut || from instanceof PipeFile) return EINVAL;
   // Only into a pipe can bytes go that cannot be read again.
   if (!from.isSeekable && to instanceof PipeFile) return fillPipe(t, from, to, count, to.isNonblocking);
   if (!from.isSeekable || (to.flags & O_APPEND) !== 0) return EINVAL;
