@@ -4,27 +4,22 @@
  * Runs a process in a container over a connection of its own to the sandbox, held by the process that stands for it outside: this
  * command, or with --detach one of its own (the exec waiter), whose pid is the one that clients wait for and kill.
  *
- * Invariants: whoever holds the connection ends with the process's status, and the process dies with it. The waiter keeps no
- *             descriptor but the connection (and the terminal that it forwards signals for).
+ * Invariants: whoever holds the connection ends with the process's status, and the process dies with it.
  */
-import { closeAllExcept, exitNow, poll, setsid } from '../../platform/ffi/lifecycle.ts';
-import { ioctl } from '../../platform/ffi/files.ts';
-import { hasForkFlags, keepOnlyDescriptors, makeForkable } from '../../platform/ffi/forkable.ts';
-import { forkChild } from '../../platform/host/spawn/fork_child.ts';
-import { close, kill, waitPid, waitStatus } from '../../platform/ffi/lifecycle.ts';
-import { joinCgroups } from '../cgroup/cgroup.ts';
+import { hasForkFlags, makeForkable } from '../../platform/ffi/forkable.ts';
+import { close, kill, poll, waitPid, waitStatus } from '../../platform/ffi/lifecycle.ts';
 import { type ConsoleSize, openPty, type Pty, sendMaster } from '../console/pty.ts';
 import { hasTerminalStdio, TerminalRelay } from '../console/relay.ts';
 import { TerminalGuard } from '../console/terminal.ts';
-import { EXIT_OWN_FAILURE, RunscError, startFailure } from '../errors.ts';
+import { RunscError, startFailure } from '../errors.ts';
 import type { ProcessConfig } from '../sandbox/config.ts';
-import { SIGCHLD, SignalPipe, SIGWINCH, targetOf } from '../sandbox/signals.ts';
+import { SIGCHLD, SignalPipe, SIGWINCH } from '../sandbox/signals.ts';
 import { ControlClient } from './control_client.ts';
 import { writePidFile } from './create.ts';
+import { forkWaiter, waitFor } from './exec_waiter.ts';
 import type { Container } from './state.ts';
 
 const POLLIN = 1;
-const TIOCSCTTY = 0x540e;
 const SIGKILL = 9;
 const WNOHANG = 1;
 
@@ -99,20 +94,6 @@ function exitStatusOf(status: number): number {
   return (status & 0x7f) !== 0 ? 128 + (status & 0x7f) : (status >> 8) & 0xff;
 }
 
-/** Forks the process that holds the connection from now on. Throws RunscError. */
-function forkWaiter(container: Container, client: ControlClient, pty: Pty | null): number {
-  const waiter = forkChild(() => waiterMain(client, pty));
-  if (waiter < 0) throw new RunscError(`fork: errno ${-waiter}`);
-  try {
-    if (container.record.cgroupsPath !== '') joinCgroups(container.record.cgroupsPath, waiter);
-  } catch (error) {
-    kill(waiter, SIGKILL);
-    waitPid(waiter, 0);
-    throw error;
-  }
-  return waiter;
-}
-
 /** Leaves the connection to a process of its own. */
 function detach(container: Container, client: ControlClient, options: ExecOptions, pty: Pty | null): number {
   if (!hasForkFlags() || makeForkable() < 0) throw new RunscError('this Node cannot be forked: exec --detach is not possible');
@@ -126,36 +107,4 @@ function detach(container: Container, client: ControlClient, options: ExecOption
     throw error;
   }
   return 0;
-}
-
-function waiterMain(client: ControlClient, pty: Pty | null): number {
-  setsid();
-  if (pty !== null) ioctl(pty.slave, TIOCSCTTY, 0);
-  const signals = SignalPipe.open(false);
-  const keep = [client.fd, ...(typeof signals === 'number' ? [] : signals.fds)];
-  if (keepOnlyDescriptors(keep) < 0) closeAllExcept(keep);
-  return waitFor(client, typeof signals === 'number' ? null : signals) ?? exitNow(EXIT_OWN_FAILURE + SIGKILL);
-}
-
-/** Forwards signals until the process has ended. Returns its status; null: the sandbox ended without telling it. */
-function waitFor(client: ControlClient, signals: SignalPipe | null): number | null {
-  const entries = [{ fd: client.fd, events: POLLIN, revents: 0 }];
-  if (signals !== null) entries.push({ fd: signals.fd, events: POLLIN, revents: 0 });
-  for (;;) {
-    poll(entries, -1);
-    if (entries[0]?.revents !== 0) {
-      const end = client.receive(0);
-      if (end?.type === 'exit') return end.signo !== 0 ? 128 + end.signo : end.status;
-      if (end === null) {
-        close(client.fd);
-        return null;
-      }
-    }
-    if (signals === null || entries[1]?.revents === 0) continue;
-    for (const signo of signals.take()) {
-      const target = targetOf(signo);
-      // One that comes too late is nobody's.
-      if (signo !== 17) client.trySend({ type: 'signal', signo, target: target === 'init' ? 'process' : target });
-    }
-  }
 }
