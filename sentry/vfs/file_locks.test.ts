@@ -24,7 +24,7 @@ const b = { name: 'b' };
 const set = (owner: object, type: number, start: number, end: number): number =>
   setRecordLock(inode, owner, 1, type, start, end);
 const ranges = (owner: object): [number, number, number][] =>
-  (inode.locks as InodeLocks).records.filter((l) => l.owner === owner).map((l) => [l.type, l.start, l.end]);
+  ((inode.locks as InodeLocks).records.get(owner) ?? []).map((l) => [l.type, l.start, l.end]);
 
 beforeEach(() => {
   inode = { locks: null } as Inode;

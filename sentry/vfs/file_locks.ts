@@ -34,12 +34,31 @@ export interface RecordLock {
 interface Flock {
   readonly owner: object;
   readonly isExclusive: boolean;
+  /** Process id of who took it, for /proc/locks. */
+  readonly pid: number;
 }
 
 export class InodeLocks {
-  records: RecordLock[] = [];
+  readonly inode: Inode;
+  /** Record locks by owner, each owner's in order of their start. */
+  readonly records = new Map<object, RecordLock[]>();
   flocks: Flock[] = [];
   readonly queue = new WaitQueue();
+
+  constructor(inode: Inode) {
+    this.inode = inode;
+  }
+  get isEmpty(): boolean {
+    return this.records.size === 0 && this.flocks.length === 0;
+  }
+}
+
+/** Inodes with locks, for /proc/locks. */
+export const lockedInodes = new Set<InodeLocks>();
+
+function noteChange(locks: InodeLocks): void {
+  if (locks.isEmpty) lockedInodes.delete(locks);
+  else lockedInodes.add(locks);
 }
 
 let recordCount = 0;
@@ -48,16 +67,32 @@ const waitsFor = new Map<object, object>();
 
 /** The inode's lock state, made on demand. */
 export function locksOf(inode: Inode): InodeLocks {
-  if (inode.locks === null) inode.locks = new InodeLocks();
+  if (inode.locks === null) inode.locks = new InodeLocks(inode);
   return inode.locks as InodeLocks;
+}
+
+/** Index of the first lock in an owner's list that ends at or behind `start`. */
+function firstReaching(list: readonly RecordLock[], start: number): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((list[middle] as RecordLock).end < start) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The first lock that stands in the way of `owner` taking `type` on [start, end]; null when none. */
 export function findConflict(inode: Inode, owner: object, type: number, start: number, end: number): RecordLock | null {
   if (inode.locks === null) return null;
-  for (const lock of (inode.locks as InodeLocks).records) {
-    if (lock.owner === owner || lock.end < start || lock.start > end) continue;
-    if (type === F_WRLCK || lock.type === F_WRLCK) return lock;
+  for (const [other, list] of (inode.locks as InodeLocks).records) {
+    if (other === owner) continue;
+    for (let i = firstReaching(list, start); i < list.length; i++) {
+      const lock = list[i] as RecordLock;
+      if (lock.start > end) break;
+      if (type === F_WRLCK || lock.type === F_WRLCK) return lock;
+    }
   }
   return null;
 }
@@ -78,33 +113,36 @@ export function setRecordLock(
   const locks = locksOf(inode);
   if (type !== F_UNLCK && findConflict(inode, owner, type, start, end) !== null) return EAGAIN;
   if (type !== F_UNLCK && recordCount >= MAX_LOCKS) return ENOLCK;
-  const before = locks.records.length;
+  const list = locks.records.get(owner) ?? [];
+  // Those it meets, and those of its type it touches.
+  let first = firstReaching(list, start);
+  const before = list[first - 1];
+  if (before !== undefined && before.type === type && before.end === start - 1) first--;
   let mergedStart = start;
   let mergedEnd = end;
   let changed = false;
-  const kept: RecordLock[] = [];
-  for (const lock of locks.records) {
-    if (lock.owner !== owner) {
-      kept.push(lock);
-      continue;
-    }
-    if (lock.type === type && lock.end >= mergedStart - 1 && lock.start <= mergedEnd + 1) {
+  const pieces: RecordLock[] = [];
+  const behind: RecordLock[] = [];
+  let last = first;
+  for (; last < list.length; last++) {
+    const lock = list[last] as RecordLock;
+    if (lock.start > end && !(lock.type === type && lock.start === end + 1)) break;
+    if (lock.type === type) {
       mergedStart = Math.min(mergedStart, lock.start);
       mergedEnd = Math.max(mergedEnd, lock.end);
       continue;
     }
-    if (lock.end < start || lock.start > end) {
-      kept.push(lock);
-      continue;
-    }
     changed = true;
-    if (lock.start < start) kept.push({ ...lock, end: start - 1 });
-    if (lock.end > end) kept.push({ ...lock, start: end + 1 });
+    if (lock.start < start) pieces.push({ ...lock, end: start - 1 });
+    if (lock.end > end) behind.push({ ...lock, start: end + 1 });
   }
-  if (type !== F_UNLCK) kept.push({ owner, pid, type, start: mergedStart, end: mergedEnd });
-  kept.sort((a, b) => a.start - b.start);
-  locks.records = kept;
-  recordCount += kept.length - before;
+  if (type !== F_UNLCK) pieces.push({ owner, pid, type, start: mergedStart, end: mergedEnd });
+  pieces.push(...behind);
+  recordCount += pieces.length - (last - first);
+  list.splice(first, last - first, ...pieces);
+  if (list.length === 0) locks.records.delete(owner);
+  else locks.records.set(owner, list);
+  noteChange(locks);
   if (changed && type !== F_WRLCK) locks.queue.wake();
   return 0;
 }
@@ -128,11 +166,11 @@ export function endLockWait(owner: object): void {
 /** Drops every record lock of `owner` on the inode: any close(2) for POSIX, the last one for OFD. */
 export function dropRecordLocks(inode: Inode, owner: object): void {
   const locks = inode.locks as InodeLocks | null;
-  if (locks === null || locks.records.length === 0) return;
-  const kept = locks.records.filter((lock) => lock.owner !== owner);
-  if (kept.length === locks.records.length) return;
-  recordCount -= locks.records.length - kept.length;
-  locks.records = kept;
+  const list = locks?.records.get(owner);
+  if (locks === null || list === undefined) return;
+  recordCount -= list.length;
+  locks.records.delete(owner);
+  noteChange(locks);
   locks.queue.wake();
 }
 
@@ -140,7 +178,7 @@ export function dropRecordLocks(inode: Inode, owner: object): void {
  * flock(2) of an open file: 'shared', 'exclusive' or 'none'. Changing the kind drops the old lock first, as Linux does.
  * Returns 0 or EAGAIN.
  */
-export function setFlock(inode: Inode, owner: object, kind: 'shared' | 'exclusive' | 'none'): number {
+export function setFlock(inode: Inode, owner: object, kind: 'shared' | 'exclusive' | 'none', pid = 0): number {
   if (kind === 'none' && inode.locks === null) return 0;
   const locks = locksOf(inode);
   const isExclusive = kind === 'exclusive';
@@ -148,11 +186,13 @@ export function setFlock(inode: Inode, owner: object, kind: 'shared' | 'exclusiv
   if (mine !== undefined) {
     if (kind !== 'none' && mine.isExclusive === isExclusive) return 0;
     locks.flocks = locks.flocks.filter((f) => f !== mine);
+    noteChange(locks);
     locks.queue.wake();
   }
   if (kind === 'none') return 0;
   if (locks.flocks.some((f) => isExclusive || f.isExclusive)) return EAGAIN;
-  locks.flocks.push({ owner, isExclusive });
+  locks.flocks.push({ owner, isExclusive, pid });
+  noteChange(locks);
   return 0;
 }
 

@@ -157,16 +157,17 @@ export function sys_flock(t: Task, fd: number, operation: number): SyscallReturn
   if (kind !== LOCK_SH && kind !== LOCK_EX && kind !== LOCK_UN) return EINVAL;
   if (file === null) return EBADF;
   const wanted = kind === LOCK_SH ? 'shared' : kind === LOCK_EX ? 'exclusive' : 'none';
-  const result = setFlock(file.inode, file, wanted);
-  return result === EAGAIN && (operation & LOCK_NB) === 0 ? flockBlocking(file, wanted) : result;
+  const { pid } = t.threadGroup;
+  const result = setFlock(file.inode, file, wanted, pid);
+  return result === EAGAIN && (operation & LOCK_NB) === 0 ? flockBlocking(file, wanted, pid) : result;
 }
 
-function* flockBlocking(file: FileDescription, wanted: 'shared' | 'exclusive' | 'none'): Blocking {
+function* flockBlocking(file: FileDescription, wanted: 'shared' | 'exclusive' | 'none', pid: number): Blocking {
   file.incRef();
   try {
     for (;;) {
       const reason = yield { queues: [locksOf(file.inode).queue], deadlineNs: Number.POSITIVE_INFINITY };
-      const result = setFlock(file.inode, file, wanted);
+      const result = setFlock(file.inode, file, wanted, pid);
       if (result !== EAGAIN) return result;
       if (reason === WAKE_SIGNAL) return ERESTARTSYS;
     }

@@ -7,6 +7,7 @@
  */
 import { partitionsText } from '../../kernel/block_devices.ts';
 import type { Errno } from '../../../platform/abi/linux/errno.ts';
+import { locksText } from './locks_text.ts';
 import { procTexts } from '../../kernel/proc_texts.ts';
 import { addUsage, newUsage, type Usage } from '../../kernel/process/thread_group.ts';
 import { groupUsage } from '../../kernel/process/usage.ts';
@@ -250,7 +251,7 @@ export function makeGlobalEntries(fs: ProcFilesystem): [ByteString, Inode][] {
   add('keys', () => '');
   add('kmsg', () => '', 0o400);
   add('loadavg', () => `${load.text()} ${runningTasks(kernel)}/${kernel.liveTasks} ${fs.pidNs.lastPid}\n`);
-  add('locks', (ctx) => procTexts.get('locks')?.(ctx as Task) ?? '');
+  add('locks', (ctx) => locksText(ctx as Task));
   add('meminfo', () => meminfoText(kernel));
   add('misc', () => '');
   add('modules', () => '');
