@@ -17,15 +17,20 @@ export async function askSandbox(directory: string, command: Command): Promise<R
   if (client === null) return null;
   try {
     client.send(command);
-    const deadline = Date.now() + ANSWER_MS;
-    for (let pause = 0; poll([{ fd: client.fd, events: POLLIN, revents: 0 }], 0) === 0; pause = Math.min(MAX_PAUSE_MS, pause + 1)) {
-      if (Date.now() > deadline) return null;
-      await new Promise<void>((resolve) => (pause === 0 ? setImmediate(resolve) : setTimeout(resolve, pause)));
-    }
-    const reply = client.receive(0);
+    const reply = await answerOf(client);
     if (reply?.type === 'failed') throw new RunscError(reply.message);
     return reply;
   } finally {
     client.close();
   }
+}
+
+/** The next answer on a connection; null: the sandbox is gone, or does not answer. */
+export async function answerOf(client: ControlClient): Promise<Reply | null> {
+  const deadline = Date.now() + ANSWER_MS;
+  for (let pause = 0; poll([{ fd: client.fd, events: POLLIN, revents: 0 }], 0) === 0; pause = Math.min(MAX_PAUSE_MS, pause + 1)) {
+    if (Date.now() > deadline) return null;
+    await new Promise<void>((resolve) => (pause === 0 ? setImmediate(resolve) : setTimeout(resolve, pause)));
+  }
+  return client.receive(0);
 }

@@ -111,6 +111,8 @@ const parts = {
     check(missing.status !== 0 && missing.stderr.includes('executable file not found in $PATH'), 'task exec: no such program', missing);
     const tty = spawnSync('script', ['-qec', `ctr ${d.args.join(' ')} task exec -t --exec-id e4 task sh -c "test -t 0 && test -t 1 && test -t 2 && echo all; exit 7"`, '/dev/null'], { encoding: 'utf8', timeout: 60_000, input: '' });
     check(tty.status === 7 && tty.stdout.includes('all'), 'task exec -t', tty);
+    const opened = exec('e5', 'sh', '-c', 'ls /proc/self/fd | wc -l');
+    check(Number(opened.stdout) === 4, "task exec: none of the shim's descriptors are inside", opened);
     const descriptors = () => readdirSync(`/proc/${shim}/fd`).length;
     const before = descriptors();
     for (let i = 0; i < 10; i++) exec(`many${i}`, 'true');
@@ -195,6 +197,11 @@ const parts = {
       check(removed.status === 0 || /exit code|exit status/.test(removed.stderr), `kill -9 of the ${part}: it can be removed`, removed);
       d.ctr(['c', 'rm', part]);
     }
+    await runDetached('frozen', LOOP);
+    process.kill(d.record('frozen').sentry.pid, 'SIGSTOP');
+    const kill = d.ctr(['task', 'kill', '-s', 'SIGKILL', 'frozen']);
+    check(kill.status === 0 && (await until(() => d.status('frozen') === 'STOPPED')) !== null, 'a sandbox that does not answer is killed all the same', kill);
+    check(remove('frozen'), 'and removed');
     await killedWhileCreating();
   },
 

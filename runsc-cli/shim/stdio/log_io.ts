@@ -20,7 +20,7 @@ const END_MS = 10_000;
 
 /** The process writes into it by itself: nothing to copy. */
 export class FileIo implements ProcessIo {
-  readonly consoleSocket = null;
+  readonly isTerminal = false;
   childStdio: readonly (number | 'ignore')[];
   readonly drained = Promise.resolve();
   private readonly fd: number;
@@ -39,6 +39,9 @@ export class FileIo implements ProcessIo {
   }
   closeStdin(): void {}
   resize(): void {}
+  listenForMaster(): string {
+    return '';
+  }
   ended(): void {}
   close(): void {
     this.started();
@@ -52,7 +55,7 @@ export interface LogContext {
 }
 
 export class BinaryIo implements ProcessIo {
-  readonly consoleSocket = null;
+  readonly isTerminal = false;
   childStdio: (number | 'ignore')[];
   readonly drained: Promise<void>;
   private readonly child: ChildProcess;
@@ -85,6 +88,9 @@ export class BinaryIo implements ProcessIo {
   }
   closeStdin(): void {}
   resize(): void {}
+  listenForMaster(): string {
+    return '';
+  }
   ended(): void {}
 
   close(): void {

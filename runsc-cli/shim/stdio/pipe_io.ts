@@ -18,7 +18,7 @@ export interface PipeOwner {
 }
 
 export class PipeIo implements ProcessIo {
-  readonly consoleSocket = null;
+  readonly isTerminal = false;
   readonly childStdio: (number | 'ignore')[] = ['ignore', 'ignore', 'ignore'];
   readonly drained: Promise<void>;
   private input: InputCopy | null = null;
@@ -66,6 +66,10 @@ export class PipeIo implements ProcessIo {
   }
 
   resize(): void {}
+
+  listenForMaster(): string {
+    return '';
+  }
 
   ended(): void {
     this.input?.end();

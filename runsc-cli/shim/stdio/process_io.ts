@@ -15,10 +15,12 @@ export interface StdioPaths {
 export interface ProcessIo {
   /** What becomes descriptors 0, 1 and 2 of the command that makes the process; 'ignore': /dev/null. */
   readonly childStdio: readonly (number | 'ignore')[];
-  /** Path of a socket that takes the master of the process's terminal; null: it has none. */
-  readonly consoleSocket: string | null;
-  /** The process has its descriptors: closes our copies, takes the terminal. Throws RunscError. */
-  started(): void;
+  /** It is to have a terminal. */
+  readonly isTerminal: boolean;
+  /** Listens on a socket that takes the master of the process's terminal. Returns its path. Throws RunscError. */
+  listenForMaster(): string;
+  /** The process has its descriptors: closes our copies, takes the master (-1: the one that was sent). Throws RunscError. */
+  started(master?: number): void;
   /** No more input than what was sent already. */
   closeStdin(): void;
   resize(width: number, height: number): void;

@@ -34,26 +34,28 @@ const RETRY_MS = 5;
 
 export class TerminalIo implements ProcessIo {
   readonly childStdio = ['ignore', 'ignore', 'ignore'] as const;
-  readonly consoleSocket: string;
+  readonly isTerminal = true;
   drained: Promise<void> = Promise.resolve();
-  private readonly directory: string;
-  private listener: number;
+  private directory = '';
+  private listener = -1;
   private readonly paths: StdioPaths;
   private master: tty.ReadStream | null = null;
   /** A copy of the master's descriptor for writing and resizing. */
   private control = -1;
   private input: InputCopy | null = null;
 
-  /** Throws RunscError. */
   constructor(paths: StdioPaths) {
     this.paths = paths;
-    this.directory = mkdtempSync(join(tmpdir(), 'runsc-ts-pty-'));
-    this.consoleSocket = join(this.directory, 's');
-    this.listener = listenStream(this.directory, 's');
   }
 
-  started(): void {
-    const fd = this.receiveMaster();
+  listenForMaster(): string {
+    this.directory = mkdtempSync(join(tmpdir(), 'runsc-ts-pty-'));
+    this.listener = listenStream(this.directory, 's');
+    return join(this.directory, 's');
+  }
+
+  started(master = -1): void {
+    const fd = master >= 0 ? master : this.receiveMaster();
     this.dropListener();
     fcntl(fd, F_SETFL, O_RDWR_NONBLOCK);
     this.control = fcntl(fd, F_DUPFD_CLOEXEC, 3);

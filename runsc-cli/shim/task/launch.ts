@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Makes and starts processes: a container's init through `create`, execs through `exec --detach`. Both become children of the shim.
+ * Makes and starts processes: a container's init through `create`, which leaves it to the shim as a child, and execs.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,13 +10,14 @@ import { Container } from '../../container/state.ts';
 import { messageOf, RunscError } from '../../errors.ts';
 import { mountRootfs, unmountRootfs } from '../mounts.ts';
 import { saveOptions } from '../options.ts';
-import { runRuntime } from '../runtime_command.ts';
+import { ended, runRuntime } from '../runtime_command.ts';
 import { askSandbox } from '../sandbox_control.ts';
 import { openIo } from '../stdio/open.ts';
+import type { ProcessIo } from '../stdio/process_io.ts';
 import type { TaskContainer } from './container.ts';
+import { execInSandbox, specText } from './exec.ts';
 import { watchOom } from './oom.ts';
 import type { TaskProcess } from './process.ts';
-import { ended } from '../runtime_command.ts';
 import type { ServiceContext } from './service.ts';
 
 const LOCK_ATTEMPTS = 300;
@@ -29,7 +30,7 @@ export async function createInit(container: TaskContainer, context: ServiceConte
   saveOptions(bundle, container.options);
   mountRootfs(rootfs, rootfsPath);
   try {
-    await launch(container, init, context, join(bundle, 'init.pid'), ['create', '--bundle', bundle], []);
+    await launch(container, init, context, (io) => byCommand(container, context, io, ['create', '--bundle', bundle], join(bundle, 'init.pid')));
     init.phase = 'created';
   } catch (error) {
     if (rootfs.length > 0) unmountRootfs(rootfsPath);
@@ -37,18 +38,14 @@ export async function createInit(container: TaskContainer, context: ServiceConte
   }
 }
 
-/** Runs one of the two commands with the process's descriptors, and reads its pid. */
-async function launch(container: TaskContainer, process: TaskProcess, context: ServiceContext, pidFile: string, args: readonly string[], after: readonly string[]): Promise<void> {
+/** Opens a process's descriptors and makes it with `make`, which returns its pid; its end is kept from then on. */
+async function launch(container: TaskContainer, process: TaskProcess, context: ServiceContext, make: (io: ProcessIo) => Promise<number>): Promise<void> {
   const { reaper, namespace } = context;
   const io = await openIo(process.stdio, container.options, { id: container.id, namespace, born: (child) => void ended(reaper, child) });
   process.useIo(io);
   try {
     await reaper.whileStarting(async () => {
-      const terminal = io.consoleSocket === null ? [] : ['--console-socket', io.consoleSocket];
-      await runRuntime(reaper, container, [...args, ...terminal, '--pid-file', pidFile, container.id, ...after], { stdio: io.childStdio });
-      io.started();
-      process.pid = Number(readFileSync(pidFile, 'latin1'));
-      // Its end is kept from here on.
+      process.pid = await make(io);
       reaper.expect(process.pid);
     });
   } catch (error) {
@@ -56,6 +53,14 @@ async function launch(container: TaskContainer, process: TaskProcess, context: S
     io.close();
     throw error;
   }
+}
+
+/** Makes a process through a command that writes its pid. */
+async function byCommand(container: TaskContainer, context: ServiceContext, io: ProcessIo, args: readonly string[], pidFile: string): Promise<number> {
+  const terminal = io.isTerminal ? ['--console-socket', io.listenForMaster()] : [];
+  await runRuntime(context.reaper, container, [...args, ...terminal, '--pid-file', pidFile, container.id], { stdio: io.childStdio });
+  io.started();
+  return Number(readFileSync(pidFile, 'latin1'));
 }
 
 /** Runs a created container's process. Throws RunscError. */
@@ -92,25 +97,20 @@ export async function locked(container: TaskContainer): Promise<Container> {
 
 /** Starts a process that was added. Throws RunscError. */
 export async function startExec(container: TaskContainer, process: TaskProcess, context: ServiceContext): Promise<void> {
+  // Another runtime's sandbox is not ours to talk to.
+  const make = container.options.binaryName === '' ? (io: ProcessIo) => execInSandbox(container, process, io) : (io: ProcessIo) => execByCommand(container, process, context, io);
+  await launch(container, process, context, make);
+  process.spec = null;
+}
+
+async function execByCommand(container: TaskContainer, process: TaskProcess, context: ServiceContext, io: ProcessIo): Promise<number> {
   const base = join(container.bundle, `exec-${++sequence}`);
   const specFile = `${base}.json`;
   const pidFile = `${base}.pid`;
   writeFileSync(specFile, specText(process), { mode: 0o600 });
   try {
-    await launch(container, process, context, pidFile, ['exec', '--process', specFile, '--detach'], []);
-    process.spec = null;
+    return await byCommand(container, context, io, ['exec', '--process', specFile, '--detach'], pidFile);
   } finally {
     for (const file of [specFile, pidFile]) rmSync(file, { force: true });
   }
-}
-
-/** The description with the terminal that was asked for: the two may differ. Throws RunscError. */
-function specText(process: TaskProcess): string {
-  let spec: unknown;
-  try {
-    spec = JSON.parse(Buffer.from(process.spec ?? []).toString());
-  } catch (error) {
-    throw new RunscError(`process spec: not valid JSON: ${messageOf(error)}`);
-  }
-  return JSON.stringify({ ...(spec as object), terminal: process.stdio.terminal });
 }
