@@ -11,9 +11,13 @@
  *   --verbose       show the differences of known failures too
  *   --list          names of areas and cases
  *
+ * `oci` as the first word runs the OCI suite instead: conformance/oci/main.ts.
+ *
  * Ends with "N passed, N failed"; exits 1 when anything failed that is not expected to.
  */
 import { parseArgs } from 'node:util';
+import { main as ociMain } from '../oci/main.ts';
+import { repositoryRoot } from '../../test/harness/repository.ts';
 import { type Area, buildArea, findAreas } from './areas.ts';
 import { type Judgement, judge, type Verdict } from './compare.ts';
 import { type CaseOutcome, type ExecuteOptions, executeNative, executeSandboxed, type Ground } from './execute.ts';
@@ -145,7 +149,8 @@ async function main(argv: string[]): Promise<number> {
   return failed > 0 ? 1 : 0;
 }
 
-main(process.argv.slice(2)).then(
+const argv = process.argv.slice(2);
+(argv[0] === 'oci' ? Promise.resolve(ociMain(argv.slice(1), repositoryRoot())) : main(argv)).then(
   (status) => {
     process.exitCode = status;
   },

@@ -12,7 +12,7 @@ import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import type { IoContext } from '../../sentry/vfs/context.ts';
 import type { Filesystem } from '../../sentry/vfs/filesystem.ts';
 import type { Inode } from '../../sentry/vfs/inode.ts';
-import type { MountNamespace, Path } from '../../sentry/vfs/mount.ts';
+import type { Mount, MountNamespace, Path } from '../../sentry/vfs/mount.ts';
 import { mountFlags, mountInstance } from '../../sentry/vfs/mount_calls.ts';
 import { makeDirectory, makeNode } from '../../sentry/vfs/names.ts';
 import { walkPath } from '../../sentry/vfs/path_walk.ts';
@@ -41,6 +41,7 @@ export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxCo
   root.source = 'none';
   const namespace = vfs.namespaceOf(root);
   const ctx = setupContext(kernel, { mount: root, dentry: root.root });
+  const made: [Mount, MountConfig][] = [];
   for (const mount of config.mounts) {
     // Filesystem types of rooms that have not been built yet are left out.
     if (!hasFilesystem(kernel, mount)) {
@@ -50,9 +51,11 @@ export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxCo
     const placed = placeFor(ctx, mount);
     const fs = mount.kind === 'bind' ? (trees[mount.tree] as Filesystem) : makeFilesystem(kernel, ctx, placed);
     if (isErrno(fs)) throw failure(`mount ${mount.destination} (${mount.kind}): ${errnoWords(fs)}`);
-    attach(kernel, ctx, placed, fs);
+    made.push([attach(kernel, ctx, placed, fs), placed]);
   }
   makeDevices(kernel, ctx, config);
+  // Now that there is a mount point for each: a read-only /dev holds other mounts.
+  for (const [mount, { flags }] of made) mount.flags = mountFlags(flags);
   if (config.process.createCwd) makePath(ctx, latin1(config.process.cwd));
   // Before /proc/sys becomes read-only.
   applySysctl(kernel, namespace, config);
@@ -61,7 +64,7 @@ export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxCo
   return namespace;
 }
 
-function attach(kernel: Kernel, ctx: IoContext, mount: MountConfig, fs: Filesystem): void {
+function attach(kernel: Kernel, ctx: IoContext, mount: MountConfig, fs: Filesystem): Mount {
   const destination = latin1(mount.destination);
   const isDirectory = (fs.root.mode & S_IFMT) === S_IFDIR;
   const at = ensureMountPoint(ctx, destination, isDirectory);
@@ -70,7 +73,7 @@ function attach(kernel: Kernel, ctx: IoContext, mount: MountConfig, fs: Filesyst
   mountInstance(at, made, latin1(mount.source));
   const err = mount.copiesUp === true ? copyTree(kernel, { ...ctx, creds: ctx.creds, umask: 0 }, at, destination) : 0;
   if (err !== 0) throw failure(`mount ${mount.destination}: tmpcopyup: ${errnoWords(err)}`);
-  made.flags = mountFlags(mount.flags);
+  return made;
 }
 
 /** Looks at the mount point before it is used: /proc and /sys may not be led elsewhere; a tmpfs takes a directory's permissions over. */

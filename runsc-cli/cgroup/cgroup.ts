@@ -10,28 +10,41 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, readdirSync, writeFileS
 import { dirname, join } from 'node:path';
 import { kill, poll } from '../../platform/ffi/lifecycle.ts';
 import { RunscError, systemReason } from '../errors.ts';
-import { cpuWeight, type Resources } from '../spec/resources.ts';
+import type { Resources } from '../spec/resources.ts';
 import { directoryOf, type Hierarchy, hierarchies } from './hierarchies.ts';
+import { type Setting, settingsV1, settingsV2 } from './settings.ts';
 
 const SIGKILL = 9;
 const REMOVE_MS = 5000;
 
-/** Makes the cgroups of a container and sets its limits. Returns the directories made. Throws RunscError; nothing is left then. */
-export function makeCgroups(cgroupsPath: string, resources: Resources): string[] {
+/**
+ * Makes the cgroups of a container and sets its limits. Returns the directories made. `warn` is told of processes that are in them already.
+ * Throws RunscError; nothing is left then.
+ */
+export function makeCgroups(cgroupsPath: string, resources: Resources, warn: (message: string) => void = () => {}, all: readonly Hierarchy[] = hierarchies()): string[] {
   const made: string[] = [];
   try {
-    for (const hierarchy of hierarchies()) {
+    for (const hierarchy of all) {
       const directory = directoryOf(hierarchy, cgroupsPath);
       const isNew = !existsSync(directory);
+      if (!isNew) checkExisting(directory, warn);
       makePath(hierarchy, directory);
       if (isNew) made.push(directory);
     }
-    applyResources(directoriesOf(cgroupsPath), resources);
+    applyResources(all.map((hierarchy) => ({ hierarchy, directory: directoryOf(hierarchy, cgroupsPath) })), resources);
   } catch (error) {
     removeCgroups(made);
     throw error;
   }
   return made;
+}
+
+/** A cgroup that is there already may be shared; one that is frozen would hold the sandbox for ever. Throws RunscError. */
+function checkExisting(directory: string, warn: (message: string) => void): void {
+  const frozen = readText(join(directory, 'freezer.state')) ?? readText(join(directory, 'cgroup.freeze')) ?? '';
+  if (/^(FROZEN|FREEZING|1)$/.test(frozen.trim())) throw new RunscError("container's cgroup unexpectedly frozen");
+  const count = (readText(join(directory, 'cgroup.procs')) ?? '').split('\n').filter((line) => line !== '').length;
+  if (count > 0) warn(`container's cgroup is not empty: ${count} process(es) found`);
 }
 
 /** The directories of a path in all hierarchies, whether they exist or not. */
@@ -45,7 +58,10 @@ interface Placed {
 }
 
 function makePath(hierarchy: Hierarchy, directory: string): void {
-  if (existsSync(directory)) return;
+  if (existsSync(directory)) {
+    if (hierarchy.controllers.includes('cpuset')) inheritCpuset(hierarchy, directory);
+    return;
+  }
   const parent = dirname(directory);
   if (parent.length >= hierarchy.mountPoint.length) makePath(hierarchy, parent);
   try {
@@ -55,14 +71,18 @@ function makePath(hierarchy: Hierarchy, directory: string): void {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
     throw new RunscError(`cgroup ${directory}: ${systemReason(error)}`);
   }
-  if (hierarchy.controllers.includes('cpuset')) inheritCpuset(parent, directory);
+  if (hierarchy.controllers.includes('cpuset')) inheritCpuset(hierarchy, directory);
 }
 
-/** A new cpuset is empty, and nobody can enter it. */
-function inheritCpuset(parent: string, directory: string): void {
+/** A new cpuset is empty, and nobody can enter it; one above it that somebody else has made may be so too. */
+function inheritCpuset(hierarchy: Hierarchy, directory: string): void {
+  const parent = dirname(directory);
+  if (parent.length < hierarchy.mountPoint.length) return;
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
     try {
-      writeFileSync(join(directory, file), readFileSync(join(parent, file)));
+      if (readFileSync(join(directory, file), 'latin1').trim() !== '') continue;
+      inheritCpuset(hierarchy, parent);
+      writeFileSync(join(directory, file), readFileSync(join(parent, file)), { flag: 'r+' });
     } catch {
       // Joining will say what is wrong.
     }
@@ -97,68 +117,22 @@ export function limitCgroups(cgroupsPath: string, resources: Resources): void {
 
 function applyResources(placed: readonly Placed[], resources: Resources): void {
   const isV2 = placed.some(({ hierarchy }) => hierarchy.version === 2);
-  for (const [controller, file, value] of isV2 ? filesV2(resources) : filesV1(resources)) {
-    const at = isV2 ? placed[0] : placed.find(({ hierarchy }) => hierarchy.controllers.includes(controller));
-    if (at === undefined) throw new RunscError(`${file}: the host has no ${controller} cgroup controller`);
-    try {
-      writeFileSync(join(at.directory, file), value);
-    } catch (error) {
-      // Swap accounting is off on many hosts: the memory limit alone holds then.
-      if (file.includes('memsw') || file.includes('swap')) continue;
-      throw new RunscError(`cgroup ${join(at.directory, file)}: writing ${value}: ${systemReason(error)}`);
-    }
+  for (const setting of isV2 ? settingsV2(resources) : settingsV1(resources)) {
+    const at = isV2 ? placed[0] : placed.find(({ hierarchy }) => hierarchy.controllers.includes(setting.controller));
+    if (at === undefined) throw new RunscError(`${setting.names[0]}: the host has no ${setting.controller} cgroup controller`);
+    writeSetting(at.directory, setting);
   }
 }
 
-type Setting = readonly [controller: string, file: string, value: string];
-
-function filesV1(r: Resources): Setting[] {
-  const out: Setting[] = [];
-  const set = (controller: string, file: string, value: number | string | undefined): void => {
-    if (value !== undefined && value !== '') out.push([controller, `${controller}.${file}`, String(value)]);
-  };
-  const unset = (value: number | undefined): number | undefined => (value === 0 ? undefined : value);
-  // The kernel refuses a memory limit above the one for memory and swap, and the other way round: whichever way they move, one order works.
-  set('memory', 'memsw.limit_in_bytes', unset(r.memorySwap));
-  set('memory', 'limit_in_bytes', unset(r.memory));
-  set('memory', 'memsw.limit_in_bytes', unset(r.memorySwap));
-  set('memory', 'soft_limit_in_bytes', unset(r.memoryReservation));
-  set('memory', 'swappiness', r.swappiness);
-  if (r.oomKillDisable === true) out.push(['memory', 'memory.oom_control', '1']);
-  set('cpu', 'shares', unset(r.cpuShares));
-  set('cpu', 'cfs_period_us', unset(r.cpuPeriod));
-  set('cpu', 'cfs_quota_us', unset(r.cpuQuota));
-  set('cpuset', 'cpus', r.cpus);
-  set('cpuset', 'mems', r.mems);
-  if (unset(r.pids) !== undefined) set('pids', 'max', pidsValue(r.pids as number));
-  set('blkio', 'weight', unset(r.blkioWeight));
-  return out;
-}
-
-/** The Sentry's own helpers count too: the limit that the container sees is kept by the Sentry itself. */
-const OWN_PIDS = 8;
-
-function pidsValue(limit: number): string {
-  return limit < 0 ? 'max' : String(limit + OWN_PIDS);
-}
-
-function filesV2(r: Resources): Setting[] {
-  const out: Setting[] = [];
-  const bytes = (value: number): string => (value < 0 ? 'max' : String(value));
-  if (r.memory !== undefined && r.memory !== 0) out.push(['memory', 'memory.max', bytes(r.memory)]);
-  if (r.memoryReservation !== undefined && r.memoryReservation !== 0) out.push(['memory', 'memory.low', bytes(r.memoryReservation)]);
-  if (r.memorySwap !== undefined && r.memorySwap !== 0) out.push(['memory', 'memory.swap.max', r.memorySwap < 0 ? 'max' : String(Math.max(0, r.memorySwap - Math.max(0, r.memory ?? 0)))]);
-  if (r.cpuShares !== undefined && r.cpuShares !== 0) out.push(['cpu', 'cpu.weight', String(cpuWeight(r.cpuShares))]);
-  if (r.cpuQuota !== undefined || r.cpuPeriod !== undefined) {
-    const quota = r.cpuQuota ?? -1;
-    if (quota !== 0) out.push(['cpu', 'cpu.max', `${quota < 0 ? 'max' : quota} ${r.cpuPeriod ?? 100000}`]);
+function writeSetting(directory: string, { names, value, isOptional }: Setting): void {
+  const name = names.find((candidate) => existsSync(join(directory, candidate))) ?? (names.at(-1) as string);
+  try {
+    writeFileSync(join(directory, name), value, { flag: 'r+' });
+  } catch (error) {
+    // Swap accounting, for one, is off on many hosts: the memory limit alone holds then.
+    if (isOptional === true) return;
+    throw new RunscError(`cgroup ${join(directory, name)}: writing ${value}: ${systemReason(error)}`);
   }
-  if (r.cpus !== undefined && r.cpus !== '') out.push(['cpuset', 'cpuset.cpus', r.cpus]);
-  if (r.mems !== undefined && r.mems !== '') out.push(['cpuset', 'cpuset.mems', r.mems]);
-  if (r.pids !== undefined && r.pids !== 0) out.push(['pids', 'pids.max', pidsValue(r.pids)]);
-  if (r.blkioWeight !== undefined && r.blkioWeight !== 0) out.push(['io', 'io.bfq.weight', String(r.blkioWeight)]);
-  for (const [file, value] of Object.entries(r.unified ?? {})) if (/^[a-z0-9_.]+$/i.test(file)) out.push(['unified', file, value]);
-  return out;
 }
 
 /** Kills what is left in the cgroups and removes them. Returns the first that stays, or ''. */

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RunscError } from '../errors.ts';
+import { cleanPath } from '../spec/checker.ts';
 
 export interface Hierarchy {
   readonly version: 1 | 2;
@@ -42,13 +42,37 @@ function ownPath(hierarchy: Hierarchy): string {
   return '/';
 }
 
-/** The directory of linux.cgroupsPath in a hierarchy. Throws RunscError. */
+/** linux.cgroupsPath as systemd's: slice, prefix, name. */
+export interface SystemdPath {
+  /** "system.slice"; "-.slice": the root. */
+  readonly slice: string;
+  /** "prefix-name.scope", or a slice of its own. */
+  readonly unit: string;
+}
+
+/** Splits "slice:prefix:name"; null: it is a path. */
+export function systemdPath(cgroupsPath: string): SystemdPath | null {
+  const match = /^([^/:]*):([^/:]*):([^/:]+)$/.exec(cgroupsPath);
+  if (match === null) return null;
+  const [, slice = '', prefix = '', name = ''] = match;
+  const base = prefix === '' ? name : `${prefix}-${name}`;
+  return { slice: slice === '' ? 'system.slice' : slice, unit: name.endsWith('.slice') ? name : `${base}.scope` };
+}
+
+/** "a-b.slice" lies in "a.slice": its path ("/a.slice/a-b.slice"). */
+export function expandSlice(slice: string): string {
+  const name = slice.replace(/\.slice$/, '');
+  if (name === '-') return '/';
+  const parts = name.split('-');
+  return parts.map((_, i) => `/${parts.slice(0, i + 1).join('-')}.slice`).join('');
+}
+
+/** The directory of linux.cgroupsPath in a hierarchy. It never leads out of it. */
 export function directoryOf(hierarchy: Hierarchy, cgroupsPath: string): string {
-  let path = cgroupsPath;
-  const systemd = /^([^/:]*):([^/:]*):([^/:]+)$/.exec(cgroupsPath);
-  if (systemd !== null) path = `/${systemd[1] === '' ? 'system.slice' : systemd[1]}/${systemd[2]}-${systemd[3]}.scope`;
-  if (path.split('/').includes('..')) throw new RunscError(`linux.cgroupsPath: "${cgroupsPath}" leads outside`);
-  return path.startsWith('/') ? join(hierarchy.mountPoint, path) : join(hierarchy.mountPoint, ownPath(hierarchy), path);
+  const systemd = systemdPath(cgroupsPath);
+  if (systemd !== null) return join(hierarchy.mountPoint, expandSlice(systemd.slice), systemd.unit);
+  const path = cleanPath(`/${cgroupsPath}`);
+  return cgroupsPath.startsWith('/') ? join(hierarchy.mountPoint, path) : join(hierarchy.mountPoint, ownPath(hierarchy), path);
 }
 
 function read(path: string): string {

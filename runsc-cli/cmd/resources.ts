@@ -69,11 +69,15 @@ const NUMBERS = [
   ['cpu-share', 'cpuShares', 'weight against other containers'],
   ['cpu-quota', 'cpuQuota', 'microseconds of processor time a period'],
   ['cpu-period', 'cpuPeriod', 'length of a period in microseconds'],
+  ['cpu-burst', 'cpuBurst', 'microseconds that may be saved up for later'],
+  ['cpu-idle', 'cpuIdle', '1: run only when nobody else wants to'],
+  ['cpu-rt-period', 'rtPeriod', 'length of a real-time period in microseconds'],
+  ['cpu-rt-runtime', 'rtRuntime', 'microseconds of real-time processor time a period'],
   ['pids-limit', 'pids', 'most processes'],
   ['blkio-weight', 'blkioWeight', 'weight of its block input and output'],
 ] as const;
 const TEXTS = [['cpuset-cpus', 'cpus', 'processors it may use'], ['cpuset-mems', 'mems', 'memory nodes it may use']] as const;
-const IGNORED = ['cpu-burst', 'cpu-rt-period', 'cpu-rt-runtime', 'cpu-idle', 'kernel-memory', 'kernel-memory-tcp', 'l3-cache-schema', 'mem-bw-schema'];
+const IGNORED = ['kernel-memory', 'kernel-memory-tcp', 'l3-cache-schema', 'mem-bw-schema'];
 
 const UPDATE_OPTIONS: readonly Option[] = [
   { name: 'resources', short: 'r', kind: 'value', placeholder: 'FILE|-', help: 'limits as in config.json (linux.resources)' },

@@ -108,7 +108,7 @@ function prepareCgroups(container: Container, oci: OciSettings, log: RuntimeLog)
   if (oci.cgroupsPath === '' && !oci.hasResources) return;
   const path = oci.cgroupsPath === '' ? `/${container.id}` : oci.cgroupsPath;
   try {
-    container.record.cgroups = makeCgroups(path, oci.resources);
+    container.record.cgroups = makeCgroups(path, oci.resources, (message) => log.debug('warn', message));
     container.record.cgroupsPath = path;
   } catch (error) {
     // Without the right to make cgroups a container is none the worse that did not ask for one by name.

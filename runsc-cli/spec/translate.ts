@@ -116,7 +116,6 @@ function deviceRules(field: Field): { deviceRules?: DeviceRule[] } {
   return {
     deviceRules: field.items().map((rule) => {
       const access = rule.get('access').optionalString('rwm') || 'rwm';
-      if (!/^[rwm]{1,3}$/.test(access)) rule.get('access').fail(`invalid access "${shorten(access)}", must be of the letters r, w and m`);
       const type = rule.get('type').optionalString('a') || 'a';
       if (type !== 'a' && type !== 'b' && type !== 'c') return rule.get('type').fail(`invalid device type "${shorten(type)}"`);
       return { allow: rule.get('allow').optionalBoolean(false), type, major: number(rule.get('major')), minor: number(rule.get('minor')), access };
@@ -124,11 +123,11 @@ function deviceRules(field: Field): { deviceRules?: DeviceRule[] } {
   };
 }
 
-/** All but the network's, which are set in its namespace. */
+/** Those of the network are set in its namespace too. */
 function translateSysctl(field: Field): Record<string, string> {
   if (!field.isPresent) return {};
   const entries = Object.keys(field.object()).map((key) => [key.replaceAll('/', '.'), field.get(key).string()] as const);
-  return Object.fromEntries(entries.filter(([key]) => /^[A-Za-z0-9_.-]+$/.test(key) && !key.includes('..') && !key.startsWith('net.')));
+  return Object.fromEntries(entries.filter(([key]) => /^[A-Za-z0-9_.-]+$/.test(key) && !key.includes('..')));
 }
 
 function pidsLimit(field: Field): number | null {

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Wrong command lines, wrong bundles, wrong surroundings: one clear error, the status clients expect, nothing left behind.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Case } from '../world.ts';
+
+const OWN = 'runc has limits of its own';
+
+export const errorCases: readonly Case[] = [
+  {
+    name: 'numbers of arguments, unknown commands and flags',
+    run: (w) => {
+      w.says(w.cli('create'), '"create" requires exactly 1 argument(s)');
+      w.note(w.cli('create').out.split('\n')[0] ?? '');
+      w.says(w.cli('state', 'a', 'b'), '"state" requires exactly 1 argument(s)');
+      w.says(w.cli('spec', 'extra'), '"spec" requires exactly 0 argument(s)');
+      w.says(w.cli('frobnicate'), "No help topic for 'frobnicate'");
+      w.says(w.cli('create', '--nosuch', 'x'), 'flag provided but not defined: -nosuch');
+      w.note(`${w.cli('--nosuch', 'list').status}`);
+    },
+    expect: [
+      '1 "create" requires exactly 1 argument(s)', 'Incorrect Usage.', '1 "state" requires exactly 1 argument(s)', '1 "spec" requires exactly 0 argument(s)', "3 No help topic for 'frobnicate'",
+      '1 flag provided but not defined: -nosuch', '1',
+    ],
+  },
+  {
+    name: 'ids',
+    run: (w) => {
+      for (const id of ['../x', 'a/b', '.', '..', 'ä', 'a b']) w.says(w.detached('create', id), 'invalid container ID format');
+      w.configure(['true']);
+      w.note(`${w.cli('run', 'A.b-c_d+1').status}`);
+    },
+    expect: [...Array.from({ length: 6 }, () => '1 invalid container ID format'), '0'],
+  },
+  {
+    name: 'an id and a flag of a hundred thousand characters',
+    differs: OWN,
+    run: (w) => {
+      const long = 'x'.repeat(100_000);
+      for (const args of [['create', long], ['state', long], ['create', `--${long}`, 'x'], [`--${long}`, 'list'], [long], ['kill', 'c', long], ['exec', '-u', long, 'c', 'true']]) {
+        const { status, err } = w.cli(...args);
+        w.note(`${status !== 0} ${err.trim().split('\n').length} line, short: ${err.length < 1000}`);
+      }
+    },
+    expect: Array.from({ length: 7 }, () => 'true 1 line, short: true'),
+  },
+  {
+    name: 'bundles that are none',
+    run: (w) => {
+      w.says(w.detached('create', '--bundle', '/no/such', 'c'), '/no/such: no such file or directory');
+      for (const text of ['', '{', '[]', '"x"', '{"ociVersion":1}']) {
+        writeFileSync(join(w.directory, 'config.json'), text);
+        w.note(`${JSON.stringify(text)} ${w.detached('create', 'c').status}`);
+      }
+      for (const edit of [(c: Record<string, unknown>) => delete c['process'], (c: Record<string, unknown>) => delete c['root'], (c: { root: { path: string } }) => (c.root.path = 'nosuch'), (c: { process: { args: string[] } }) => (c.process.args = [])]) {
+        w.configure(['true'], edit);
+        w.note(`${w.detached('create', 'c').status}`);
+      }
+      w.says(w.cli('state', 'c'), 'container does not exist');
+    },
+    expect: [
+      '1 /no/such: no such file or directory', '"" 1', '"{" 1', '"[]" 1', '"\\"x\\"" 1', '"{\\"ociVersion\\":1}" 1', '1', '1', '1', '1', '1 container does not exist',
+    ],
+  },
+  {
+    name: 'config.json of a hundred megabytes, or nested a million deep',
+    differs: OWN,
+    run: (w) => {
+      writeFileSync(join(w.directory, 'config.json'), `{"a":"${'x'.repeat(100_000_000)}"}`);
+      w.says(w.detached('create', 'c'), 'larger than');
+      writeFileSync(join(w.directory, 'config.json'), `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`);
+      w.says(w.detached('create', 'c'), 'nested deeper than');
+      writeFileSync(join(w.directory, 'config.json'), `${'{"a":'.repeat(1_000_000)}1${'}'.repeat(1_000_000)}`);
+      w.says(w.detached('create', 'c'), 'nested deeper than');
+      w.configure(['true'], (c) => {
+        c.process.cwd = 'x'.repeat(1_000_000);
+        c.hostname = 'h'.repeat(1_000_000);
+      });
+      const { status, err } = w.detached('create', 'c');
+      w.note(`${status} short: ${err.length < 1000}`);
+    },
+    expect: ['1 larger than', '1 nested deeper than', '1 nested deeper than', '1 short: true'],
+  },
+  {
+    name: 'terminals and console sockets that do not fit',
+    run: (w) => {
+      w.configure(['true'], (c) => {
+        c.process.terminal = true;
+      });
+      w.says(w.detached('create', 'c'), 'cannot allocate tty if runc will detach without setting console socket');
+      w.note(`${w.detached('create', '--console-socket', join(w.directory, 'nobody.sock'), 'c').status}`);
+      w.configure(['true']);
+      w.says(w.detached('create', '--console-socket', join(w.directory, 'x.sock'), 'c'), 'cannot use console socket if runc will not detach or allocate tty');
+      w.says(w.cli('state', 'c'), 'container does not exist');
+    },
+    expect: [
+      '1 cannot allocate tty if runc will detach without setting console socket', '1', '1 cannot use console socket if runc will not detach or allocate tty', '1 container does not exist',
+    ],
+  },
+  {
+    name: 'a pid-file in a missing directory',
+    run: (w) => {
+      w.note(`${w.detached('create', '--pid-file', join(w.directory, 'no/such/pid'), 'c').status}`);
+      w.says(w.cli('state', 'c'), 'container does not exist');
+    },
+    expect: ['1', '1 container does not exist'],
+  },
+  {
+    name: 'exec: process files that make no sense, nothing to run',
+    run: (w) => {
+      w.configure(['sleep', '100']);
+      w.detached('run', '-d', 'c');
+      w.note(`${w.cli('exec', '--process', join(w.directory, 'nosuch'), 'c').status}`);
+      w.note(`${w.cli('exec', '--process', w.write('p', '{'), 'c').status}`);
+      w.says(w.cli('exec', 'c'), 'process args cannot be empty');
+      w.note(`${w.cli('exec', '--cwd', 'relative', 'c', 'true').status}`);
+      w.note(`${w.cli('exec', '--user', 'nobody', 'c', 'true').status !== 0}`);
+    },
+    expect: ['255', '255', '255 process args cannot be empty', '255', 'true'],
+  },
+  {
+    name: 'namespaces: unknown, twice, by a path that is none',
+    run: (w) => {
+      for (const namespace of [{ type: 'nosuch' }, { type: 'pid' }, { type: 'network', path: '/no/such/net' }]) {
+        w.configure(['true'], (c) => {
+          c.linux.namespaces = [...c.linux.namespaces.filter((n: { type: string }) => n.type !== 'network'), namespace];
+        });
+        w.note(`${w.detached('create', 'c').status}`);
+      }
+    },
+    expect: ['1', '1', '1'],
+  },
+];
