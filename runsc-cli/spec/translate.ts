@@ -44,7 +44,7 @@ export function translateConfig(config: Field, settings: RunSettings, warnings: 
   const trees: TreeConfig[] = [{ source: rootPath, readonly: rootReadonly || settings.overlay, isExclusive: true, covered: [] }];
   const mounts = config.get('mounts').items().map((mount) => translateMount(mount, settings.bundle, trees));
   const linux = config.get('linux');
-  checkLinux(linux, warnings);
+  checkLinux(linux);
   checkAnnotations(config.get('annotations'));
   return {
     id: settings.id,
@@ -227,7 +227,7 @@ function translateRlimits(field: Field): ProcessConfig['rlimits'] {
 
 const NAMESPACES = ['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time'] as const;
 
-function checkLinux(linux: Field, warnings: string[]): void {
+function checkLinux(linux: Field): void {
   if (!linux.isPresent) return;
   const seen = new Set<string>();
   for (const item of linux.get('namespaces').items()) {
