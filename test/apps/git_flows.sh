@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: git
+# packages: git
 # git's bigger flows: rebase with a conflict, bisect, worktrees, gc, bare clone and push by file and by pack, submodule, stash, archive.
 export HOME=$PWD GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@x GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@x GIT_AUTHOR_DATE='2020-01-01T00:00:00Z' GIT_COMMITTER_DATE='2020-01-01T00:00:00Z' GIT_CONFIG_NOSYSTEM=1 GIT_EDITOR=true
 git config --global protocol.file.allow always

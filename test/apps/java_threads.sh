@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: java javac
+# packages: default-jdk-headless
 # The JVM: compiling and running threads, collections, processes and NIO files.
 cat > T.java <<'END'
 import java.nio.file.*; import java.util.*; import java.util.concurrent.*; import java.util.stream.*;

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: memcached bash
+# packages: memcached
+# ci
 # memcached (epoll threads, libevent) by its text protocol.
 memcached -u root -l 127.0.0.1 -p 11299 -t 4 & server=$!
 for i in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/11299) 2>/dev/null && break; sleep 0.1; done

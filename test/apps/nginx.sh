@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: nginx curl
+# packages: nginx-light curl
+# ci
 # nginx: master and two workers, sendfile of a large file, ranges, reload by SIGHUP, graceful quit.
 mkdir -p www tmp; seq 300000 > www/numbers; echo index > www/index.html; chmod -R a+rX . ; chmod a+rx "$PWD"
 cat > nginx.conf <<END

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: node
+# packages: nodejs
+# ci
 # node's http server and client with keep-alive, 200 requests, a 4 MB body both ways, a WebSocket-like upgrade.
 cat > s.js <<'END'
 const http = require('http'), crypto = require('crypto');

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: /usr/lib/postgresql/*/bin/postgres
+# packages: postgresql
 # PostgreSQL: initdb, a cluster on a Unix socket, SQL, pgbench, a crash and its recovery, clean stop. Run by a user made for it: it refuses root.
 bin=$(echo /usr/lib/postgresql/*/bin | awk '{print $NF}'); chmod 777 . ; here=$PWD; p=$PWD; while [ "$p" != / ] && [ "$p" != /tmp ]; do chmod a+x "$p"; p=$(dirname "$p"); done
 as() { setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=$here PGHOST=$here/sock PGDATABASE=postgres PGUSER=u "$@"; }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: redis-server redis-cli redis-benchmark
+# packages: redis-server redis-tools
+# ci
 # redis on TCP and a Unix socket: commands, a fork for BGSAVE and its reload, benchmark.
 start() { redis-server --port 6399 --unixsocket $PWD/r.sock --save '' --dir $PWD --daemonize no --logfile log & server=$!; for i in $(seq 100); do redis-cli -p 6399 ping >/dev/null 2>&1 && break; sleep 0.1; done; }
 start

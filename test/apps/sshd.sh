@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: /usr/sbin/sshd ssh ssh-keygen
+# packages: openssh-server openssh-client
 # OpenSSH over loopback: key exchange, privilege separation, a command, a pty, a 5 MB copy.
 mkdir -p /run/sshd; here=$PWD; chmod 700 .
 ssh-keygen -q -t ed25519 -N '' -f host; ssh-keygen -q -t ed25519 -N '' -f id; cp id.pub keys
