@@ -47,7 +47,8 @@ left_processes() {
     echo "$pid"
   done
 }
-mounts() { wc -l </proc/self/mounts; }
+# Mounts of this run's directory or of a sandbox's state, as everybody sees them.
+mounts() { grep -cE "$scratch|/run/runsc-ts" /proc/self/mounts; }
 # Says what is left, and ends it. Waits a moment first: what was killed takes time to go.
 leftovers() {
   local pids try now

@@ -25,5 +25,5 @@ s root@127.0.0.1 'head -c 3000000 /dev/zero' | md5sum
 s -tt root@127.0.0.1 'tty | sed s/[0-9]*$/N/; test -t 0 && echo terminal; stty -a | grep -o "isig icanon"; read -r line; echo "got $line"' <<< 'typed in' | tr -d '\r'
 printf 'trap "echo interrupted; exit 7" INT; echo ready; sleep 20 & wait\n' > trap.sh
 script -qec "stty rows 33 cols 111; ssh -tt -F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=$here/known -o LogLevel=ERROR -i id -p 2298 root@127.0.0.1 'stty size'" /dev/null </dev/null | tr -d '\r'
-{ for i in $(seq 100); do grep -q ready out && break; sleep 0.1; done; printf '\003'; sleep 1; } | s -tt root@127.0.0.1 "sh $here/trap.sh" > out 2>&1; echo "status $?"; grep -o 'ready\|interrupted' out
+touch out; { for i in $(seq 100); do grep -q ready out && break; sleep 0.1; done; printf '\003'; sleep 1; } | s -tt root@127.0.0.1 "sh $here/trap.sh" > out 2>&1; echo "status $?"; grep -o 'ready\|interrupted' out
 kill $server; wait $server 2>/dev/null; echo "server $?"
