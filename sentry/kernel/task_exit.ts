@@ -28,6 +28,7 @@ import { exitRobustList, wakeWord } from './futex/robust_list.ts';
 import type { Kernel } from './kernel.ts';
 import type { PidNamespace } from './process/pid_namespace.ts';
 import type { ProcessGroup } from './process/process_group.ts';
+import type { Session } from './process/process_group.ts';
 import { addUsage, type ThreadGroup } from './process/thread_group.ts';
 import { residentKb, taskUsage } from './process/usage.ts';
 import { beginGroupExit, recalcAttention, sendToGroup, sendToProcessGroup } from './signal/send.ts';
@@ -288,6 +289,11 @@ function findReaper(group: ThreadGroup): ThreadGroup | null {
 function releaseSession(group: ThreadGroup): void {
   const { session } = group;
   session.leader = null;
+  releaseTerminal(session);
+}
+
+/** Takes a session's terminal away and hangs its foreground group up. */
+export function releaseTerminal(session: Session): void {
   const { tty, foreground } = session;
   if (tty === null) return;
   session.tty = null;

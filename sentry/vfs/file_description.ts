@@ -23,6 +23,7 @@ import type { Credentials } from '../auth/credentials.ts';
 import { WaitQueue } from '../wait/wait_queue.ts';
 import type { IoContext } from './context.ts';
 import { dropFileLocks } from './file_locks.ts';
+import { dropLease } from './leases.ts';
 import type { ByteString, Inode } from './inode.ts';
 import type { IoSequence } from './io.ts';
 import { type Path, pathGet, pathPut } from './mount.ts';
@@ -65,6 +66,7 @@ export abstract class FileDescription {
   readonly onLastClose = new Set<() => void>();
   private refs = 1;
   private isWriter = false;
+  private isReader = false;
 
   constructor(path: Path, inode: Inode, flags: number, creds: Credentials) {
     this.path = path;
@@ -121,6 +123,11 @@ export abstract class FileDescription {
     this.isWriter = true;
     this.inode.writers++;
   }
+  /** Opened by path for reading only: somebody else cannot get a write lease. Called once, by open. */
+  countAsReader(): void {
+    this.isReader = true;
+    this.inode.readers++;
+  }
   incRef(): void {
     this.refs++;
   }
@@ -128,8 +135,12 @@ export abstract class FileDescription {
   decRef(): void {
     if (--this.refs === 0) {
       if (this.isWriter) this.inode.writers--;
+      else if (this.isReader) this.inode.readers--;
       for (const callback of this.onLastClose) callback();
-      if (this.inode.locks !== null) dropFileLocks(this.inode, this);
+      if (this.inode.locks !== null) {
+        dropFileLocks(this.inode, this);
+        dropLease(this.inode, this);
+      }
       const { marks } = this.inode;
       if (marks !== null || this.path.dentry.parent?.inode?.marks != null)
         notifyFile(this.path.dentry, this.isWritable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);

@@ -12,6 +12,7 @@ import { EAGAIN, EDEADLK, ENOLCK } from '../../platform/abi/linux/errno.ts';
 import { F_RDLCK, F_UNLCK, F_WRLCK } from '../../platform/abi/linux/fcntl.ts';
 import { WaitQueue } from '../wait/wait_queue.ts';
 import type { Inode } from './inode.ts';
+import type { Lease } from './leases.ts';
 
 /** End of a lock that reaches to infinity (inclusive). */
 export const LOCK_TO_EOF = Number.MAX_SAFE_INTEGER;
@@ -43,6 +44,8 @@ export class InodeLocks {
   /** Record locks by owner, each owner's in order of their start. */
   readonly records = new Map<object, RecordLock[]>();
   flocks: Flock[] = [];
+  /** See leases.ts. */
+  leases: Lease[] = [];
   readonly queue = new WaitQueue();
 
   constructor(inode: Inode) {

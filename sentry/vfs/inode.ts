@@ -72,6 +72,8 @@ export abstract class Inode {
   sharedWritableMappings = 0;
   /** Opens for writing by path, and processes that run this file: never both (ETXTBSY). */
   writers = 0;
+  /** Opens by path for reading only, of regular files (leases). */
+  readers = 0;
   executing = 0;
   /** Dentries made of it (kept by Dentry). */
   dentryCount = 0;

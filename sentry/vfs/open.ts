@@ -52,6 +52,7 @@ import type { IoContext } from './context.ts';
 import { Dentry } from './dentry.ts';
 import { type FileDescription, PathDescription } from './file_description.ts';
 import { ATTR_SIZE, type ByteString, type Inode } from './inode.ts';
+import { breakLeases } from './leases.ts';
 import type { Path } from './mount.ts';
 import { IN_CREATE, IN_MODIFY, IN_OPEN, notifyEntry, notifyFile } from './notify.ts';
 import { FS_APPEND_FL, inodePermission, mayCreate, newOwner, ownerOrCapable, wantWrite } from './permission.ts';
@@ -252,6 +253,10 @@ function openInode(
   const type = inode.mode & S_IFMT;
   const isWriter = type === S_IFREG && (flags & O_ACCMODE) !== O_RDONLY;
   if (isWriter && inode.executing > 0) return ETXTBSY;
+  if (inode.locks !== null && type === S_IFREG) {
+    const broken = breakLeases(inode, flags);
+    if (broken !== 0) return broken as Errno;
+  }
   let file: FileDescription | Errno;
   if (type === S_IFREG || type === S_IFDIR) file = inode.open(ctx, path, status);
   else if (inode.opensSpecial) file = inode.open(ctx, path, status | (flags & O_NOCTTY));
@@ -262,6 +267,7 @@ function openInode(
   if (isErrno(file)) return file;
   file.flags &= ~O_NOCTTY;
   if (isWriter) file.countAsWriter();
+  else if (type === S_IFREG) file.countAsReader();
   notifyFile(path.dentry, IN_OPEN);
   return file;
 }

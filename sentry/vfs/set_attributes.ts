@@ -7,7 +7,7 @@
  */
 import { CAP_CHOWN, CAP_FSETID } from '../../platform/abi/linux/capability.ts';
 import { EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM, ETXTBSY } from '../../platform/abi/linux/errno.ts';
-import { MAY_WRITE } from '../../platform/abi/linux/fcntl.ts';
+import { MAY_WRITE, O_WRONLY } from '../../platform/abi/linux/fcntl.ts';
 import {
   S_IFDIR,
   S_IFLNK,
@@ -23,6 +23,7 @@ import { emptyAttr } from './attributes.ts';
 import { readNow } from './clock.ts';
 import type { IoContext } from './context.ts';
 import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_SIZE, ATTR_UID, type Inode, type SetAttr } from './inode.ts';
+import { breakLeases } from './leases.ts';
 import type { Path } from './mount.ts';
 import { IN_ATTRIB, IN_MODIFY, notifyFile } from './notify.ts';
 import {
@@ -153,6 +154,8 @@ export function truncatePath(ctx: IoContext, path: Path, length: number): number
   if (denied !== 0) return denied;
   if ((inode.fsFlags & FS_APPEND_FL) !== 0) return EPERM;
   if (inode.executing > 0) return ETXTBSY;
+  const broken = breakLeases(inode, O_WRONLY);
+  if (broken !== 0) return broken;
   return resize(ctx, path, length);
 }
 

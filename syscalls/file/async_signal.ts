@@ -7,7 +7,7 @@
  * Invariants: a file with O_ASYNC set that can be polled has one AsyncNotifier on its wait queue, until the flag is cleared or
  *             its last descriptor goes.
  */
-import { F_OWNER_PGRP, F_OWNER_TID, O_ASYNC } from '../../platform/abi/linux/fcntl.ts';
+import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, O_ASYNC } from '../../platform/abi/linux/fcntl.ts';
 import {
   EPOLLERR,
   EPOLLHUP,
@@ -63,12 +63,27 @@ class AsyncNotifier implements Waiter {
   }
 
   private signal(code: number, band: number): void {
-    const owner = this.file.async as AsyncOwner;
-    if (owner.id === 0) return;
-    const info = makeSigInfo(owner.signo === 0 ? SIGIO : owner.signo, owner.signo === 0 ? SI_KERNEL : code);
-    if (owner.signo !== 0) info.setPoll(band, this.fd);
-    signalOwner(owner, this.pidNs, info);
+    sendSigio(this.file, this.fd, this.pidNs, code, band);
   }
+}
+
+/** Sends SIGIO (or what F_SETSIG said) to the file's owner, if it has one, as numbered by `pidNs`. Linux: send_sigio(). */
+export function sendSigio(file: FileDescription, fd: number, pidNs: PidNamespace, code: number, band: number): void {
+  const owner = file.async as AsyncOwner;
+  if (owner.id === 0) return;
+  const info = makeSigInfo(owner.signo === 0 ? SIGIO : owner.signo, owner.signo === 0 ? SI_KERNEL : code);
+  if (owner.signo !== 0) info.setPoll(band, fd);
+  signalOwner(owner, pidNs, info);
+}
+
+/** Makes the caller's process the owner of a file that has none (F_NOTIFY, F_SETLEASE). */
+export function ownIfUnowned(t: Task, file: FileDescription): void {
+  const owner = asyncOwnerOf(file, F_OWNER_PID);
+  if (owner.id !== 0) return;
+  owner.type = F_OWNER_PID;
+  owner.id = t.threadGroup.pidIn(t.pidNs);
+  owner.uid = t.creds.ruid;
+  owner.euid = t.creds.euid;
 }
 
 function signalOwner(owner: AsyncOwner, pidNs: PidNamespace, info: SigInfo): void {

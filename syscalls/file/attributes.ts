@@ -30,6 +30,8 @@ import {
   resize,
   truncatePath,
 } from '../../sentry/vfs/set_attributes.ts';
+import type { SyscallReturn } from '../../sentry/wait/blocking.ts';
+import { afterLeases } from './lease.ts';
 import { ioFile, resolveAt } from './path_args.ts';
 
 const SIGXFSZ = 25;
@@ -134,10 +136,10 @@ export function sys_utime(t: Task, path: number, timesAddr: number): number {
   return setTimes(t, AT_FDCWD, path, times, 0);
 }
 
-export function sys_truncate(t: Task, path: number, length: number): number {
+export function sys_truncate(t: Task, path: number, length: number): SyscallReturn {
   if (length < 0) return EINVAL;
   const place = resolveAt(t, AT_FDCWD, path, true, false);
-  return isErrno(place) ? place : truncatePath(t, place, length);
+  return isErrno(place) ? place : afterLeases(false, () => truncatePath(t, place, length));
 }
 
 export function sys_ftruncate(t: Task, fd: number, length: number): number {

@@ -5,9 +5,8 @@
  *
  * Linux: fs/fcntl.c
  */
-import { EAGAIN, EBADF, EFAULT, EINVAL, ENOTDIR, EPERM } from '../../platform/abi/linux/errno.ts';
+import { EBADF, EFAULT, EINVAL, EPERM } from '../../platform/abi/linux/errno.ts';
 import {
-  DN_MULTISHOT,
   FD_CLOEXEC,
   F_ADD_SEALS,
   F_CREATED_QUERY,
@@ -44,7 +43,6 @@ import {
   F_SETSIG,
   F_SET_FILE_RW_HINT,
   F_SET_RW_HINT,
-  F_UNLCK,
   O_APPEND,
   O_ASYNC,
   O_DIRECT,
@@ -52,14 +50,16 @@ import {
   O_NONBLOCK,
   O_PATH,
 } from '../../platform/abi/linux/fcntl.ts';
-import { S_IFDIR, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import { PipeFile } from '../../sentry/kernel/pipe/pipe_file.ts';
 import { RLIMIT_NOFILE } from '../../sentry/kernel/process/rlimits.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { FileDescription } from '../../sentry/vfs/file_description.ts';
+import { getLease } from '../../sentry/vfs/leases.ts';
 import { FS_APPEND_FL, ownerOrCapable } from '../../sentry/vfs/permission.ts';
 import type { SyscallReturn } from '../../sentry/wait/blocking.ts';
 import { type AsyncOwner, asyncOwnerOf, updateAsync, watchUrgent } from './async_signal.ts';
+import { changeLease } from './lease.ts';
+import { notifyDirectory } from './directory_notify.ts';
 import { getLock, setLock } from './record_locks.ts';
 
 const SETTABLE = O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME | O_NONBLOCK;
@@ -166,12 +166,6 @@ function ownerCommand(t: Task, file: FileDescription, cmd: number, arg: number):
   }
 }
 
-/** F_NOTIFY: asking for no event ends all notification, and none was ever begun. Errors: ENOTDIR; EINVAL for an event. */
-function notifyDirectory(file: FileDescription, events: number): number {
-  if ((events & ~DN_MULTISHOT) === 0) return 0;
-  return (file.inode.mode & S_IFMT) === S_IFDIR ? EINVAL : ENOTDIR;
-}
-
 export function sys_fcntl(t: Task, fd: number, cmd: number, arg: number): SyscallReturn {
   const file = t.fdTable.get(fd);
   if (file === null) return EBADF;
@@ -198,11 +192,11 @@ export function sys_fcntl(t: Task, fd: number, cmd: number, arg: number): Syscal
     case F_GET_SEALS:
       return file.getSeals();
     case F_NOTIFY:
-      return notifyDirectory(file, arg);
+      return notifyDirectory(t, fd, file, arg);
     case F_GETLEASE:
-      return F_UNLCK;
+      return getLease(file);
     case F_SETLEASE:
-      return arg === F_UNLCK ? EAGAIN : EINVAL;
+      return changeLease(t, fd, file, arg);
     case F_GET_RW_HINT:
     case F_GET_FILE_RW_HINT:
       return t.memory.writeU64(arg, 0);

@@ -14,6 +14,7 @@ import {
   O_DIRECTORY,
   O_DSYNC,
   O_LARGEFILE,
+  O_NONBLOCK,
   O_NOFOLLOW,
   O_PATH,
   O_RDONLY,
@@ -28,10 +29,12 @@ import {
 import { RLIMIT_NOFILE } from '../../sentry/kernel/process/rlimits.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { FileDescription } from '../../sentry/vfs/file_description.ts';
+import type { Path } from '../../sentry/vfs/mount.ts';
 import { openPath } from '../../sentry/vfs/open.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL } from '../../sentry/wait/blocking.ts';
 import type { WaitQueue } from '../../sentry/wait/wait_queue.ts';
 import { installFile } from '../poll/install_file.ts';
+import { afterLeases } from './lease.ts';
 import { readPath, startAt } from './path_args.ts';
 
 const O_PATH_FLAGS = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
@@ -65,6 +68,18 @@ function openAt(t: Task, dirfd: number, pathAddr: number, flags: number, mode: n
   if (free < 0) return free;
   const start = startAtForOpen(t, dirfd, path, resolve);
   if (isErrno(start)) return start;
+  return afterLeases((flags & O_NONBLOCK) !== 0, () => openFrom(t, start, path, flags, mode, resolve));
+}
+
+/** The walk and the open. Returns the descriptor, a wait for a FIFO's other end, or errno (WOULD_BLOCK: leases). */
+function openFrom(
+  t: Task,
+  start: Path | null,
+  path: string,
+  flags: number,
+  mode: number,
+  resolve: number,
+): SyscallReturn {
   const file = openPath(t.kernel.vfs, t, start, path, flags, mode, resolve);
   if (isErrno(file)) return file;
   const queue = file.pendingOpen();

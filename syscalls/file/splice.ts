@@ -25,7 +25,7 @@ import { BufferIo } from '../../sentry/vfs/io.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL } from '../../sentry/wait/blocking.ts';
 import { MAX_RW_COUNT, vectorIo } from './iovec.ts';
 import { ioFile } from './path_args.ts';
-import { readFile, writeFile } from './read_write.ts';
+import { readFile } from './read_write.ts';
 import { readOffset } from './offset_arg.ts';
 
 const SPLICE_F_NONBLOCK = 2;
@@ -178,8 +178,8 @@ export function sys_vmsplice(t: Task, fd: number, iov: number, count: number, fl
   if (!(file instanceof PipeFile)) return EBADF;
   const nonblocking = (flags & SPLICE_F_NONBLOCK) !== 0;
   if (file.isWritable) {
-    const n = nonblocking ? file.write(t, io) : writeFile(t, file, io);
-    return n;
+    // What finds room now is all: the rest is the caller's.
+    return until(file, file, nonblocking, () => file.write(t, io));
   }
   const n = nonblocking ? file.read(t, io) : readFile(t, file, io);
   return n === WOULD_BLOCK ? EAGAIN : n;

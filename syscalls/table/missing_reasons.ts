@@ -47,7 +47,6 @@ export const MISSING: Readonly<Record<string, readonly [Errno, string]>> = {
   quotactl_fd: [EPERM, 'Disk quotas are not supported.'],
   iopl: [ENOSYS, 'No I/O ports in a sandbox.'],
   ioperm: [ENOSYS, 'No I/O ports in a sandbox.'],
-  vhangup: [EPERM, PENDING],
   settimeofday: [EPERM, "The clocks are the host's."],
   adjtimex: [EPERM, "The clocks are the host's."],
   clock_adjtime: [EPERM, "The clocks are the host's."],

@@ -93,6 +93,7 @@ import {
 import { sys_flock } from '../file/record_locks.ts';
 import { sys_copy_file_range, sys_sendfile } from '../file/sendfile.ts';
 import { sys_splice, sys_tee, sys_vmsplice } from '../file/splice.ts';
+import { sys_sysfs, sys_ustat, sys_vhangup } from '../system/obsolete.ts';
 import { sys_fstat, sys_fstatfs, sys_lstat, sys_newfstatat, sys_stat, sys_statfs, sys_statx } from '../file/stat.ts';
 import {
   sys_fadvise64,
@@ -251,9 +252,7 @@ const descriptors: readonly SyscallRow[] = [
   row(3, 'close', [Fd], sys_close),
   row(32, 'dup', [Fd], sys_dup),
   row(33, 'dup2', [Fd, Fd], sys_dup2),
-  row(72, 'fcntl', [Fd, FcntlCommand, Long], sys_fcntl, {
-    partial: 'No leases, no directory notification; SIGIO is not sent.',
-  }),
+  row(72, 'fcntl', [Fd, FcntlCommand, Long], sys_fcntl),
   row(73, 'flock', [Fd, FlockOperation], sys_flock),
   row(85, 'creat', [PathName, Mode], sys_creat),
   row(257, 'openat', [DirFd, PathName, OpenFlags, Mode], sys_openat),
@@ -334,8 +333,9 @@ const mounts: readonly SyscallRow[] = [
   row(75, 'fdatasync', [Fd], sys_fdatasync),
   row(306, 'syncfs', [Fd], sys_syncfs),
   missing(134, 'uselib', ENOSYS, 'Removed from Linux for x86-64.'),
-  missing(136, 'ustat', ENOSYS, 'Obsolete: use statfs.'),
-  missing(139, 'sysfs', ENOSYS, 'Obsolete: read /proc/filesystems.'),
+  row(136, 'ustat', [UInt, Addr], sys_ustat),
+  row(139, 'sysfs', [Int, Addr, Addr], sys_sysfs),
+  row(153, 'vhangup', [], sys_vhangup),
   missing(167, 'swapon', EPERM, 'The sandbox has no swap.'),
   missing(168, 'swapoff', EPERM, 'The sandbox has no swap.'),
   missing(179, 'quotactl', ESRCH, 'No quotas.'),

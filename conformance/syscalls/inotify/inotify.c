@@ -115,3 +115,41 @@ CASE(unlinked_child) {
   unlinked_child(IN_EXCL_UNLINK);
   unlinked_child(IN_ONESHOT);
 }
+
+static volatile int noted, noted_fd, noted_code;
+static void on_note(int signo, siginfo_t *info, void *context) {
+  (void)signo, (void)context;
+  noted++;
+  noted_fd = info->si_fd;
+  noted_code = info->si_code;
+}
+// F_NOTIFY: one signal, or with DN_MULTISHOT one for each event, about the entries of a directory.
+CASE(dnotify) {
+  NEED(mkdir("d", 0700));
+  NEED(mkdir("e", 0700));
+  struct sigaction sa = {.sa_sigaction = on_note, .sa_flags = SA_SIGINFO};
+  sigaction(SIGRTMIN, &sa, 0);
+  int dir = NEED(open("d", O_RDONLY)), file = NEED(open("f", O_CREAT | O_RDWR, 0600));
+  CALL(fcntl(dir, F_SETSIG, SIGRTMIN));
+  CALL(fcntl(file, F_NOTIFY, DN_CREATE));
+  CALL(fcntl(dir, F_NOTIFY, DN_CREATE));
+  make_file("d/a", "", 0600);
+  make_file("d/b", "", 0600);
+  VAL(noted);
+  YES(noted_fd == dir);
+  VAL(noted_code);
+  CALL(fcntl(dir, F_NOTIFY, DN_RENAME | DN_MULTISHOT));
+  rename("d/a", "e/a");
+  rename("e/a", "d/a");
+  VAL(noted);
+  rename("d/a", "d/c");
+  VAL(noted);
+  CALL(fcntl(dir, F_NOTIFY, DN_MODIFY | DN_MULTISHOT));
+  int fd = NEED(open("d/c", O_RDWR));
+  NEED(write(fd, "x", 1));
+  NEED(ftruncate(fd, 0));
+  VAL(noted);
+  CALL(fcntl(dir, F_NOTIFY, 0));
+  NEED(write(fd, "x", 1));
+  VAL(noted);
+}

@@ -182,3 +182,59 @@ CASE(lock_released_on_exit) {
   report_end("child", c);
   CALL(lock_(fd, F_SETLK, F_WRLCK, 0, 0));
 }
+
+static volatile int leases_broken, broken_code;
+static void on_break(int signo, siginfo_t *info, void *context) {
+  (void)signo, (void)context;
+  leases_broken++;
+  broken_code = info->si_code;
+}
+// Leases: who may have one, who is told, and what an open in the way does.
+CASE(leases) {
+  make_file("f", "text", 0644);
+  struct sigaction sa = {.sa_sigaction = on_break, .sa_flags = SA_SIGINFO | SA_RESTART};
+  sigaction(SIGIO, &sa, 0);
+  sigaction(SIGUSR1, &sa, 0);
+  int ro = NEED(open("f", O_RDONLY));
+  int rw = NEED(open("f", O_RDWR));
+  CALL(fcntl(ro, F_GETLEASE));
+  CALL(fcntl(ro, F_SETLEASE, F_UNLCK));
+  CALL(fcntl(ro, F_SETLEASE, 7));
+  CALL(fcntl(ro, F_SETLEASE, F_RDLCK));
+  CALL(fcntl(ro, F_SETLEASE, F_WRLCK));
+  close(rw);
+  CALL(fcntl(ro, F_SETLEASE, F_RDLCK));
+  CALL(fcntl(ro, F_GETLEASE));
+  int other = NEED(open("f", O_RDONLY));
+  CALL(fcntl(ro, F_SETLEASE, F_WRLCK));
+  CALL(open("f", O_WRONLY | O_NONBLOCK));
+  VAL(leases_broken);
+  CALL(broken_code == SI_KERNEL);
+  CALL(fcntl(ro, F_GETLEASE));
+  CALL(open("f", O_WRONLY | O_NONBLOCK));
+  VAL(leases_broken);
+  CALL(fcntl(ro, F_SETLEASE, F_UNLCK));
+  CALL(open("f", O_WRONLY | O_NONBLOCK) >= 0);
+  close(other);
+  close(ro);
+  make_file("g", "text", 0644);
+  rw = NEED(open("g", O_RDWR));
+  CALL(fcntl(rw, F_SETSIG, SIGUSR1));
+  CALL(fcntl(rw, F_SETLEASE, F_WRLCK));
+  pid_t child = NEED(fork());
+  if (child == 0) {
+    int fd = open("g", O_RDONLY);
+    if (fd < 0 || close(fd) != 0 || open("g", O_RDWR | O_TRUNC) < 0 || truncate("g", 2) != 0) _exit(1);
+    _exit(0);
+  }
+  while (leases_broken < 2) sleep_ms(5);
+  VAL(broken_code);
+  CALL(fcntl(rw, F_GETLEASE));
+  CALL(fcntl(rw, F_SETLEASE, F_RDLCK));
+  CALL(fcntl(rw, F_SETLEASE, F_UNLCK));
+  report_end("child", child);
+  become(1000);
+  CALL(fcntl(rw, F_SETLEASE, F_RDLCK));
+  int dir = NEED(open(".", O_RDONLY));
+  CALL(fcntl(dir, F_SETLEASE, F_RDLCK));
+}

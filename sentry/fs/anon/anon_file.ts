@@ -14,12 +14,6 @@ import type { ByteString } from '../../vfs/inode.ts';
 const sharedInode = new AnonInode(anonInodeFs.fs, 0o600, 0, 0);
 
 export abstract class AnonFile extends FileDescription {
-  override get splicesOut(): boolean {
-    return false;
-  }
-  override get splicesIn(): boolean {
-    return false;
-  }
   /** "[eventfd]", "inotify": what follows "anon_inode:". */
   private readonly name: ByteString;
 
@@ -33,6 +27,12 @@ export abstract class AnonFile extends FileDescription {
   /** noop_llseek: succeeds and moves nothing. */
   override seek(): number {
     return this.position;
+  }
+  override get splicesOut(): boolean {
+    return false;
+  }
+  override get splicesIn(): boolean {
+    return false;
   }
   override get canPoll(): boolean {
     return true;

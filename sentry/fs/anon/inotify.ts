@@ -18,7 +18,7 @@ import type { Filesystem } from '../../vfs/filesystem.ts';
 import type { ByteString, Inode } from '../../vfs/inode.ts';
 import type { IoSequence } from '../../vfs/io.ts';
 import { type Path, pathGet, pathPut } from '../../vfs/mount.ts';
-import { fsNotify, IN_DELETE_SELF } from '../../vfs/notify.ts';
+import { fsNotify, IN_DELETE_SELF, IN_MOVED_FROM, IN_MOVED_TO } from '../../vfs/notify.ts';
 import { AnonFile } from './anon_file.ts';
 
 export const IN_ALL_EVENTS = 0xfff;
@@ -41,8 +41,13 @@ const SHOWN_BITS = IN_ALL_EVENTS | IN_EXCL_UNLINK | IN_ONESHOT;
 export const inotifyLimits = sysctlHooks.inotify;
 export const inotifyUse = { instances: 0, watches: 0 };
 
+/** Who is told of the events of a watch. */
+interface EventSink {
+  onEvent(watch: Watch, mask: number, name: ByteString, cookie: number): void;
+}
+
 interface Watch {
-  readonly owner: InotifyFile;
+  readonly owner: EventSink;
   readonly wd: number;
   readonly inode: Inode;
   /** Null once the file has been removed. */
@@ -90,6 +95,64 @@ function letGo(inode: Inode): void {
   for (const watch of [...(inode.marks as Set<Watch>)]) unpin(watch);
 }
 
+/** From now on vfs says what happens. */
+function listen(): void {
+  fsNotify.hook = deliver;
+  fsNotify.letGo = letGo;
+  fsNotify.unmounted = unmounted;
+}
+
+/** In the mask of a DirectoryMark: an entry got another name in the same directory. */
+export const DN_RENAME_WITHIN = 0x10000;
+
+/** dnotify's mark on a directory: tells of events of its entries, once or until end(). */
+export class DirectoryMark implements EventSink {
+  isLive = true;
+  private movedFrom = -1;
+  private readonly watch: Watch;
+  private isLasting: boolean;
+  private readonly tell: () => void;
+
+  constructor(inode: Inode, mask: number, isLasting: boolean, tell: () => void) {
+    this.watch = { owner: this, wd: 0, inode, path: null, mask };
+    this.isLasting = isLasting;
+    this.tell = tell;
+    listen();
+    const marks = (inode.marks as Set<Watch> | null) ?? new Set<Watch>();
+    marks.add(this.watch);
+    inode.marks = marks;
+    if (marks.size === 1) inode.watchedChanged(true);
+  }
+  add(mask: number, isLasting: boolean): void {
+    this.watch.mask |= mask;
+    this.isLasting ||= isLasting;
+  }
+  onEvent(watch: Watch, mask: number, _name: ByteString, cookie: number): void {
+    // A rename within the directory is both halves of one move.
+    const isRename = (mask & IN_MOVED_TO) !== 0 && cookie === this.movedFrom;
+    if ((mask & IN_MOVED_FROM) !== 0) this.movedFrom = cookie;
+    const happened = (mask & IN_ALL_EVENTS) | (isRename ? DN_RENAME_WITHIN : 0);
+    if ((happened & watch.mask) === 0) return;
+    this.tell();
+    if (!this.isLasting) this.end();
+  }
+  end(): void {
+    if (!this.isLive) return;
+    this.isLive = false;
+    unmark(this.watch);
+  }
+}
+
+/** Takes a watch off its inode. */
+function unmark(watch: Watch): void {
+  const marks = watch.inode.marks as Set<Watch> | null;
+  marks?.delete(watch);
+  if (marks?.size === 0) {
+    watch.inode.marks = null;
+    watch.inode.watchedChanged(false);
+  }
+}
+
 export class InotifyFile extends AnonFile {
   private readonly watches = new Map<number, Watch>();
   private queue: QueuedEvent[] = [];
@@ -99,9 +162,7 @@ export class InotifyFile extends AnonFile {
   constructor(flags: number, creds: Credentials) {
     super('inotify', O_RDONLY | (flags & O_NONBLOCK), creds);
     inotifyUse.instances++;
-    fsNotify.hook = deliver;
-    fsNotify.letGo = letGo;
-    fsNotify.unmounted = unmounted;
+    listen();
     instances.add(this);
   }
 
@@ -225,12 +286,7 @@ export class InotifyFile extends AnonFile {
 
   private detach(watch: Watch): void {
     inotifyUse.watches--;
-    const marks = watch.inode.marks as Set<Watch> | null;
-    marks?.delete(watch);
-    if (marks?.size === 0) {
-      watch.inode.marks = null;
-      watch.inode.watchedChanged(false);
-    }
+    unmark(watch);
     unpin(watch);
   }
 }

@@ -17,6 +17,7 @@ import type { Task } from '../../kernel/task.ts';
 import { UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from '../../kernel/version.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { ByteString } from '../../vfs/inode.ts';
+import { leaseLimits } from '../../vfs/leases.ts';
 import { mapLimits } from '../../mm/memory_manager.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 
@@ -229,8 +230,8 @@ function fsTable(kernel: Kernel): Sysctl[] {
     field('fs/inotify/max_queued_events', sysctlHooks.inotify, 'maxQueuedEvents'),
     field('fs/inotify/max_user_instances', sysctlHooks.inotify, 'maxUserInstances'),
     field('fs/inotify/max_user_watches', sysctlHooks.inotify, 'maxUserWatches', 0, 1048576),
-    kept('fs/lease-break-time', 45),
-    kept('fs/leases-enable', 1, 0, 1),
+    field('fs/lease-break-time', leaseLimits, 'breakTime'),
+    field('fs/leases-enable', leaseLimits, 'enable', 0, 1),
     kept('fs/mount-max', 4096, 1),
     kept('fs/mqueue/msg_default', 10),
     kept('fs/mqueue/msg_max', 10),

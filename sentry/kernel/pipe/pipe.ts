@@ -64,7 +64,8 @@ export class Pipe {
     const poor =
       pagesPromised + DEFAULT_SLOTS > PAGES_MAX ||
       (!isPrivileged && pipeLimits.userPagesSoft > 0 && pagesPromised + DEFAULT_SLOTS > pipeLimits.userPagesSoft);
-    this.slots = poor ? POOR_SLOTS : DEFAULT_SLOTS;
+    const most = isPrivileged ? DEFAULT_SLOTS : Math.min(DEFAULT_SLOTS, Math.max(1, Math.floor(pipeLimits.maxSize / PAGE)));
+    this.slots = poor ? POOR_SLOTS : most;
     pagesPromised += this.slots;
     this.offs = new Int32Array(this.slots);
     this.lens = new Int32Array(this.slots);
