@@ -52,7 +52,16 @@ export type MapSharing = 'private' | 'shared';
 
 /** One change to an address space, for AddressSpace.apply(). All addresses and lengths page aligned. */
 export type MapOp =
-  | { op: 'map'; addr: number; length: number; prot: number; sharing: MapSharing; fd: number; offset: number; flags: number }
+  | {
+      op: 'map';
+      addr: number;
+      length: number;
+      prot: number;
+      sharing: MapSharing;
+      fd: number;
+      offset: number;
+      flags: number;
+    }
   | { op: 'unmap'; addr: number; length: number }
   | { op: 'protect'; addr: number; length: number; prot: number }
   | { op: 'remap'; addr: number; oldLength: number; newAddr: number; newLength: number; keepOld: boolean }
@@ -86,7 +95,15 @@ export interface AddressSpace {
    * Sentry's own descriptors. `flags` may hold extra MAP_* (MAP_NORESERVE, MAP_GROWSDOWN...), never MAP_FIXED etc.
    * Returns 0 or errno (ENOMEM, EACCES, ENODEV...).
    */
-  map(addr: number, length: number, prot: number, sharing: MapSharing, fd: number, offset: number, flags: number): number;
+  map(
+    addr: number,
+    length: number,
+    prot: number,
+    sharing: MapSharing,
+    fd: number,
+    offset: number,
+    flags: number,
+  ): number;
   unmap(addr: number, length: number): number;
   protect(addr: number, length: number, prot: number): number;
   /** mremap(MAYMOVE|FIXED) to newAddr (may equal addr to resize in place); keepOld = MREMAP_DONTUNMAP or old length 0. */
@@ -225,6 +242,9 @@ export interface HostStat {
 export interface HostFiles {
   read(fd: number, buf: Uint8Array, offset: number, length: number): number;
   write(fd: number, buf: Uint8Array, offset: number, length: number): number;
+  /** As read() and write() on a pipe or socket, but never waiting, whatever the description's flags: EAGAIN. EOPNOTSUPP: the host cannot. */
+  readNow(fd: number, buf: Uint8Array, offset: number, length: number): number;
+  writeNow(fd: number, buf: Uint8Array, offset: number, length: number): number;
   pread(fd: number, buf: Uint8Array, offset: number, length: number, position: number): number;
   pwrite(fd: number, buf: Uint8Array, offset: number, length: number, position: number): number;
   ftruncate(fd: number, length: number): number;
@@ -284,7 +304,14 @@ export interface HostSockets {
   getOption(fd: number, level: number, name: number, value: Uint8Array): number;
   setOption(fd: number, level: number, name: number, value: Uint8Array): number;
   /** Sends buf[0..length] with MSG_DONTWAIT and MSG_NOSIGNAL; at most 128 bytes of address and 1024 of control. */
-  send(fd: number, buf: Uint8Array, length: number, address: Uint8Array | null, control: Uint8Array | null, flags: number): number;
+  send(
+    fd: number,
+    buf: Uint8Array,
+    length: number,
+    address: Uint8Array | null,
+    control: Uint8Array | null,
+    flags: number,
+  ): number;
   /** Receives into buf[0..length] with MSG_DONTWAIT. */
   receive(fd: number, buf: Uint8Array, length: number, flags: number, received: HostReceived): number;
 }

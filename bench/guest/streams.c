@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Throughput between two processes with 64 KiB writes: prints MB/s.
 // usage: streams pipe|unix|loopback MEGABYTES | streams send PORT MEGABYTES | streams recv PORT | streams out MEGABYTES | streams in
+//        streams sink | streams source MEGABYTES: the other end of send and recv: print a port, serve one connection
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -62,6 +63,16 @@ static void pair(const char *kind, int fds[2]) {
   }
 }
 
+static int answer(void) {
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t length = sizeof a;
+  int listener = socket(AF_INET, SOCK_STREAM, 0);
+  if (bind(listener, (void *)&a, sizeof a) || listen(listener, 1) || getsockname(listener, (void *)&a, &length)) die("listen");
+  printf("%d\n", ntohs(a.sin_port));
+  fflush(stdout);
+  return accept(listener, 0, 0);
+}
+
 static int dial(int port) {
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -82,8 +93,16 @@ int main(int argc, char **argv) {
     bytes = atol(argv[3]) << 20;
   } else if (!strcmp(argv[1], "recv")) {
     bytes = drain(dial(atoi(argv[2])));
+  } else if (!strcmp(argv[1], "sink")) {
+    drain(answer());
+    return 0;
+  } else if (!strcmp(argv[1], "source")) {
+    feed(answer(), atol(argv[2]));
+    return 0;
   } else if (!strcmp(argv[1], "out")) {
+    // The result goes to standard error: standard output is what is measured.
     feed(1, atol(argv[2]));
+    fprintf(stderr, "%.1f\n", (atol(argv[2]) << 20) / 1e6 / (now() - start));
     return 0;
   } else if (!strcmp(argv[1], "in")) {
     bytes = drain(0);

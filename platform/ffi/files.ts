@@ -4,7 +4,7 @@
  * Files and descriptors. Paths are byte strings (one char a byte) without a NUL; results are >= 0 or a negative errno.
  */
 import { EFAULT, EINVAL } from '../abi/linux/errno.ts';
-import { allocateNative, cstring, defineSyscall, rawSyscall } from './native.ts';
+import { allocateNative, cstring, defineCode, defineSyscall, rawSyscall } from './native.ts';
 import type { NativeMemory, Ptr } from './native.ts';
 
 type Rw = (fd: number, buf: Uint8Array, length: number, offset: number) => number;
@@ -30,6 +30,38 @@ export function write(fd: number, buf: Uint8Array, offset = 0, length = buf.leng
   if (writeFn === null) writeFn = defineSyscall<Rw>(1, 'ipii', ADD_RSI_RCX);
   if (offset < 0 || length < 0 || offset + length > buf.length) return EFAULT;
   return writeFn(fd, buf, length, offset);
+}
+
+const RWF_NOWAIT = 8;
+
+/**
+ * preadv2/pwritev2(fd, {buf + offset, length}, 1, -1, RWF_NOWAIT), the iovec built on the stack:
+ * sub rsp,24; add rsi,rcx; mov [rsp],rsi; mov [rsp+8],rdx; mov rsi,rsp; mov edx,1; mov r10,-1; mov r8,-1; mov r9d,flags; mov eax,nr;
+ * syscall; add rsp,24; ret
+ */
+function nowaitCode(nr: number): number[] {
+  const head = [0x48, 0x83, 0xec, 0x18, 0x48, 0x01, 0xce, 0x48, 0x89, 0x34, 0x24, 0x48, 0x89, 0x54, 0x24, 0x08];
+  const vector = [0x48, 0x89, 0xe6, 0xba, 1, 0, 0, 0];
+  const here = [0x49, 0xc7, 0xc2, 0xff, 0xff, 0xff, 0xff, 0x49, 0xc7, 0xc0, 0xff, 0xff, 0xff, 0xff];
+  const call = [0x41, 0xb9, RWF_NOWAIT, 0, 0, 0, 0xb8, nr & 255, nr >> 8, 0, 0, 0x0f, 0x05];
+  return [...head, ...vector, ...here, ...call, 0x48, 0x83, 0xc4, 0x18, 0xc3];
+}
+
+let readNowFn: Rw | null = null;
+let writeNowFn: Rw | null = null;
+
+/** read(2) that never waits, whatever the description's flags: EAGAIN. EOPNOTSUPP where the host cannot (terminals). */
+export function readNow(fd: number, buf: Uint8Array, offset: number, length: number): number {
+  if (readNowFn === null) readNowFn = defineCode<Rw>(nowaitCode(327), 'ipii');
+  if (offset < 0 || length < 0 || offset + length > buf.length) return EFAULT;
+  return readNowFn(fd, buf, length, offset);
+}
+
+/** write(2) that never waits: writes what there is room for, or EAGAIN. EOPNOTSUPP where the host cannot. */
+export function writeNow(fd: number, buf: Uint8Array, offset: number, length: number): number {
+  if (writeNowFn === null) writeNowFn = defineCode<Rw>(nowaitCode(328), 'ipii');
+  if (offset < 0 || length < 0 || offset + length > buf.length) return EFAULT;
+  return writeNowFn(fd, buf, length, offset);
 }
 
 /** pread64(2) into buf[offset..offset+length]. */

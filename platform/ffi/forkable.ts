@@ -144,7 +144,28 @@ const SA_RESTART = 0x10000000;
 export function signalsToPipe(signals: readonly number[], fd: number): number {
   if (handlerCode === 0) {
     // push rdi; mov rsi,rsp; mov edi,fd; mov edx,4; mov eax,SYS_write; syscall; pop rdi; ret
-    handlerCode = emitCode([0x57, 0x48, 0x89, 0xe6, 0xbf, ...int32(fd), 0xba, 4, 0, 0, 0, 0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0x5f, 0xc3]);
+    handlerCode = emitCode([
+      0x57,
+      0x48,
+      0x89,
+      0xe6,
+      0xbf,
+      ...int32(fd),
+      0xba,
+      4,
+      0,
+      0,
+      0,
+      0xb8,
+      1,
+      0,
+      0,
+      0,
+      0x0f,
+      0x05,
+      0x5f,
+      0xc3,
+    ]);
   }
   for (const signo of signals) {
     const result = setSignalHandler(signo, handlerCode, SA_RESTART | SA_ONSTACK);

@@ -76,12 +76,28 @@ export function execve(path: string, args: readonly string[], env: readonly stri
 }
 
 /** posix_spawn(3): starts `path` with descriptors moved as `moves` [from, to] says. Returns the pid or errno. */
-export function spawn(path: string, args: readonly string[], env: readonly string[], moves: readonly (readonly [number, number])[]): number {
+export function spawn(
+  path: string,
+  args: readonly string[],
+  env: readonly string[],
+  moves: readonly (readonly [number, number])[],
+): number {
   const init = libcFunction<(actions: Uint8Array) => number>('posix_spawn_file_actions_init', 'int', ['uint8_t *']);
-  const add = libcFunction<(actions: Uint8Array, from: number, to: number) => number>('posix_spawn_file_actions_adddup2', 'int', ['uint8_t *', 'int', 'int']);
-  const run = libcFunction<(pid: Uint8Array, path: Uint8Array, actions: Uint8Array, attr: null, argv: BigUint64Array, envp: BigUint64Array) => number>(
-    'posix_spawn', 'int', ['uint8_t *', 'uint8_t *', 'uint8_t *', 'void *', 'uint64_t *', 'uint64_t *'],
+  const add = libcFunction<(actions: Uint8Array, from: number, to: number) => number>(
+    'posix_spawn_file_actions_adddup2',
+    'int',
+    ['uint8_t *', 'int', 'int'],
   );
+  const run = libcFunction<
+    (
+      pid: Uint8Array,
+      path: Uint8Array,
+      actions: Uint8Array,
+      attr: null,
+      argv: BigUint64Array,
+      envp: BigUint64Array,
+    ) => number
+  >('posix_spawn', 'int', ['uint8_t *', 'uint8_t *', 'uint8_t *', 'void *', 'uint64_t *', 'uint64_t *']);
   const actions = Buffer.alloc(128);
   init(actions);
   for (const [from, to] of moves) add(actions, from, to);
@@ -110,7 +126,11 @@ export function seccompFilter(program: Uint8Array, flags: number): number {
   return proc.seccomp_set_filter(program, flags);
 }
 /** Sets the three capability sets of the calling thread, each [caps 0..31, caps 32..63]. */
-export function capset(effective: readonly [number, number], permitted: readonly [number, number], inheritable: readonly [number, number]): number {
+export function capset(
+  effective: readonly [number, number],
+  permitted: readonly [number, number],
+  inheritable: readonly [number, number],
+): number {
   return proc.capset(effective, permitted, inheritable);
 }
 export function setresuid(uid: number): number {

@@ -72,7 +72,13 @@ export function sendMessage(
 }
 
 /** Receives into buf[0..length]; what came with it goes to `received`. Returns what recvmsg(2) returns, or a negative errno. */
-export function receiveMessage(fd: number, buf: Uint8Array, length: number, flags: number, received: ReceivedInto): number {
+export function receiveMessage(
+  fd: number,
+  buf: Uint8Array,
+  length: number,
+  flags: number,
+  received: ReceivedInto,
+): number {
   if (receiveFn === null) receiveFn = defineCode<MsgCall>(msgCode(47), 'ipiiii');
   if (length < 0 || length > buf.length) return EINVAL;
   const m = prepare(ADDRESS_MAX, CONTROL_MAX);

@@ -98,7 +98,14 @@ const MSG_IOV = 64;
 const MSG_CONTROL = 128;
 const CONTROL_SIZE = CMSG_HEADER + MAX_FDS * 4;
 
-export type MsgCall = (fd: number, buf: Uint8Array, length: number, iov: number, flags: number, msghdr: number) => number;
+export type MsgCall = (
+  fd: number,
+  buf: Uint8Array,
+  length: number,
+  iov: number,
+  flags: number,
+  msghdr: number,
+) => number;
 
 /** sendmsg or recvmsg of one buffer: mov [rcx],rsi; mov [rcx+8],rdx; mov edx,r8d; mov rsi,r9; mov eax,nr; syscall; ret */
 export function msgCode(nr: number): number[] {

@@ -51,6 +51,8 @@ export function createHostFiles(): HostFiles {
   return {
     read: files.read,
     write: files.write,
+    readNow: files.readNow,
+    writeNow: files.writeNow,
     pread: files.pread,
     pwrite: files.pwrite,
     ftruncate: files.ftruncate,

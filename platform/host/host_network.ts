@@ -5,7 +5,16 @@
  *
  * Linux: net/core/rtnetlink.c; rtnetlink(7)
  */
-import { AF_NETLINK, NETLINK_ROUTE, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, SOCK_CLOEXEC, SOCK_RAW } from '../abi/linux/socket.ts';
+import {
+  AF_NETLINK,
+  NETLINK_ROUTE,
+  NLM_F_DUMP,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+} from '../abi/linux/socket.ts';
 import { close } from '../ffi/files.ts';
 import { recvmsg, sendmsg, socket } from '../ffi/sockets.ts';
 import type { HostNetwork, NetworkView } from '../platform.ts';
@@ -66,5 +75,7 @@ export function openHostNetwork(time: 'now' | 'at start' = 'now'): HostNetwork {
     return view;
   };
   // A container's network may be arranged between its creation and its start: the socket stays for another look.
-  return time === 'at start' ? { sockets: createHostSockets(), view: readView(fd), refresh } : { sockets: createHostSockets(), view: refresh() };
+  return time === 'at start'
+    ? { sockets: createHostSockets(), view: readView(fd), refresh }
+    : { sockets: createHostSockets(), view: refresh() };
 }

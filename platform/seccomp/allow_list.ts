@@ -5,7 +5,14 @@
  *
  * Linux: seccomp(2). Everything that is not on the list fails with EPERM.
  */
-import { buildSeccompFilter, SCMP_ACT_ERRNO, SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ, type SeccompArg, SeccompError } from '../ffi/libseccomp.ts';
+import {
+  buildSeccompFilter,
+  SCMP_ACT_ERRNO,
+  SCMP_CMP_EQ,
+  SCMP_CMP_MASKED_EQ,
+  type SeccompArg,
+  SeccompError,
+} from '../ffi/libseccomp.ts';
 import { seccompFilter } from '../ffi/lifecycle.ts';
 
 const EPERM = 1;
@@ -19,7 +26,12 @@ export interface AllowedCall {
 }
 
 /** One line of a list. */
-export function allow(number: number, name: string, reason: string, when?: readonly (readonly SeccompArg[])[]): AllowedCall {
+export function allow(
+  number: number,
+  name: string,
+  reason: string,
+  when?: readonly (readonly SeccompArg[])[],
+): AllowedCall {
   return when === undefined ? { number, name, reason } : { number, name, reason, when };
 }
 
@@ -33,7 +45,9 @@ export function equals(arg: number, value: number): SeccompArg {
 
 /** Builds the filter. Errors: throws SeccompError in one line (libseccomp is absent). */
 export function compile(list: readonly AllowedCall[]): Uint8Array {
-  const rules = list.flatMap((call) => (call.when === undefined ? [{ nr: call.number }] : call.when.map((args) => ({ nr: call.number, args }))));
+  const rules = list.flatMap((call) =>
+    call.when === undefined ? [{ nr: call.number }] : call.when.map((args) => ({ nr: call.number, args })),
+  );
   return buildSeccompFilter(rules, SCMP_ACT_ERRNO(EPERM));
 }
 

@@ -7,7 +7,15 @@
  * No exec, no opening of files but through the Gofer (its own root holds nothing but an empty procfs of its pid namespace),
  * no mount, no credentials, no sockets unless the container uses the host's network.
  */
-import { AF_INET, AF_INET6, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, SOL_SOCKET } from '../abi/linux/socket.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  SOL_SOCKET,
+} from '../abi/linux/socket.ts';
 import { allow, type AllowedCall, equals } from './allow_list.ts';
 import { RUNTIME_CALLS } from './runtime_calls.ts';
 
@@ -35,6 +43,8 @@ const SENTRY_CALLS: readonly AllowedCall[] = [
   allow(293, 'pipe2', 'pipes for stdio'),
   allow(295, 'preadv', 'donated files'),
   allow(296, 'pwritev', 'donated files'),
+  allow(327, 'preadv2', 'pipes given as stdio, without waiting'),
+  allow(328, 'pwritev2', 'pipes given as stdio, without waiting'),
   allow(319, 'memfd_create', 'shared memory and tmpfs files'),
   allow(326, 'copy_file_range', 'donated files'),
   allow(332, 'statx', 'attributes of donated files'),
@@ -64,7 +74,7 @@ const SENTRY_CALLS: readonly AllowedCall[] = [
   allow(62, 'kill', 'ending stubs (nobody else is in its pid namespace)'),
   allow(101, 'ptrace', 'stubs'),
   allow(128, 'rt_sigtimedwait', 'stops of stubs, when there are many'),
-  allow(203, 'sched_setaffinity', 'keeping a lone stub on the Sentry\'s processor'),
+  allow(203, 'sched_setaffinity', "keeping a lone stub on the Sentry's processor"),
   allow(247, 'waitid', 'stops of stubs'),
   allow(309, 'getcpu', 'which processor that is'),
   allow(310, 'process_vm_readv', 'application memory'),
@@ -75,22 +85,27 @@ const SENTRY_CALLS: readonly AllowedCall[] = [
   allow(26, 'msync', 'injected: msync of shared mappings'),
   allow(27, 'mincore', 'injected: mincore'),
   allow(34, 'pause', 'a stub at rest'),
-  allow(109, 'setpgid', 'a stub leaves the Sentry\'s group'),
-  allow(112, 'setsid', 'a stub leaves the Sentry\'s session'),
+  allow(109, 'setpgid', "a stub leaves the Sentry's group"),
+  allow(112, 'setsid', "a stub leaves the Sentry's session"),
   allow(149, 'mlock', 'injected: mlock'),
   allow(150, 'munlock', 'injected: munlock'),
   allow(158, 'arch_prctl', 'segment bases, XSAVE size'),
-  allow(218, 'set_tid_address', 'a stub forgets libc\'s thread'),
+  allow(218, 'set_tid_address', "a stub forgets libc's thread"),
   allow(325, 'mlock2', 'injected: mlock2'),
   allow(435, 'clone3', 'libc tries it first'),
 ];
 
 /** Levels of the socket options that are passed on. */
-const OPTION_LEVELS = [IPPROTO_IP, SOL_SOCKET, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6].map((level) => [equals(1, level)]);
+const OPTION_LEVELS = [IPPROTO_IP, SOL_SOCKET, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6].map((level) => [
+  equals(1, level),
+]);
 
 /** AF_INET and AF_INET6 sockets of the guest are host sockets with --network=host. */
 const NETWORK_CALLS: readonly AllowedCall[] = [
-  allow(41, 'socket', 'guest sockets are host sockets: internet families only', [[equals(0, AF_INET)], [equals(0, AF_INET6)]]),
+  allow(41, 'socket', 'guest sockets are host sockets: internet families only', [
+    [equals(0, AF_INET)],
+    [equals(0, AF_INET6)],
+  ]),
   allow(42, 'connect', 'guest sockets'),
   allow(48, 'shutdown', 'guest sockets'),
   allow(49, 'bind', 'guest sockets'),

@@ -40,6 +40,8 @@ const unsupported = (): number => -38;
 export const nodeHostFiles: HostFiles = {
   read: (fd, buf, offset, length) => ffi.read(fd, buf, offset, length),
   write: (fd, buf, offset, length) => ffi.write(fd, buf, offset, length),
+  readNow: (fd, buf, offset, length) => ffi.readNow(fd, buf, offset, length),
+  writeNow: (fd, buf, offset, length) => ffi.writeNow(fd, buf, offset, length),
   pread: (fd, buf, offset, length, position) => ffi.pread(fd, buf, offset, length, position),
   pwrite: (fd, buf, offset, length, position) => ffi.pwrite(fd, buf, offset, length, position),
   ftruncate: (fd, length) => ffi.ftruncate(fd, length),

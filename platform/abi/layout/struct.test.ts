@@ -101,39 +101,42 @@ function layouts(): AnyLayout[] {
 }
 
 describe('struct()', () => {
-  it.runIf(existsSync('/usr/bin/gcc') && existsSync('/usr/include/stdio.h'))('agrees with the C compiler on every declared size and offset', () => {
-    const lines: string[] = [];
-    const expected = new Map<string, number>();
-    for (const layout of layouts()) {
-      const type = C_TYPE[layout.name] ?? `struct ${layout.name}`;
-      if (type === '') continue;
-      lines.push(`SIZE("${layout.name}", ${type})`);
-      expected.set(layout.name, layout.size);
-      for (const [field, offset] of Object.entries(layout.offset)) {
-        const key = `${layout.name}.${field}`;
-        const own = layout.name === 'kernel_sigaction' ? `${field}_` : field;
-        const c = C_FIELD[key] ?? own;
-        if (c === '' || c.startsWith('__') || /^(nl_pad|f_spare|sin_zero)$/.test(c)) continue;
-        lines.push(`OFFSET("${key}", ${type}, ${c})`);
-        expected.set(key, offset);
+  it.runIf(existsSync('/usr/bin/gcc') && existsSync('/usr/include/stdio.h'))(
+    'agrees with the C compiler on every declared size and offset',
+    () => {
+      const lines: string[] = [];
+      const expected = new Map<string, number>();
+      for (const layout of layouts()) {
+        const type = C_TYPE[layout.name] ?? `struct ${layout.name}`;
+        if (type === '') continue;
+        lines.push(`SIZE("${layout.name}", ${type})`);
+        expected.set(layout.name, layout.size);
+        for (const [field, offset] of Object.entries(layout.offset)) {
+          const key = `${layout.name}.${field}`;
+          const own = layout.name === 'kernel_sigaction' ? `${field}_` : field;
+          const c = C_FIELD[key] ?? own;
+          if (c === '' || c.startsWith('__') || /^(nl_pad|f_spare|sin_zero)$/.test(c)) continue;
+          lines.push(`OFFSET("${key}", ${type}, ${c})`);
+          expected.set(key, offset);
+        }
       }
-    }
-    const dir = mkdtempSync(join(tmpdir(), 'layout-'));
-    try {
-      writeFileSync(join(dir, 'a.c'), `${PROLOGUE}${lines.join('\n')}\nreturn 0; }\n`);
-      execFileSync('gcc', ['-o', join(dir, 'a'), join(dir, 'a.c')]);
-      const seen = new Map(
-        execFileSync(join(dir, 'a'), { encoding: 'utf8' })
-          .trim()
-          .split('\n')
-          .map((l) => [l.split(' ')[0] as string, Number(l.split(' ')[1])]),
-      );
-      expect(Object.fromEntries(expected)).toEqual(Object.fromEntries(seen));
-      expect(seen.size).toBeGreaterThan(200);
-    } finally {
-      rmSync(dir, { recursive: true, force: true });
-    }
-  });
+      const dir = mkdtempSync(join(tmpdir(), 'layout-'));
+      try {
+        writeFileSync(join(dir, 'a.c'), `${PROLOGUE}${lines.join('\n')}\nreturn 0; }\n`);
+        execFileSync('gcc', ['-o', join(dir, 'a'), join(dir, 'a.c')]);
+        const seen = new Map(
+          execFileSync(join(dir, 'a'), { encoding: 'utf8' })
+            .trim()
+            .split('\n')
+            .map((l) => [l.split(' ')[0] as string, Number(l.split(' ')[1])]),
+        );
+        expect(Object.fromEntries(expected)).toEqual(Object.fromEntries(seen));
+        expect(seen.size).toBeGreaterThan(200);
+      } finally {
+        rmSync(dir, { recursive: true, force: true });
+      }
+    },
+  );
 
   it('read() returns what write() wrote, and padding is zeroed', () => {
     const Inner = struct('inner', { a: u8, b: u8, c: u16 }, { size: 4 });

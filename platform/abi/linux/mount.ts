@@ -32,7 +32,8 @@ export const MS_MGC_VAL = 0xc0ed0000;
 export const MS_MGC_MSK = 0xffff0000;
 
 /** Flags that belong to one Mount rather than to the filesystem. */
-export const MOUNT_ATTR_FLAGS = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_RDONLY | MS_NOSYMFOLLOW;
+export const MOUNT_ATTR_FLAGS =
+  MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_RDONLY | MS_NOSYMFOLLOW;
 
 export const MNT_FORCE = 1;
 export const MNT_DETACH = 2;

@@ -11,7 +11,19 @@
  * Invariants: when the child's main runs, its death signal is armed against our own death, and we were alive after that.
  */
 import { writeFileSync } from 'node:fs';
-import { close, exitNow, getpid, kill, poll, prctl, read, socketpair, unshare, waitPid, write } from '../../ffi/lifecycle.ts';
+import {
+  close,
+  exitNow,
+  getpid,
+  kill,
+  poll,
+  prctl,
+  read,
+  socketpair,
+  unshare,
+  waitPid,
+  write,
+} from '../../ffi/lifecycle.ts';
 import { cloneChild, forkChild } from './fork_child.ts';
 
 export const CLONE_NEWNS = 0x00020000;
@@ -23,7 +35,11 @@ export const CLONE_NEWPID = 0x20000000;
 export const CLONE_NEWNET = 0x40000000;
 
 const NAMES: readonly (readonly [number, string])[] = [
-  [CLONE_NEWNS, 'mount'], [CLONE_NEWUTS, 'uts'], [CLONE_NEWIPC, 'ipc'], [CLONE_NEWPID, 'pid'], [CLONE_NEWNET, 'network'],
+  [CLONE_NEWNS, 'mount'],
+  [CLONE_NEWUTS, 'uts'],
+  [CLONE_NEWIPC, 'ipc'],
+  [CLONE_NEWPID, 'pid'],
+  [CLONE_NEWNET, 'network'],
 ];
 
 const PR_SET_PDEATHSIG = 1;
@@ -211,7 +227,8 @@ function intermediateMain(plan: ChildPlan, socket: number): number {
 function enterUserNamespace(plan: ChildPlan, socket: number): string {
   const result = unshare(CLONE_NEWUSER);
   if (result < 0) return `errno ${-result}`;
-  if (!plan.mapFromOutside) return writeMaps(getpid(), plan.userNamespace as IdMap, true) ? '' : 'its id maps were refused';
+  if (!plan.mapFromOutside)
+    return writeMaps(getpid(), plan.userNamespace as IdMap, true) ? '' : 'its id maps were refused';
   say(socket, 'map');
   const answer = Buffer.alloc(1);
   read(socket, answer);

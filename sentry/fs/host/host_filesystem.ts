@@ -54,6 +54,8 @@ export class HostInode extends Inode {
   readonly tty: HostTty | null;
   /** Readiness of the descriptor, while somebody waits for it. */
   watch: HostWatch | null = null;
+  /** A pipe or socket the host reads and writes without waiting when asked to; false once it said that it cannot. */
+  takesNow = false;
   private openCount = 0;
   private readonly stat = emptyStat();
 
@@ -67,6 +69,7 @@ export class HostInode extends Inode {
     if (tty !== null) this.kind = 'tty';
     else if (type === S_IFREG) this.kind = 'regular';
     else this.kind = type === S_IFIFO ? 'pipe' : 'other';
+    this.takesNow = this.kind === 'pipe';
   }
 
   override refreshAttributes(): number {
@@ -191,7 +194,12 @@ export class HostFilesystem extends Filesystem {
   /** The inode of a descriptor. Descriptors of one terminal that can do everything share the first one's. */
   private inodeFor(hostFd: number, flags: number, tty: HostTty | null): HostInode {
     const first = tty?.inode as HostInode | null | undefined;
-    if (first != null && (first.hostFlags & O_ACCMODE) === O_RDWR && (flags & O_ACCMODE) === O_RDWR && first.hostFd !== hostFd) {
+    if (
+      first != null &&
+      (first.hostFlags & O_ACCMODE) === O_RDWR &&
+      (flags & O_ACCMODE) === O_RDWR &&
+      first.hostFd !== hostFd
+    ) {
       // The lowest three stay taken: what else gets their numbers would get what this process prints.
       if (hostFd > 2) this.services.files.close(hostFd);
       return first;

@@ -3,10 +3,10 @@
 /**
  * Pipes, sockets, terminals and other streams given as descriptors.
  *
- * Invariants: a call on the host is made only after poll(2) said it would not wait. A pipe that polls writable takes PIPE_BUF bytes
- *             at once, so writes go in pieces of that size.
+ * Invariants: a call on the host never waits: pipes and sockets are asked not to (RWF_NOWAIT); on anything else a call is made only after
+ *             poll(2) said it would not wait, and writes go in pieces of PIPE_BUF bytes, which is what a writable one takes.
  */
-import { EAGAIN, EBADF, EPIPE, ENOTTY, ESPIPE } from '../../../platform/abi/linux/errno.ts';
+import { EAGAIN, EBADF, EOPNOTSUPP, EPIPE, ENOTTY, ESPIPE } from '../../../platform/abi/linux/errno.ts';
 import { majorOf } from '../../../platform/abi/linux/stat.ts';
 import type { HostFiles } from '../../../platform/platform.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -50,8 +50,14 @@ export class HostStreamFile extends FileDescription {
   override read(_ctx: IoContext, io: IoSequence): number {
     if (!this.isReadable) return EBADF;
     if (io.remaining === 0) return 0;
-    if (!this.isReady(POLLIN)) return this.notReady(POLLIN);
     const inode = this.inode;
+    if (inode.takesNow) {
+      const n = inode.fs.services.files.readNow(inode.hostFd, scratch, 0, Math.min(io.remaining, READ_CHUNK));
+      if (n === EAGAIN) return this.notReady(POLLIN);
+      if (n !== EOPNOTSUPP) return n <= 0 ? n : io.put(scratch, 0, n);
+      inode.takesNow = false;
+    }
+    if (!this.isReady(POLLIN)) return this.notReady(POLLIN);
     const n = inode.fs.services.files.read(inode.hostFd, scratch, 0, Math.min(io.remaining, READ_CHUNK));
     if (n === EAGAIN) return this.notReady(POLLIN);
     return n <= 0 ? n : io.put(scratch, 0, n);
@@ -61,6 +67,11 @@ export class HostStreamFile extends FileDescription {
     if (!this.isWritable) return EBADF;
     const inode = this.inode;
     const { files } = inode.fs.services;
+    if (inode.takesNow) {
+      const n = this.writeNow(ctx, io);
+      if (n !== EOPNOTSUPP) return n;
+      inode.takesNow = false;
+    }
     // A description that is non-blocking by itself takes what it can; another one is asked before each piece.
     const neverWaits = (inode.hostFlags & O_NONBLOCK) !== 0 || majorOf(inode.rdev) === MEM_MAJOR;
     let done = 0;
@@ -71,6 +82,21 @@ export class HostStreamFile extends FileDescription {
       const n = this.writePieces(files, taken, neverWaits ? READ_CHUNK : PIPE_BUF);
       if (n < taken) io.rewind(taken - Math.max(n, 0));
       if (n < 0) return done > 0 ? done : this.writeFailed(ctx, n);
+      done += n;
+      if (n < taken) break;
+    }
+    return done;
+  }
+
+  private writeNow(ctx: IoContext, io: IoSequence): number {
+    const inode = this.inode;
+    let done = 0;
+    while (io.remaining > 0) {
+      const taken = io.take(scratch, 0, Math.min(io.remaining, READ_CHUNK));
+      if (taken < 0) return done > 0 ? done : taken;
+      const n = inode.fs.services.files.writeNow(inode.hostFd, scratch, 0, taken);
+      if (n < taken) io.rewind(taken - Math.max(n, 0));
+      if (n < 0) return done > 0 || n === EOPNOTSUPP ? done || n : this.writeFailed(ctx, n);
       done += n;
       if (n < taken) break;
     }
