@@ -31,14 +31,34 @@ function shimOf(runtime: string, launcher: string): { type: string; path: string
   return { type: `io.containerd.${name}.v1`, path: join(dirname(launcher), `containerd-shim-${name}-v1`) };
 }
 
-/** Writes a launcher that names its interpreter. */
-function writeLauncher(path: string, command: readonly string[]): void {
-  replace(path, `#!/bin/sh\nexec ${command.map(quote).join(' ')} "$@"\n`);
+/** A launcher that names its interpreter. */
+function launcherText(command: readonly string[]): string {
+  return `#!/bin/sh\nexec ${command.map(quote).join(' ')} "$@"\n`;
+}
+
+/** The shim's: what `start` starts becomes the shim itself when it has printed its address, which saves one start of Node. */
+function shimLauncherText(command: readonly string[]): string {
+  const words = command.map(quote).join(' ');
+  return `#!/bin/sh
+# containerd's shim of runsc-ts
+unset NODE_EXTRA_CA_CERTS
+for action; do :; done
+[ "$action" = start ] || exec ${words} "$@"
+exec 3<&0
+address=$(${words} -stay "$@" <&3 3<&- &)
+printf %s "$address"
+[ -n "$address" ]
+`;
+}
+
+function writeLauncher(path: string, text: string): void {
+  replace(path, text);
   chmodSync(path, 0o755);
 }
 
 function removeLauncher(path: string): void {
-  if (existsSync(path) && readFileSync(path, 'latin1').startsWith('#!/bin/sh\nexec ')) rmSync(path);
+  const text = existsSync(path) ? readFileSync(path, 'latin1') : '';
+  if (text.startsWith('#!/bin/sh\nexec ') || text.startsWith("#!/bin/sh\n# containerd's shim of runsc-ts\n")) rmSync(path);
 }
 
 type Config = Record<string, unknown> & { runtimes?: Record<string, unknown> };
@@ -84,8 +104,8 @@ export const installVerb = containerVerb({
     const config = readConfig(file);
     const script = realpathSync(process.argv[1] ?? '');
     const shim = shimOf(runtime, launcher);
-    writeLauncher(launcher, [process.execPath, ...NODE_FLAGS, script, ...operands]);
-    writeLauncher(shim.path, [process.execPath, '--v8-pool-size=0', join(dirname(script), 'containerd-shim-runsc-ts-v1.cjs')]);
+    writeLauncher(launcher, launcherText([process.execPath, ...NODE_FLAGS, script, ...operands]));
+    writeLauncher(shim.path, shimLauncherText([process.execPath, '--v8-pool-size=0', join(dirname(script), 'containerd-shim-runsc-ts-v1.cjs')]));
     const runtimes = { ...config.runtimes, [runtime]: { path: launcher } };
     replace(file, `${JSON.stringify({ ...config, runtimes }, null, 4)}\n`);
     return print(`Added runtime ${runtime} to ${file}. Restart Docker, then: docker run --runtime=${runtime} ...

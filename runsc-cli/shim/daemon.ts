@@ -5,8 +5,10 @@
  *
  * Invariants: it ends only when told (Shutdown, SIGTERM), and takes its socket with it. containerd going away and coming back changes nothing.
  */
+import { once } from 'node:events';
 import { constants, openSync, writeSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
+import { setsid } from '../../platform/ffi/lifecycle.ts';
 import { getsockopt } from '../../platform/ffi/sockets.ts';
 import { messageOf } from '../errors.ts';
 import { Publisher } from './events/publisher.ts';
@@ -20,12 +22,13 @@ import { serve } from './ttrpc/server.ts';
 const LISTENER = 3;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
-/** So that the answer to Shutdown gets out. */
-const LAST_WORDS_MS = 50;
+/** For what containerd is still to be told. */
+const LAST_WORDS_MS = 500;
 
-/** Serves; returns when the listener is set up. */
-export function runDaemon(flags: ShimFlags): void {
+/** Serves on descriptor 3, or a server that listens already; returns when it is set up. */
+export function runDaemon(flags: ShimFlags, listening: Server | null = null): void {
   checkNames(flags);
+  setsid();
   const log = openLog();
   process.chdir('/');
   for (const signal of ['SIGHUP', 'SIGPIPE'] as const) process.on(signal, () => {});
@@ -40,17 +43,29 @@ export function runDaemon(flags: ShimFlags): void {
     isEnding = true;
     server.close();
     removeSocket(flags.socket);
-    void events.drained().then(() => setTimeout(() => process.exit(0), LAST_WORDS_MS));
+    // Not at once: the answer to Shutdown is to get out.
+    void events.drained().then(() => setImmediate(() => {
+      setTimeout(() => process.exit(0), LAST_WORDS_MS);
+      for (const socket of sockets) socket.end();
+      void Promise.all([...sockets].map((socket) => once(socket, 'finish'))).then(() => process.exit(0));
+    }));
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end);
   const service = new TaskService({ namespace: flags.namespace, debug: flags.debug, reaper, events, log, onShutdown: end });
   const methods = { method: (name: string) => (Object.hasOwn(METHODS, name) ? METHODS[name]?.(service) ?? null : null) };
-  const server = createServer((socket) => {
-    if (isOwn(socket)) serve(socket, { find: (name) => (SERVICES.includes(name) ? methods : null) }, log);
-    else socket.destroy();
+  const sockets = new Set<Socket>();
+  const server = listening ?? createServer();
+  server.on('connection', (socket) => {
+    if (!isOwn(socket)) {
+      socket.destroy();
+      return;
+    }
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    serve(socket, { find: (name) => (SERVICES.includes(name) ? methods : null) }, log);
   });
   server.on('error', (error) => log(error.message));
-  server.listen({ fd: LISTENER });
+  if (listening === null) server.listen({ fd: LISTENER });
 }
 
 /** Nobody but this user may command containers. */

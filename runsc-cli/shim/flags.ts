@@ -7,7 +7,7 @@
 import { UsageError } from '../errors.ts';
 
 const VALUES = ['namespace', 'id', 'address', 'publish-binary', 'bundle', 'socket'] as const;
-const BOOLEANS = ['debug', 'v', 'info', 'version'] as const;
+const BOOLEANS = ['debug', 'v', 'info', 'version', 'stay'] as const;
 
 export interface ShimFlags {
   readonly namespace: string;
@@ -20,6 +20,8 @@ export interface ShimFlags {
   /** Where the daemon listens: start tells it. */
   readonly socket: string;
   readonly debug: boolean;
+  /** With start: become the shim, instead of starting another process that is. */
+  readonly stay: boolean;
   readonly version: boolean;
   readonly info: boolean;
   /** start, delete, or '': the daemon. */
@@ -44,7 +46,7 @@ export function parseShimFlags(args: readonly string[]): ShimFlags {
   }
   return {
     namespace: values['namespace'] ?? '', id: values['id'] ?? '', address: values['address'] ?? '', publishBinary: values['publish-binary'] ?? 'containerd', bundle: values['bundle'] ?? '', socket: values['socket'] ?? '',
-       debug: booleans['debug'] ?? false, version: (booleans['v'] ?? false) || (booleans['version'] ?? false), info: booleans['info'] ?? false, action: args[i] ?? '',
+       debug: booleans['debug'] ?? false, stay: booleans['stay'] ?? false, version: (booleans['v'] ?? false) || (booleans['version'] ?? false), info: booleans['info'] ?? false, action: args[i] ?? '',
   };
 }
 

@@ -7,7 +7,7 @@
  *             containerd waits for their end.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { messageOf, RunscError } from '../errors.ts';
@@ -18,22 +18,30 @@ import { answers, removeSocket } from './socket_file.ts';
 
 const ATTEMPTS = 5;
 
-/** Returns the exit status. */
-export async function startAction(flags: ShimFlags): Promise<number> {
+/** Returns the exit status; null: this process is the shim now. */
+export async function startAction(flags: ShimFlags): Promise<number | null> {
   checkNames(flags);
   const bundle = process.cwd();
   const path = socketPath(flags, bundle);
   mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
   const server = await listenOrJoin(path);
   if (server !== null) {
-    const pid = startDaemon(flags, path, server);
+    const pid = flags.stay ? process.pid : startDaemon(flags, path, server);
+    raiseOomScore(pid);
     const options = readStdin();
     if (options.length > 0) serving().joinShimCgroup(options, flags, pid);
     replace(join(bundle, 'shim.pid'), String(pid));
   }
   replace(join(bundle, 'address'), `unix://${path}`);
   writeSync(1, `unix://${path}`);
-  return 0;
+  if (server === null || !flags.stay) return 0;
+  // The launcher waits for the end of our output, and containerd for its.
+  for (const fd of [0, 1, 2]) {
+    closeSync(fd);
+    openSync('/dev/null', 'r+');
+  }
+  serving().runDaemon({ ...flags, socket: path }, server);
+  return null;
 }
 
 /** Listens; null: somebody does already. Throws RunscError. */
@@ -62,7 +70,6 @@ function startDaemon(flags: ShimFlags, path: string, server: Server): number {
   });
   if (child.pid === undefined) throw new RunscError('the shim could not be started');
   child.unref();
-  raiseOomScore(child.pid);
   return child.pid;
 }
 

@@ -5,7 +5,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -69,8 +69,8 @@ state = "${directory}/state"
   /** Throws when it does not come up. */
   async start() {
     const log = openSync(join(this.directory, 'log'), 'a');
-    // What a service manager gives: node is not in it.
-    const env = { PATH: `/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:${this.directory}/bin` };
+    // Little more than what a service manager gives.
+    const env = { PATH: `/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:${dirname(process.execPath)}:${this.directory}/bin` };
     this.process = spawn('containerd', ['-c', join(this.directory, 'config.toml')], { env, stdio: ['ignore', log, log], detached: true });
     const isUp = await until(() => this.process.exitCode !== null || this.ctr(['version']).status === 0, 60_000);
     if (isUp === null || this.process.exitCode !== null) throw new Error(`containerd does not start:\n${this.log().slice(-3000)}`);
