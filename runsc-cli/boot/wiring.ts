@@ -16,6 +16,7 @@ import { hostProvider } from '../../sentry/net/host/host_family.ts';
 import { inetProvider } from '../../sentry/net/inet/inet_provider.ts';
 import { socketTables } from '../../sentry/net/inet/socket_tables.ts';
 import { loopbackProvider } from '../../sentry/net/inet/inet_family.ts';
+import { currentNet, netOf, withNetwork } from '../../sentry/net/net_namespace.ts';
 import { network } from '../../sentry/net/netlink/network_view.ts';
 import { viewTexts } from '../../sentry/net/netlink/view_texts.ts';
 import { netlinkFamily, netlinkText } from '../../sentry/net/netlink/netlink_socket.ts';
@@ -65,8 +66,13 @@ function wireInternet(kernel: Kernel): void {
   const provider = host.network === undefined ? loopbackProvider : hostProvider(host.network, host.files, platform);
   network.view = provider.view;
   for (const family of [AF_INET, AF_INET6] as const) {
-    socketFamilies.set(family, provider.family(family));
+    const own = provider.family(family);
+    // Another network namespace has a loopback interface of its own, whatever the sandbox's network is.
+    const apart = loopbackProvider.family(family);
+    socketFamilies.set(family, {
+      create: (t, type, protocol) => (t.netNs.tag === 0 ? own : apart).create(t, type, protocol),
+    });
   }
-  inetProvider.rows = () => provider.rows();
-  for (const [name, text] of [...viewTexts, ...socketTables]) procTexts.set(`net/${name}`, text);
+  inetProvider.rows = () => (currentNet.net === null ? provider : loopbackProvider).rows();
+  for (const [name, text] of [...viewTexts, ...socketTables]) procTexts.set(`net/${name}`, (t) => withNetwork(netOf(t), text));
 }

@@ -29,7 +29,7 @@ import type { MountNamespace } from '../vfs/mount.ts';
 import { VirtualFilesystem } from '../vfs/virtual_filesystem.ts';
 import { handleFault } from './faults.ts';
 import { FutexTable } from './futex/futex.ts';
-import { INIT_IPC_INUM, INIT_PID_INUM, INIT_UTS_INUM, IpcNamespace, UtsNamespace } from './namespaces.ts';
+import { INIT_NET_INUM, NetNamespace, INIT_IPC_INUM, INIT_PID_INUM, INIT_UTS_INUM, IpcNamespace, UtsNamespace } from './namespaces.ts';
 import { PidNamespace } from './process/pid_namespace.ts';
 import type { ThreadGroup } from './process/thread_group.ts';
 import type { ProgramLoader } from './program_loader.ts';
@@ -82,6 +82,7 @@ export class Kernel {
   readonly pidNs = new PidNamespace(null, INIT_PID_INUM);
   readonly uts: UtsNamespace;
   readonly ipcNs: IpcNamespace;
+  readonly netNs = new NetNamespace(null, INIT_NET_INUM);
   /** Tasks whose turn it is, in order. */
   readonly ready: Task[] = [];
   readonly signalWatchers = new Set<SignalWatcher>();

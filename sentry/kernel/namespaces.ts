@@ -22,6 +22,8 @@ export const INIT_USER_INUM = 0xeffffffd;
 export const INIT_PID_INUM = 0xeffffffc;
 export const INIT_CGROUP_INUM = 0xeffffffb;
 export const INIT_TIME_INUM = 0xeffffffa;
+/** The initial network namespace's number, as Linux numbers it. */
+export const INIT_NET_INUM = 0xeffffff9;
 
 export class UtsNamespace {
   hostname: string;
@@ -37,6 +39,24 @@ export class UtsNamespace {
   }
   clone(userNs: UserNamespace): UtsNamespace {
     return new UtsNamespace(this.hostname, this.domainname, userNs);
+  }
+}
+
+/** Interfaces, addresses, routes, ports: those of sentry/net hang on it. */
+export class NetNamespace {
+  readonly inum: number;
+  /** Null: the initial one. */
+  readonly userNs: UserNamespace | null;
+  /** 0 for the initial one; sets its ports apart from others'. */
+  readonly tag: number;
+  /** Owned by sentry/net. */
+  network: unknown = null;
+  private static lastTag = 0;
+
+  constructor(userNs: UserNamespace | null, inum = newNamespaceInum()) {
+    this.userNs = userNs;
+    this.inum = inum;
+    this.tag = inum === INIT_NET_INUM ? 0 : ++NetNamespace.lastTag;
   }
 }
 

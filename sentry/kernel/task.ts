@@ -26,7 +26,7 @@ import type { Waiter, WaitQueue } from '../wait/wait_queue.ts';
 import type { FdTable } from './fd_table.ts';
 import type { FsContext } from './fs_context.ts';
 import type { Kernel } from './kernel.ts';
-import type { IpcNamespace, UtsNamespace } from './namespaces.ts';
+import type { IpcNamespace, NetNamespace, UtsNamespace } from './namespaces.ts';
 import type { PidNamespace } from './process/pid_namespace.ts';
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_STACK } from './process/rlimits.ts';
 import type { ThreadGroup, Usage } from './process/thread_group.ts';
@@ -80,6 +80,7 @@ export class Task implements IoContext, Waiter {
   private mountNamespace: MountNamespace;
   uts: UtsNamespace;
   ipcNs: IpcNamespace;
+  netNs: NetNamespace;
   creds: Credentials;
   /** Name as in /proc/pid/comm: byte string, at most 15. */
   comm = '';
@@ -174,6 +175,7 @@ export class Task implements IoContext, Waiter {
     enterNamespace(parts.mountNs);
     this.uts = parts.uts;
     this.ipcNs = parts.ipcNs;
+    this.netNs = parts.kernel.netNs;
     this.creds = parts.creds;
     this.affinity = parts.affinity;
     this.startTimeNs = parts.startTimeNs;

@@ -54,7 +54,7 @@ import type { Blocking } from '../wait/blocking.ts';
 import { WaitQueue } from '../wait/wait_queue.ts';
 import type { Kernel } from './kernel.ts';
 import { isChrooted } from './chrooted.ts';
-import { IpcNamespace, newNamespaceInum } from './namespaces.ts';
+import { IpcNamespace, NetNamespace, newNamespaceInum } from './namespaces.ts';
 import { inheritTracing } from './ptrace/attach.ts';
 import { PidNamespace } from './process/pid_namespace.ts';
 import { RLIMIT_NOFILE, RLIMIT_NPROC } from './process/rlimits.ts';
@@ -96,7 +96,7 @@ function checkFlags(t: Task, args: CloneArgs): number {
   if (has(CLONE_NEWIPC) && has(0x40000)) return EINVAL;
   if (has(CLONE_PIDFD) && (has(CLONE_DETACHED) || has(CLONE_THREAD))) return EINVAL;
   if (has(CLONE_CLEAR_SIGHAND) && has(CLONE_SIGHAND)) return EINVAL;
-  if (has(CLONE_NEWTIME) || has(CLONE_NEWNET)) return EPERM;
+  if (has(CLONE_NEWTIME)) return EPERM;
   return 0;
 }
 
@@ -290,6 +290,7 @@ function build(
     affinity: t.affinity,
     startTimeNs: now,
   });
+  child.netNs = hasFlag(flags, CLONE_NEWNET) ? new NetNamespace(creds.userNs) : t.netNs;
   if (mountNs !== t.mountNs) kernel.enterMountNamespace(child, mountNs);
   inherit(t, child, args);
   registerTask(kernel, child);

@@ -43,6 +43,7 @@ import {
 } from '../../platform/abi/linux/mount.ts';
 import { S_IFLNK, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import type { IoContext } from './context.ts';
+import { nsfs } from './anon_mount.ts';
 import type { Dentry } from './dentry.ts';
 import type { FilesystemType } from './filesystem.ts';
 import type { Inode } from './inode.ts';
@@ -137,7 +138,8 @@ function bind(vfs: VirtualFilesystem, ctx: IoContext, target: Path, request: Mou
   const source = walkPath(ctx, null, request.source, true);
   if (isErrno(source)) return source;
   if (source.mount.propagation === MS_UNBINDABLE || !isOurs(ctx, target.mount)) return EINVAL;
-  if (!isOurs(ctx, source.mount)) return EINVAL;
+  // A namespace's file may be bound to keep the namespace (ip netns).
+  if (!isOurs(ctx, source.mount) && source.mount.fs !== nsfs.fs) return EINVAL;
   const recursive = (request.flags & MS_REC) !== 0;
   if (!recursive && hasLockedBelow(source)) return EINVAL;
   const copy = recursive

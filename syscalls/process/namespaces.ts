@@ -29,7 +29,7 @@ import { isChrooted } from '../../sentry/kernel/chrooted.ts';
 import { mayPtraceAccess } from '../../sentry/kernel/process/ptrace_access.ts';
 import type { NamespaceHandle } from '../../sentry/fs/proc/pid_ns.ts';
 import { undoListOf } from '../../sentry/kernel/ipc/sem_undo.ts';
-import { IpcNamespace, newNamespaceInum, UtsNamespace } from '../../sentry/kernel/namespaces.ts';
+import { IpcNamespace, NetNamespace, newNamespaceInum, UtsNamespace } from '../../sentry/kernel/namespaces.ts';
 import { PidNamespace } from '../../sentry/kernel/process/pid_namespace.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { MountNamespace } from '../../sentry/vfs/mount.ts';
@@ -51,7 +51,7 @@ export function sys_unshare(t: Task, flags: number): number {
   if ((flags & ~KNOWN) !== 0) return EINVAL;
   if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_NEWUSER)) !== 0 && t.threadGroup.tasks.size > 1)
     return EINVAL;
-  if ((flags & (CLONE_NEWTIME | CLONE_NEWNET)) !== 0) return EPERM;
+  if ((flags & CLONE_NEWTIME) !== 0) return EPERM;
   let { creds } = t;
   if ((flags & CLONE_NEWUSER) !== 0) {
     const made = newUserNamespace(creds, isChrooted(t), newNamespaceInum());
@@ -77,6 +77,7 @@ export function sys_unshare(t: Task, flags: number): number {
   }
   if ((flags & CLONE_NEWUTS) !== 0) t.uts = t.uts.clone(userNs);
   if ((flags & CLONE_NEWIPC) !== 0) t.ipcNs = new IpcNamespace(userNs);
+  if ((flags & CLONE_NEWNET) !== 0) t.netNs = new NetNamespace(userNs);
   if ((flags & CLONE_NEWPID) !== 0) t.childPidNs = new PidNamespace(t.pidNs, newNamespaceInum(), userNs);
   return 0;
 }
@@ -106,6 +107,7 @@ function enter(t: Task, type: number, namespace: unknown): number {
   if (!creds.hasCapIn(owner, CAP_SYS_ADMIN) || !creds.hasOwnCap(CAP_SYS_ADMIN)) return EPERM;
   if (namespace instanceof UtsNamespace) t.uts = namespace;
   else if (namespace instanceof IpcNamespace) t.ipcNs = namespace;
+  else if (namespace instanceof NetNamespace) t.netNs = namespace;
   else if (namespace instanceof PidNamespace) {
     if (!t.pidNs.contains(namespace)) return EINVAL;
     t.childPidNs = namespace;
@@ -113,7 +115,7 @@ function enter(t: Task, type: number, namespace: unknown): number {
     if (!creds.hasOwnCap(CAP_SYS_CHROOT)) return EPERM;
     return enterMounts(t, namespace);
   } else if (type === CLONE_NEWTIME && t.threadGroup.tasks.size > 1) return EUSERS;
-  // Network, cgroup and time: there is one of each, which everybody is in.
+  // Cgroup and time: there is one of each, which everybody is in.
   return 0;
 }
 
@@ -121,7 +123,12 @@ function enter(t: Task, type: number, namespace: unknown): number {
 function ownerOf(t: Task, namespace: unknown): UserNamespace {
   const initial = t.kernel.userNs;
   if (namespace instanceof MountNamespace) return namespace.owner ?? initial;
-  if (namespace instanceof UtsNamespace || namespace instanceof IpcNamespace || namespace instanceof PidNamespace)
+  if (
+    namespace instanceof UtsNamespace ||
+    namespace instanceof IpcNamespace ||
+    namespace instanceof NetNamespace ||
+    namespace instanceof PidNamespace
+  )
     return namespace.userNs ?? initial;
   return initial;
 }
@@ -147,7 +154,7 @@ function enterProcess(t: Task, target: Task | null, types: number): number {
     [CLONE_NEWUTS, target.uts],
     [CLONE_NEWIPC, target.ipcNs],
     [CLONE_NEWPID, target.pidNs],
-    [CLONE_NEWNET, null],
+    [CLONE_NEWNET, target.netNs],
     [CLONE_NEWCGROUP, null],
     [CLONE_NEWTIME, null],
     [CLONE_NEWNS, target.mountNs],

@@ -150,7 +150,7 @@ const PtraceRequest = Choice(
 );
 
 const HOST_SCHEDULES = { partial: 'Kept and reported; the host schedules the threads.' };
-const NAMESPACES = { partial: 'User, mount, UTS, IPC and pid namespaces; network and time namespaces return EPERM.' };
+const NAMESPACES = { partial: 'User, mount, UTS, IPC, pid and network namespaces (of a loopback interface); time namespaces return EPERM.' };
 
 const signalRows: readonly SyscallRow[] = [
   row(13, 'rt_sigaction', [Signal, Addr, Addr, Size], sys_rt_sigaction),

@@ -24,8 +24,6 @@ const NS_GET_USERNS = 0xb701;
 const NS_GET_PARENT = 0xb702;
 const NS_GET_NSTYPE = 0xb703;
 const NS_GET_OWNER_UID = 0xb704;
-/** The initial network namespace's number, as Linux numbers it. */
-export const INIT_NET_INUM = 0xeffffff9;
 
 /** What an open namespace file stands for. `type` is the CLONE_NEW* flag. */
 export interface NamespaceHandle {
@@ -46,7 +44,7 @@ const KINDS: readonly Kind[] = [
   { entry: 'cgroup', name: 'cgroup', type: 0x02000000, get: () => ({ inum: INIT_CGROUP_INUM, namespace: null }) },
   { entry: 'ipc', name: 'ipc', type: 0x08000000, get: (t) => ({ inum: t.ipcNs.inum, namespace: t.ipcNs }) },
   { entry: 'mnt', name: 'mnt', type: 0x00020000, get: (t) => ({ inum: t.mountNs.id, namespace: t.mountNs }) },
-  { entry: 'net', name: 'net', type: 0x40000000, get: () => ({ inum: INIT_NET_INUM, namespace: null }) },
+  { entry: 'net', name: 'net', type: 0x40000000, get: (t) => ({ inum: t.netNs.inum, namespace: t.netNs }) },
   { entry: 'pid', name: 'pid', type: 0x20000000, get: (t) => ({ inum: t.pidNs.inum, namespace: t.pidNs }) },
   {
     entry: 'pid_for_children',

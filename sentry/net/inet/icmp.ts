@@ -8,6 +8,7 @@
  */
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
+import { netOf } from '../net_namespace.ts';
 import { realtime } from './ancillary.ts';
 import type { Datagram, DatagramSocket } from './datagram_socket.ts';
 import { AF_INET6 } from '../../../platform/abi/linux/socket.ts';
@@ -102,8 +103,9 @@ function toDatagram(ctx: IoContext, packet: Packet, data: Uint8Array, wantsStamp
 /** Hands a packet to the raw sockets that want it. */
 function deliverRaw(ctx: IoContext, packet: Packet): void {
   if (rawSockets.size === 0) return;
+  const tag = netOf(ctx)?.tag ?? 0;
   for (const socket of [...rawSockets]) {
-    if (!socket.wantsPacket(packet)) continue;
+    if (socket.netTag !== tag || !socket.wantsPacket(packet)) continue;
     const data = packet.isV6 ? Buffer.from(packet.payload) : withIpv4Header(packet);
     socket.deliver(toDatagram(ctx, packet, data, socket.wantsStamp));
   }
@@ -129,7 +131,7 @@ function answerEcho(ctx: IoContext, request: Packet): void {
 
 function deliverReply(ctx: IoContext, packet: Packet): void {
   const table = packet.isV6 ? pingPorts6 : pingPorts;
-  for (const socket of table.at(packet.payload.readUInt16BE(4)) as ReadonlySet<RawReceiver>) {
+  for (const socket of table.at(packet.payload.readUInt16BE(4), netOf(ctx)?.tag ?? 0) as ReadonlySet<RawReceiver>) {
     if (!socket.wantsPacket(packet)) continue;
     socket.deliver(toDatagram(ctx, packet, Buffer.from(packet.payload), socket.wantsStamp));
     return;

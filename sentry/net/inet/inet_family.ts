@@ -18,6 +18,7 @@ import {
   SOCK_STREAM,
 } from '../../../platform/abi/linux/socket.ts';
 import type { SocketFamily } from '../socket.ts';
+import { currentNet } from '../net_namespace.ts';
 import { virtualNetwork } from '../netlink/virtual_network.ts';
 import type { DatagramSocket } from './datagram_socket.ts';
 import { pingPorts, pingPorts6, rawSockets, tellUnreachable } from './icmp.ts';
@@ -49,7 +50,7 @@ function loopbackFamily(family: number): SocketFamily {
           return protocol === 0 || protocol === IPPROTO_UDP ? new UdpSocket(t, family) : EPROTONOSUPPORT;
         case SOCK_RAW:
           if (protocol === 0) return EPROTONOSUPPORT;
-          return t.creds.hasCap(CAP_NET_RAW) ? new RawSocket(t, family, protocol) : EPERM;
+          return t.creds.hasCapIn(t.netNs.userNs ?? t.kernel.userNs, CAP_NET_RAW) ? new RawSocket(t, family, protocol) : EPERM;
         default:
           return ESOCKTNOSUPPORT;
       }
@@ -89,13 +90,15 @@ function datagramRow(socket: DatagramSocket, kind: SocketRow['kind']): SocketRow
 
 function* rows(): Iterable<SocketRow> {
   closedConnections.expire();
+  const tag = currentNet.net?.tag ?? 0;
   for (const holder of tcpPorts) {
+    if (holder.netTag !== tag) continue;
     if (holder.isClosed) yield closedRow(holder as ClosedConnection);
     else if ((holder as TcpSocket).isShown) yield tcpRow(holder as TcpSocket);
   }
-  for (const holder of udpPorts) yield datagramRow(holder as UdpSocket, 'datagram');
-  for (const table of [pingPorts, pingPorts6]) for (const holder of table) yield datagramRow(holder as UdpSocket, 'ping');
-  for (const socket of rawSockets) yield datagramRow(socket, 'raw');
+  for (const holder of udpPorts) if (holder.netTag === tag) yield datagramRow(holder as UdpSocket, 'datagram');
+  for (const table of [pingPorts, pingPorts6]) for (const holder of table) if (holder.netTag === tag) yield datagramRow(holder as UdpSocket, 'ping');
+  for (const socket of rawSockets) if (socket.netTag === tag) yield datagramRow(socket, 'raw');
 }
 
 export const loopbackProvider: InetProvider = { view: virtualNetwork, family: loopbackFamily, rows };

@@ -51,9 +51,12 @@ import {
   familyOf,
   isAny,
   isLocal,
+  isLoopback,
   isMulticast,
 } from './inet_address.ts';
 import { int32 } from './ancillary.ts';
+import type { NetNamespace } from '../../kernel/namespaces.ts';
+import { netOf, networkOf, withNetwork } from '../net_namespace.ts';
 import { interfaces } from '../netlink/network_view.ts';
 import { Memberships, multicastInterface, setMembership } from './multicast.ts';
 import { optionRule } from './inet_options.ts';
@@ -81,12 +84,26 @@ export abstract class InetSocket extends Socket implements PortHolder {
   private readonly values = new Map<string, number>();
   protected readonly table: PortTable;
   readonly ownerUid: number;
+  /** Its network namespace; null: the initial one. */
+  net: NetNamespace | null;
 
   constructor(ctx: IoContext, family: number, type: number, protocol: number, table: PortTable) {
     super(ctx, family, type, protocol);
     this.table = table;
     this.local = anyEndpoint(family);
     this.ownerUid = ctx.creds.fsuid;
+    this.net = netOf(ctx);
+  }
+  get netTag(): number {
+    return this.net === null ? 0 : this.net.tag;
+  }
+  /** An address of this socket's network, or no particular one. */
+  protected isLocal(endpoint: Endpoint): boolean {
+    return this.net === null ? isLocal(endpoint) : networkOf(this.net).hasAddress(endpoint);
+  }
+  /** Does a capability count over this socket's network? */
+  protected mayAdminister(ctx: IoContext, cap: number): boolean {
+    return this.net?.userNs == null ? ctx.creds.hasCap(cap) : ctx.creds.hasCapIn(this.net.userNs, cap);
   }
 
   get isV6Only(): boolean {
@@ -116,7 +133,7 @@ export abstract class InetSocket extends Socket implements PortHolder {
     if (!local.isV6 && this.family === AF_INET6 && this.isV6Only) return EINVAL;
     const refused = this.cannotBind(local);
     if (refused !== 0) return refused;
-    if (this.needsCapForLowPorts && local.port !== 0 && local.port < sysctlHooks.net.unprivilegedPortStart && !ctx.creds.hasCap(CAP_NET_BIND_SERVICE)) return EACCES;
+    if (this.needsCapForLowPorts && local.port !== 0 && local.port < sysctlHooks.net.unprivilegedPortStart && !this.mayAdminister(ctx, CAP_NET_BIND_SERVICE)) return EACCES;
     if (this.isHashed || this.remote !== null) return EINVAL;
     return this.hash(local);
   }
@@ -127,7 +144,8 @@ export abstract class InetSocket extends Socket implements PortHolder {
   /** Why an address cannot be bound; 0: it can. */
   protected cannotBind(local: Endpoint): number {
     if (this.type === SOCK_STREAM && local.isV6 && isMulticast(local)) return EINVAL;
-    return isLocal(local) || this.mayBind(local) ? 0 : EADDRNOTAVAIL;
+    // 127.0.0.1 may be bound while lo is still down.
+    return this.isLocal(local) || (!local.isV6 && isLoopback(local)) || this.mayBind(local) ? 0 : EADDRNOTAVAIL;
   }
   /** Addresses that are not this host's: groups, broadcast, and anything with IP_FREEBIND or net.ipv4.ip_nonlocal_bind. */
   private mayBind(local: Endpoint): boolean {
@@ -137,7 +155,7 @@ export abstract class InetSocket extends Socket implements PortHolder {
   }
   /** Takes a local address, choosing a port when it has none. Errors: EADDRINUSE. */
   protected hash(local: Endpoint): number {
-    const port = local.port === 0 ? this.table.ephemeral() : local.port;
+    const port = local.port === 0 ? this.table.ephemeral(this.netTag) : local.port;
     const chosen = { ...local, port };
     if (port === 0 || !this.table.isFree(this, chosen)) return EADDRINUSE;
     this.local = chosen;
@@ -171,13 +189,14 @@ export abstract class InetSocket extends Socket implements PortHolder {
 
   /** Why `to` cannot be sent to; 0: it can. */
   protected cannotReach(to: Endpoint): number {
-    if (!isLocal(to)) return ENETUNREACH;
+    if (!this.isLocal(to)) return ENETUNREACH;
     if (!to.isV6 && this.family === AF_INET6 && this.isV6Only) return ENETUNREACH;
     if (to.isV6 === this.local.isV6 || isAny(this.local)) return 0;
     return to.isV6 ? ENETUNREACH : EAFNOSUPPORT;
   }
   /** What an accepted connection takes over from its listener. */
   protected inherit(listener: InetSocket): void {
+    this.net = listener.net;
     for (const [name, value] of listener.options.flags) this.options.flags.set(name, value);
     for (const [name, value] of listener.values) this.values.set(name, value);
     const { sendBuffer, receiveBuffer, lingerOn, lingerSeconds, receiveTimeoutNs, sendTimeoutNs } = listener.options;
@@ -218,7 +237,7 @@ export abstract class InetSocket extends Socket implements PortHolder {
     if (rule === null) return ENOPROTOOPT;
     if (value.length < 4 && (level !== IPPROTO_IP || value.length === 0)) return EINVAL;
     if (level === IPPROTO_IPV6 && name === IPV6_V6ONLY && this.isHashed) return EINVAL;
-    if (rule.cap !== undefined && !ctx.creds.hasCap(rule.cap)) return EPERM;
+    if (rule.cap !== undefined && !this.mayAdminister(ctx, rule.cap)) return EPERM;
     const buf = Buffer.from(value.buffer, value.byteOffset, value.length);
     const stored = rule.check(buf.length >= 4 ? buf.readInt32LE(0) : (buf[0] as number));
     if (stored === null) return rule.refusal ?? EINVAL;
@@ -247,6 +266,6 @@ export abstract class InetSocket extends Socket implements PortHolder {
     return result;
   }
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {
-    return interfaceIoctl(ctx, cmd, arg);
+    return withNetwork(this.net, () => interfaceIoctl(ctx, cmd, arg));
   }
 }

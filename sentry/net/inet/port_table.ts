@@ -18,9 +18,16 @@ export interface PortHolder {
   /** No socket any more (time_wait.ts). */
   readonly isClosed: boolean;
   readonly ownerUid: number;
+  /** Its network namespace's tag (NetNamespace): ports of different ones have nothing to do with each other. */
+  readonly netTag: number;
   /** SO_REUSEADDR and SO_REUSEPORT. */
   readonly sharesAddress: boolean;
   readonly sharesPort: boolean;
+}
+
+/** Ports of one namespace are 0 to 65535; the next one's follow. */
+function keyOf(port: number, tag: number): number {
+  return port + tag * 65536;
 }
 
 const NOBODY: ReadonlySet<PortHolder> = new Set();
@@ -43,54 +50,57 @@ export class PortTable {
   private readonly listeners = new Map<number, Set<PortHolder>>();
   private nextEphemeral = 32768 + Math.floor(Math.random() * 20000);
 
-  at(port: number): ReadonlySet<PortHolder> {
-    return this.ports.get(port) ?? NOBODY;
+  at(port: number, tag: number): ReadonlySet<PortHolder> {
+    return this.ports.get(keyOf(port, tag)) ?? NOBODY;
   }
   /** Listening sockets of a port. */
-  listenersAt(port: number): ReadonlySet<PortHolder> {
-    return this.listeners.get(port) ?? NOBODY;
+  listenersAt(port: number, tag: number): ReadonlySet<PortHolder> {
+    return this.listeners.get(keyOf(port, tag)) ?? NOBODY;
   }
   addListener(socket: PortHolder): void {
-    const set = this.listeners.get(socket.local.port);
-    if (set === undefined) this.listeners.set(socket.local.port, new Set([socket]));
+    const key = keyOf(socket.local.port, socket.netTag);
+    const set = this.listeners.get(key);
+    if (set === undefined) this.listeners.set(key, new Set([socket]));
     else set.add(socket);
   }
   removeListener(socket: PortHolder): void {
-    const set = this.listeners.get(socket.local.port);
+    const key = keyOf(socket.local.port, socket.netTag);
+    const set = this.listeners.get(key);
     set?.delete(socket);
-    if (set?.size === 0) this.listeners.delete(socket.local.port);
+    if (set?.size === 0) this.listeners.delete(key);
   }
   add(socket: PortHolder): void {
-    const { port } = socket.local;
-    const set = this.ports.get(port);
-    if (set === undefined) this.ports.set(port, new Set([socket]));
+    const key = keyOf(socket.local.port, socket.netTag);
+    const set = this.ports.get(key);
+    if (set === undefined) this.ports.set(key, new Set([socket]));
     else set.add(socket);
   }
   remove(socket: PortHolder): void {
-    const set = this.ports.get(socket.local.port);
+    const key = keyOf(socket.local.port, socket.netTag);
+    const set = this.ports.get(key);
     if (set === undefined) return;
     set.delete(socket);
-    if (set.size === 0) this.ports.delete(socket.local.port);
+    if (set.size === 0) this.ports.delete(key);
   }
   /** May `socket` have `local`? */
   isFree(socket: PortHolder, local: Endpoint): boolean {
-    for (const other of this.at(local.port)) {
+    for (const other of this.at(local.port, socket.netTag)) {
       if (other !== socket && overlaps(socket, local, other, other.local) && !mayShare(socket, other)) return false;
     }
     return true;
   }
   /** A port nobody has; when there is none, one that only waits for its time to end; 0: none. */
-  ephemeral(): number {
+  ephemeral(tag: number): number {
     let waiting = 0;
     const [first, last] = sysctlHooks.net.localPorts as [number, number];
     for (let tries = first; tries <= last; tries++) {
       const port = this.nextEphemeral < first || this.nextEphemeral > last ? first : this.nextEphemeral;
       this.nextEphemeral = port + 1;
-      const holders = this.ports.get(port);
+      const holders = this.ports.get(keyOf(port, tag));
       if (holders === undefined) return port;
       if (waiting === 0 && [...holders].every((holder) => holder.isClosed)) waiting = port;
     }
-    this.ports.delete(waiting);
+    this.ports.delete(keyOf(waiting, tag));
     return waiting;
   }
   *[Symbol.iterator](): Iterator<PortHolder> {

@@ -185,7 +185,7 @@ export class TcpSocket extends InetSocket {
     closedConnections.expire();
     const bound = this.autobind();
     if (bound < 0) return bound;
-    for (const other of tcpPorts.listenersAt(this.local.port)) {
+    for (const other of tcpPorts.listenersAt(this.local.port, this.netTag)) {
       const clashes = other !== this && !mayShare(this, other);
       if (clashes && overlaps(this, this.local, other, other.local)) return EADDRINUSE;
     }
@@ -230,7 +230,7 @@ export class TcpSocket extends InetSocket {
       if (bound < 0) return bound === EADDRINUSE ? EADDRNOTAVAIL : bound;
     } else this.local = from;
     this.remote = to;
-    const listener = findListener(to);
+    const listener = findListener(to, this.netTag);
     if (listener === null) this.refuse();
     else if (listener.pending.length > listener.backlog) {
       this.state = 'connecting';
@@ -512,10 +512,10 @@ export class TcpSocket extends InetSocket {
 }
 
 /** The listening socket that takes connections to `to`: the exact address before the wildcard; among equals, by turns. */
-function findListener(to: Endpoint): TcpSocket | null {
+function findListener(to: Endpoint, tag: number): TcpSocket | null {
   let best: TcpSocket[] = [];
   let bestScore = 0;
-  for (const socket of tcpPorts.listenersAt(to.port)) {
+  for (const socket of tcpPorts.listenersAt(to.port, tag)) {
     let score = 0;
     if (sameHost(socket.local, to)) score = 3;
     else if (isAny(socket.local) && socket.local.isV6 === to.isV6) score = 2;

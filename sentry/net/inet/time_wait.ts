@@ -22,6 +22,7 @@ export class ClosedConnection implements PortHolder {
   readonly isListening = false;
   readonly isClosed = true;
   readonly ownerUid: number;
+  readonly netTag: number;
   readonly sharesAddress: boolean;
   readonly sharesPort: boolean;
   stateNumber: number;
@@ -33,6 +34,7 @@ export class ClosedConnection implements PortHolder {
     this.family = of.family;
     this.isV6Only = of.isV6Only;
     this.ownerUid = of.ownerUid;
+    this.netTag = of.netTag;
     this.sharesAddress = of.sharesAddress;
     this.sharesPort = of.sharesPort;
     this.stateNumber = state;

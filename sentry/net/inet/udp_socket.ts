@@ -158,7 +158,7 @@ export class UdpSocket extends DatagramSocket {
       this.spread(ctx, data, from, to);
       return;
     }
-    const receiver = findReceiver(to, from);
+    const receiver = findReceiver(to, from, this.netTag);
     if (receiver === null) {
       this.unreachable(ctx, data, from, to);
       return;
@@ -173,7 +173,7 @@ export class UdpSocket extends DatagramSocket {
     if (isGroup && !isJoined(index, to)) return;
     if (isGroup && index !== LO_INDEX && !this.loopsBack) return;
     const ttl = isGroup ? this.groupHops : this.markings(null).ttl;
-    for (const socket of [...udpPorts.at(to.port)] as UdpSocket[]) {
+    for (const socket of [...udpPorts.at(to.port, this.netTag)] as UdpSocket[]) {
       if (!socket.takesFromMany(to, from, index)) continue;
       const stamp = socket.wantsStamp ? realtime(ctx) : NO_STAMP;
       socket.deliver({ data, from, to, ttl, tos: this.markings(null).tos, interface: index, stamp });
@@ -238,11 +238,11 @@ function chosenFor(from: Endpoint, sharing: readonly UdpSocket[]): UdpSocket {
 }
 
 /** The socket a datagram from `from` to `to` belongs to: connected before bound, exact before wildcard; of equals the newest, or shared out. */
-export function findReceiver(to: Endpoint, from: Endpoint): UdpSocket | null {
+export function findReceiver(to: Endpoint, from: Endpoint, tag: number): UdpSocket | null {
   let best: UdpSocket | null = null;
   let bestScore = 0;
   let sharing: UdpSocket[] = [];
-  for (const socket of udpPorts.at(to.port) as ReadonlySet<UdpSocket>) {
+  for (const socket of udpPorts.at(to.port, tag) as ReadonlySet<UdpSocket>) {
     let score = 0;
     if (sameHost(socket.local, to)) score = 3;
     else if (isAny(socket.local) && socket.local.isV6 === to.isV6) score = 2;

@@ -51,6 +51,8 @@ import { type MessageHeader, messageOf, NLMSGHDR_SIZE, readHeader } from './netl
 import { announce } from './announcements.ts';
 import { answerRoute } from './route_replies.ts';
 import { answerDiag } from './sock_diag.ts';
+import type { NetNamespace } from '../../kernel/namespaces.ts';
+import { netOf, withNetwork } from '../net_namespace.ts';
 import { virtualNetwork } from './virtual_network.ts';
 
 const ADDRESS_SIZE = 12;
@@ -80,6 +82,8 @@ virtualNetwork.listeners.add((kind, isGone, body, family) => announce(broadcast,
 
 export class NetlinkSocket extends Socket {
   port = 0;
+  /** Its network namespace; null: the initial one. */
+  private readonly net: NetNamespace | null;
   private readonly members = new Set<number>();
   private readonly switches = new Map<number, number>();
   private error = 0;
@@ -88,16 +92,17 @@ export class NetlinkSocket extends Socket {
   constructor(ctx: IoContext, type: number, protocol: number) {
     super(ctx, AF_NETLINK, type, protocol);
     netlinkSockets.add(this);
+    this.net = netOf(ctx);
   }
   protected override release(): void {
     netlinkSockets.delete(this);
     if (this.port !== 0) ports.delete(this.key(this.port));
   }
   private key(port: number): string {
-    return `${this.protocol}/${port}`;
+    return `${this.protocol}/${port}/${this.net?.tag ?? 0}`;
   }
   isIn(group: number): boolean {
-    return this.members.has(group);
+    return this.net === null && this.members.has(group);
   }
   /** Groups 1 to 32 as a mask. */
   get groups(): number {
@@ -181,7 +186,7 @@ export class NetlinkSocket extends Socket {
       if ((header.flags & NLM_F_ACK) !== 0) this.acknowledge(header, whole, 0);
       return;
     }
-    const replies = this.answer(ctx, header, body);
+    const replies = withNetwork(this.net, () => this.answer(ctx, header, body));
     if (typeof replies === 'number') {
       if (replies !== 0 || (header.flags & NLM_F_ACK) !== 0) this.acknowledge(header, whole, replies);
       return;
@@ -192,7 +197,7 @@ export class NetlinkSocket extends Socket {
   private answer(ctx: IoContext, header: MessageHeader, body: Buffer): Buffer[] | number {
     if (this.protocol === NETLINK_SOCK_DIAG) return answerDiag(header, body, this.port);
     if (this.protocol !== NETLINK_ROUTE) return EOPNOTSUPP;
-    return answerRoute(header, body, this.port, ctx.creds.hasCap(CAP_NET_ADMIN));
+    return answerRoute(header, body, this.port, this.net?.userNs == null ? ctx.creds.hasCap(CAP_NET_ADMIN) : ctx.creds.hasCapIn(this.net.userNs, CAP_NET_ADMIN));
   }
   /** struct nlmsgerr: the error, and the request (its header alone when there was none). */
   private acknowledge(header: MessageHeader, whole: Buffer, errno: number): void {

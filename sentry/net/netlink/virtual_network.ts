@@ -20,7 +20,15 @@ import {
 } from '../../../platform/abi/linux/errno.ts';
 import { AF_INET } from '../../../platform/abi/linux/socket.ts';
 import type { NetworkView } from '../../../platform/platform.ts';
-import { broadcastAddresses, decodeEndpoint, hostKey, isLoopback, ownAddresses } from '../inet/inet_address.ts';
+import {
+  broadcastAddresses,
+  decodeEndpoint,
+  type Endpoint,
+  hostKey,
+  isAny,
+  isLoopback,
+  ownAddresses,
+} from '../inet/inet_address.ts';
 import * as encode from './view_bodies.ts';
 import type { Address, Link, Route } from './view_bodies.ts';
 
@@ -50,11 +58,34 @@ type Listener = (kind: Change, isGone: boolean, body: Uint8Array, family: number
 
 export class VirtualNetwork implements NetworkView {
   private readonly devices: Link[] = [encode.loopbackLink()];
-  private readonly ips: Address[] = encode.loopbackAddresses();
-  private readonly paths: Route[] = encode.loopbackRoutes();
+  private readonly ips: Address[] = [];
+  private readonly paths: Route[] = [];
+  /** What sockets may use beside lo's own networks (the sandbox's network: inet_address.ts has them). */
+  private readonly own: Set<string>;
+  private readonly broadcasts: Set<number>;
   private nextIndex = LO_INDEX + 1;
   /** Told of every change (netlink groups, uevents). */
   readonly listeners = new Set<Listener>();
+
+  /** `isInitial`: the sandbox's own network, whose lo is up. Others start with lo down and no address. */
+  constructor(isInitial = true) {
+    this.own = isInitial ? ownAddresses : new Set();
+    this.broadcasts = isInitial ? broadcastAddresses : new Set();
+    if (isInitial) this.addLoopback();
+    else (this.devices[0] as Link).flags &= ~(IFF_UP | IFF_RUNNING | IFF_LOWER_UP);
+  }
+  /** lo comes up: its addresses and routes are there. */
+  private addLoopback(): void {
+    for (const address of encode.loopbackAddresses())
+      if (this.findAddress(address.family, address.ip, address.prefix, LO_INDEX) === null) this.ips.push(address);
+    this.paths.push(...encode.loopbackRoutes());
+  }
+  /** May a socket of this network have or reach the address? */
+  hasAddress(endpoint: Endpoint): boolean {
+    if (isAny(endpoint)) return true;
+    if (isLoopback(endpoint)) return ((this.devices[0] as Link).flags & IFF_UP) !== 0;
+    return this.own.has(hostKey(endpoint));
+  }
 
   get links(): readonly Uint8Array[] {
     return this.devices.map(encode.linkBody);
@@ -106,6 +137,10 @@ export class VirtualNetwork implements NetworkView {
     const isUp = (link.flags & IFF_UP) !== 0;
     link.flags = isUp ? link.flags | IFF_RUNNING | IFF_LOWER_UP : link.flags & ~(IFF_RUNNING | IFF_LOWER_UP);
     if (wasUp === isUp) return;
+    if (isUp && link.isLoopback && !this.paths.some((route) => route.oif === LO_INDEX)) {
+      this.addLoopback();
+      return;
+    }
     for (const address of this.ips.filter((one) => one.index === link.index))
       if (isUp) this.addRoutesOf(address);
       else this.dropRoutes((route) => route.oif === link.index);
@@ -156,11 +191,11 @@ export class VirtualNetwork implements NetworkView {
     ip.copy(bytes, family === AF_INET ? 4 : 8);
     const endpoint = decodeEndpoint(bytes, family);
     if (typeof endpoint === 'number' || isLoopback(endpoint)) return;
-    if (isThere) ownAddresses.add(hostKey(endpoint));
-    else ownAddresses.delete(hostKey(endpoint));
+    if (isThere) this.own.add(hostKey(endpoint));
+    else this.own.delete(hostKey(endpoint));
     if (broadcast === null) return;
-    if (isThere) broadcastAddresses.add(broadcast.readUInt32BE(0));
-    else broadcastAddresses.delete(broadcast.readUInt32BE(0));
+    if (isThere) this.broadcasts.add(broadcast.readUInt32BE(0));
+    else this.broadcasts.delete(broadcast.readUInt32BE(0));
   }
   private addRoutesOf({ family, ip, prefix, index }: Address): void {
     const bits = ip.length * 8;

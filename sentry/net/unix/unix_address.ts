@@ -21,11 +21,11 @@ const SOCKADDR_UN_SIZE = 110;
 /** What an address names: a path, an abstract name (without its leading NUL), or nothing (autobind). */
 export type UnixName = { kind: 'path'; path: string } | { kind: 'abstract'; name: string } | { kind: 'none' };
 
-/** Sockets with abstract names; each type of socket has names of its own. */
+/** Sockets with abstract names; each type of socket and each network namespace has names of its own. */
 export const abstractNames = new Map<string, UnixSocket>();
 
-export function abstractKey(type: number, name: string): string {
-  return `${type}:${name}`;
+export function abstractKey(type: number, name: string, netTag: number): string {
+  return netTag === 0 ? `${type}:${name}` : `${netTag}/${type}:${name}`;
 }
 
 /** The only address an unnamed socket has. */
@@ -50,9 +50,9 @@ export function encodeUnixName(name: UnixName): Uint8Array {
 }
 
 /** Finds the socket bound to a name. Errors: ECONNREFUSED; for paths those of the walk, EACCES. */
-export function findUnixSocket(ctx: IoContext, type: number, name: UnixName): UnixSocket | Errno {
+export function findUnixSocket(ctx: IoContext, type: number, name: UnixName, netTag: number): UnixSocket | Errno {
   if (name.kind === 'none') return EINVAL;
-  if (name.kind === 'abstract') return abstractNames.get(abstractKey(type, name.name)) ?? ECONNREFUSED;
+  if (name.kind === 'abstract') return abstractNames.get(abstractKey(type, name.name, netTag)) ?? ECONNREFUSED;
   const path = walkPath(ctx, null, name.path, true);
   if (isErrno(path)) return path;
   const inode = path.dentry.inode as Inode;
@@ -74,10 +74,10 @@ export function connectHostSocket(ctx: IoContext, type: number, name: UnixName):
 let autobindCounter = 0;
 
 /** A free abstract name for autobind: five hex digits. */
-export function autobindName(type: number): string | null {
+export function autobindName(type: number, netTag: number): string | null {
   for (let tries = 0; tries < 0x100000; tries++) {
     const name = (autobindCounter++ & 0xfffff).toString(16).padStart(5, '0');
-    if (!abstractNames.has(abstractKey(type, name))) return name;
+    if (!abstractNames.has(abstractKey(type, name, netTag))) return name;
   }
   return null;
 }

@@ -87,6 +87,8 @@ function credOf(ctx: IoContext): PeerCred {
 }
 
 export class UnixSocket extends Socket implements Collectable {
+  /** Its network namespace: whose abstract names it sees. */
+  readonly netTag: number;
   state: UnixState = 'unconnected';
   peer: UnixSocket | null = null;
   shutdownMask = 0;
@@ -118,6 +120,7 @@ export class UnixSocket extends Socket implements Collectable {
 
   constructor(ctx: IoContext, type: number) {
     super(ctx, AF_UNIX, type, 0);
+    this.netTag = (ctx as Partial<Task>).netNs?.tag ?? 0;
     unixSockets.add(this);
   }
 
@@ -217,7 +220,7 @@ export class UnixSocket extends Socket implements Collectable {
       return name.kind === 'path' && !isErrno(walkPath(ctx, null, name.path, false)) ? EADDRINUSE : EINVAL;
     }
     if (name.kind === 'abstract') {
-      const key = abstractKey(this.type, name.name);
+      const key = abstractKey(this.type, name.name, this.netTag);
       if (abstractNames.has(key)) return EADDRINUSE;
       abstractNames.set(key, this);
     } else {
@@ -234,9 +237,9 @@ export class UnixSocket extends Socket implements Collectable {
   /** Gives an unnamed socket an abstract name of the kernel's choice. */
   autobind(): number {
     if (this.boundAddress !== null) return 0;
-    const name = autobindName(this.type);
+    const name = autobindName(this.type, this.netTag);
     if (name === null) return EAGAIN;
-    abstractNames.set(abstractKey(this.type, name), this);
+    abstractNames.set(abstractKey(this.type, name, this.netTag), this);
     this.setName({ kind: 'abstract', name });
     return 0;
   }
@@ -245,7 +248,7 @@ export class UnixSocket extends Socket implements Collectable {
     this.boundAddress = encodeUnixName(name);
   }
   private unname(): void {
-    if (this.name.kind === 'abstract') abstractNames.delete(abstractKey(this.type, this.name.name));
+    if (this.name.kind === 'abstract') abstractNames.delete(abstractKey(this.type, this.name.name, this.netTag));
     if (this.place !== null) {
       const { inode } = this.place.dentry;
       if (inode !== null && inode.attachment === this) inode.attachment = null;
@@ -305,7 +308,7 @@ export class UnixSocket extends Socket implements Collectable {
     const name = parseUnixAddress(address);
     if (isErrno(name)) return name;
     if (this.passCred && this.boundAddress === null) this.autobind();
-    const target = findUnixSocket(ctx, this.type, name);
+    const target = findUnixSocket(ctx, this.type, name, this.netTag);
     if (target === ECONNREFUSED) return this.connectHost(ctx, name);
     if (isErrno(target)) return target;
     if (target.type !== this.type) return EPROTOTYPE;
@@ -351,7 +354,7 @@ export class UnixSocket extends Socket implements Collectable {
     const name = parseUnixAddress(address);
     if (isErrno(name)) return name;
     if (this.passCred && this.boundAddress === null) this.autobind();
-    const target = findUnixSocket(ctx, this.type, name);
+    const target = findUnixSocket(ctx, this.type, name, this.netTag);
     if (target === ECONNREFUSED) return this.connectHost(ctx, name);
     if (isErrno(target)) return target;
     if (target.type !== this.type) return EPROTOTYPE;

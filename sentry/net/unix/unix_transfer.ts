@@ -103,7 +103,7 @@ function datagramTarget(ctx: IoContext, socket: UnixSocket, message: OutgoingMes
   if (message.address === null) return socket.peer ?? ENOTCONN;
   const name = parseUnixAddress(message.address);
   if (isErrno(name)) return name;
-  const target = findUnixSocket(ctx, socket.type, name);
+  const target = findUnixSocket(ctx, socket.type, name, socket.netTag);
   if (isErrno(target)) return target;
   return target.type === socket.type ? target : EPROTOTYPE;
 }
