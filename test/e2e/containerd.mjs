@@ -154,13 +154,16 @@ const parts = {
     d.ctr(['task', 'exec', '--exec-id', 'x', 'events', 'true']);
     d.ctr(['task', 'pause', 'events']);
     d.ctr(['task', 'resume', 'events']);
+    const long = d.ctrAsync(['task', 'exec', '--exec-id', 'y', 'events', 'sleep', '1000']);
+    await until(() => d.ctr(['task', 'ps', 'events']).stdout.includes('y'));
     d.ctr(['task', 'kill', '-s', 'SIGKILL', 'events']);
+    check((await long).status === 137, 'an exec ends with its container');
     await until(() => d.status('events') === 'STOPPED');
     remove('events');
-    const topics = () => text.split('\n').filter((line) => line.includes('"container_id":"events"')).map((line) => `${/\/tasks\/(\S+)/.exec(line)?.[1]}${line.includes('"id":"x"') ? ':x' : ''}`);
+    const topics = () => text.split('\n').filter((line) => line.includes('"container_id":"events"')).map((line) => `${/\/tasks\/(\S+)/.exec(line)?.[1]}${/"id":"([xy])"/.exec(line)?.[1] ?? ''}`);
     await until(() => topics().includes('delete'), 10_000);
     watcher.kill();
-    const expected = ['create', 'start', 'exec-added', 'exec-started', 'exit:x', 'paused', 'resumed', 'exit', 'delete'];
+    const expected = ['create', 'start', 'exec-added', 'exec-started', 'exitx', 'paused', 'resumed', 'exec-added', 'exec-started', 'exity', 'exit', 'delete'];
     check(JSON.stringify(topics()) === JSON.stringify(expected), 'events in their order', topics());
   },
 
@@ -237,6 +240,31 @@ const parts = {
     watcher.kill();
   },
 
+  /** A client that does not read its output, and one that goes away. */
+  async slow() {
+    const client = spawn('ctr', [...d.args, 'run', ...RUNTIME, IMAGE, id('slow'), 'sh', '-c', 'yes 0123456789 | head -c 30000000; echo; echo the end; sleep 1000'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    await until(() => d.status('slow') === 'RUNNING');
+    const shim = shimOf('slow');
+    const memory = () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${shim}/status`, 'latin1'))[1]);
+    const before = memory();
+    // Nothing is read yet. The pipes are full when the writer sleeps.
+    const writer = await until(() => sleepingIn(d.record('slow').sentry.pid));
+    check(writer !== null && memory() - before < 20_000, 'output that nobody reads waits where it is', `${before} ${memory()}`);
+    let length = 0;
+    let tail = '';
+    client.stdout.on('data', (chunk) => {
+      length += chunk.length;
+      tail = (tail + chunk).slice(-20);
+    });
+    check((await until(() => tail.endsWith('the end\n'))) !== null && length === 30_000_000 + 9, 'and arrives whole', { length, tail });
+    client.kill('SIGKILL');
+    check(remove('slow'), 'the client is killed: its container can be removed');
+    const paused = await runDetached('paused', LOOP);
+    d.ctr(['task', 'pause', 'paused']);
+    check(paused.isUp && d.ctr(['task', 'kill', '-s', 'SIGKILL', 'paused']).status === 0 && (await until(() => d.status('paused') === 'STOPPED')) !== null, 'a paused container can be killed');
+    check(remove('paused'), 'and removed');
+  },
+
   async many() {
     const results = await Promise.all(Array.from({ length: 10 }, (_, i) => d.ctrAsync(['run', '--rm', ...RUNTIME, IMAGE, id(`many-${i}`), 'sh', '-c', `echo ${i}; exit ${i}`])));
     check(results.every(({ status, stdout }, i) => status === i && stdout === `${i}\n`), '10 containers at once', results);
@@ -244,6 +272,16 @@ const parts = {
 
   pod: runPod,
 };
+
+/** The processor time that a sandbox has used does not change any more: it waits. */
+function sleepingIn(pid) {
+  const used = () => {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')')).split(' ').slice(12, 16).join();
+  };
+  const before = used();
+  return sleep(1000).then(() => (used() === before ? true : null));
+}
 
 /** The shim is killed while it waits for `create`. */
 async function killedWhileCreating() {
@@ -265,7 +303,7 @@ async function runPod() {
   const imported = d.ctr(['images', 'import', join(d.directory, 'image.tar')], { namespace: 'k8s.io' });
   const hasNetwork = existsSync('/usr/lib/cni/ptp');
   if (!hasNetwork) console.log('skip the network of the pod: no CNI plugins');
-  const cri = new CriClient(d.socket);
+  let cri = new CriClient(d.socket);
   let sandbox = '';
   try {
     const logs = join(d.directory, 'pod-logs');
@@ -298,11 +336,19 @@ async function runPod() {
     check((await exec(client, 'sh', '-c', 'echo o; echo e >&2; exit 3')).exitCode === 3, 'pod: exec');
     const name = await exec(client, 'hostname');
     check(name.out === 'pod-host\n', 'pod: its containers have its host name', name);
+    await exec(server, 'sh', '-c', 'echo shared > /dev/shm/f');
+    check((await exec(client, 'cat', '/dev/shm/f')).out === 'shared\n', 'pod: its containers share /dev/shm');
     check(readFileSync(join(logs, 'server.log'), 'utf8').includes('stdout F serving'), 'pod: the log has what was printed');
     const { stats } = await cri.call('ContainerStats', { containerId: client });
     check(stats.cpu.usageCoreNanoSeconds.value > 0 && stats.memory.workingSetBytes.value > 0, 'pod: statistics', stats);
     await cri.call('UpdateContainerResources', { containerId: client, linux: { memoryLimitInBytes: 200_000_000 } });
     check((await memoryLimit(client)) === '199999488' || (await memoryLimit(client)) === '200000000', 'pod: limits are changed', await memoryLimit(client));
+    cri.close();
+    await d.stop();
+    await d.start();
+    cri = new CriClient(d.socket);
+    const after = await untilCri(() => exec(client, 'echo', 'after'));
+    check(after.out === 'after\n', 'pod: exec after a restart of containerd', after);
     await cri.call('StopContainer', { containerId: client, timeout: 20 });
     const { status } = await cri.call('ContainerStatus', { containerId: client });
     check(status.state === 2 && status.exitCode === 8, 'pod: a container is stopped by its signal', status);

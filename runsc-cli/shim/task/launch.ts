@@ -29,10 +29,16 @@ export async function createInit(container: TaskContainer, context: ServiceConte
   const { bundle, init, rootfs, rootfsPath } = container;
   saveOptions(bundle, container.options);
   mountRootfs(rootfs, rootfsPath);
+  let isMade = false;
+  const made = (): void => {
+    isMade = true;
+  };
   try {
-    await launch(container, init, context, (io) => byCommand(container, context, io, ['create', '--bundle', bundle], join(bundle, 'init.pid')));
+    await launch(container, init, context, (io) => byCommand(container, context, io, ['create', '--bundle', bundle], join(bundle, 'init.pid'), made));
     init.phase = 'created';
   } catch (error) {
+    // It was made, but its terminal cannot be had, or the like.
+    if (isMade) await runRuntime(context.reaper, container, ['delete', '--force', container.id]).catch((left: unknown) => context.log(messageOf(left)));
     if (rootfs.length > 0) unmountRootfs(rootfsPath);
     throw error;
   }
@@ -55,10 +61,11 @@ async function launch(container: TaskContainer, process: TaskProcess, context: S
   }
 }
 
-/** Makes a process through a command that writes its pid. */
-async function byCommand(container: TaskContainer, context: ServiceContext, io: ProcessIo, args: readonly string[], pidFile: string): Promise<number> {
+/** Makes a process through a command that writes its pid. `made` is called when it has succeeded. */
+async function byCommand(container: TaskContainer, context: ServiceContext, io: ProcessIo, args: readonly string[], pidFile: string, made?: () => void): Promise<number> {
   const terminal = io.isTerminal ? ['--console-socket', io.listenForMaster()] : [];
   await runRuntime(context.reaper, container, [...args, ...terminal, '--pid-file', pidFile, container.id], { stdio: io.childStdio });
+  made?.();
   io.started();
   return Number(readFileSync(pidFile, 'latin1'));
 }
