@@ -15,6 +15,7 @@ import {
   ETIMEDOUT,
 } from '../../platform/abi/linux/errno.ts';
 import * as fx from '../../platform/abi/linux/futex.ts';
+import { REG_R10 } from '../../platform/registers.ts';
 import { CLOCK_MONOTONIC, CLOCK_REALTIME } from '../../platform/abi/linux/time.ts';
 import { FutexWaiter } from '../../sentry/kernel/futex/futex.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -27,6 +28,12 @@ import { cmpRequeuePi, lockPi, trylockPi, unlockPi, waitRequeuePi } from './fute
 export function futexKey(t: Task, addr: number, isPrivate: boolean): string | number {
   if (addr % 4 !== 0) return EINVAL;
   return t.mm.futexKey(addr, isPrivate) ?? EFAULT;
+}
+
+/** futexKey() of a word that is not read otherwise: between processes the page must be there (Linux: get_futex_key). */
+function mappedKey(t: Task, addr: number, isPrivate: boolean): string | number {
+  const key = futexKey(t, addr, isPrivate);
+  return isPrivate || typeof key === 'number' || t.memory.readU32(addr) >= 0 ? key : EFAULT;
 }
 
 /** CLOCK_MONOTONIC deadline of an absolute timespec in `spec`. */
@@ -63,11 +70,11 @@ export function sys_futex(
     case fx.FUTEX_WAKE_BITSET:
       return wake(t, addr, isPrivate, value, value3 | 0);
     case fx.FUTEX_REQUEUE:
-      return requeue(t, addr, addr2, isPrivate, value, timeout | 0, null);
+      return requeue(t, addr, addr2, isPrivate, value, t.regs.i32(REG_R10), null);
     case fx.FUTEX_CMP_REQUEUE:
-      return requeue(t, addr, addr2, isPrivate, value, timeout | 0, value3);
+      return requeue(t, addr, addr2, isPrivate, value, t.regs.i32(REG_R10), value3);
     case fx.FUTEX_WAKE_OP:
-      return wakeOp(t, addr, addr2, isPrivate, value | 0, timeout | 0, value3);
+      return wakeOp(t, addr, addr2, isPrivate, value | 0, t.regs.i32(REG_R10), value3);
     case fx.FUTEX_LOCK_PI:
     case fx.FUTEX_LOCK_PI2:
       return startLockPi(t, addr, isPrivate, timeout, command === fx.FUTEX_LOCK_PI || isRealtime);
@@ -80,7 +87,7 @@ export function sys_futex(
       return deadlineNs < 0 ? deadlineNs : waitRequeuePi(t, addr, isPrivate, value, deadlineNs, -1, addr2);
     }
     case fx.FUTEX_CMP_REQUEUE_PI:
-      return cmpRequeuePi(t, addr, addr2, isPrivate, value | 0, timeout | 0, value3);
+      return cmpRequeuePi(t, addr, addr2, isPrivate, value | 0, t.regs.i32(REG_R10), value3);
     default:
       return ENOSYS;
   }
@@ -148,7 +155,7 @@ function* wait(
 
 function wake(t: Task, addr: number, isPrivate: boolean, count: number, bitset: number): number {
   if (bitset === 0) return EINVAL;
-  const key = futexKey(t, addr, isPrivate);
+  const key = mappedKey(t, addr, isPrivate);
   if (typeof key === 'number') return key;
   if (t.kernel.futexes.hasPi(key)) return EINVAL;
   return t.kernel.futexes.wake(key, Math.max(1, count | 0), bitset);
@@ -164,9 +171,9 @@ function requeue(
   expected: number | null,
 ): number {
   if ((wakeCount | 0) < 0 || moveCount < 0) return EINVAL;
-  const fromKey = futexKey(t, from, isPrivate);
+  const fromKey = mappedKey(t, from, isPrivate);
   if (typeof fromKey === 'number') return fromKey;
-  const toKey = futexKey(t, to, isPrivate);
+  const toKey = mappedKey(t, to, isPrivate);
   if (typeof toKey === 'number') return toKey;
   if (expected !== null) {
     const found = t.memory.readU32(from);

@@ -167,3 +167,22 @@ CASE(robust_list_calls) {
   CALL(syscall(SYS_set_robust_list, head, 7));
   CALL(syscall(SYS_get_robust_list, 99999999, &head, &n));
 }
+
+// A wake between processes looks the page up: one that is not there is EFAULT, for private words it does not matter.
+CASE(wake_needs_page) {
+  int *gone = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  munmap(gone, 4096);
+  int *none = mmap(0, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  int *good = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  int fd = NEED(open("short", O_CREAT | O_RDWR, 0600));
+  NEED(ftruncate(fd, 4096));
+  int *cut = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  NEED(ftruncate(fd, 0));
+  int *words[] = {gone, none, good, cut};
+  for (int i = 0; i < 4; i++) {
+    CALL(syscall(SYS_futex, words[i], FUTEX_WAKE, 1, 0, 0, 0));
+    CALL(syscall(SYS_futex, words[i], FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0));
+    CALL(syscall(SYS_futex, good, FUTEX_CMP_REQUEUE, 1, 1L, words[i], 0));
+    CALL(syscall(SYS_futex, good, FUTEX_CMP_REQUEUE, 1, -1L, words[i], 0));
+  }
+}

@@ -32,6 +32,11 @@ import { blockIoctl } from './block_ioctl.ts';
 import { type LoopDevice, type LoopStatus, type LoopTable, emptyStatus, noteOpen } from './loop_device.ts';
 import { readStatus, readStatus64, writeStatus, writeStatus64 } from './loop_status.ts';
 
+/** An int given as an unsigned 64-bit Number, which rounds -1 up to 2^64. */
+function toInt(arg: number): number {
+  return arg >= 2 ** 64 ? -1 : arg | 0;
+}
+
 export class LoopFile extends SeekableFile {
   private readonly device: LoopDevice;
 
@@ -90,13 +95,13 @@ export class LoopFile extends SeekableFile {
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {
     switch (cmd) {
       case L.LOOP_SET_FD:
-        return this.bind(ctx, arg | 0, emptyStatus(), 512);
+        return this.bind(ctx, toInt(arg), emptyStatus(), 512);
       case L.LOOP_CONFIGURE:
         return this.configure(ctx, arg);
       case L.LOOP_CLR_FD:
         return this.device.unbind();
       case L.LOOP_CHANGE_FD: {
-        const file = (ctx as Task).fdTable.get(arg | 0);
+        const file = (ctx as Task).fdTable.get(toInt(arg));
         return !this.device.isBound ? ENXIO : file === null ? EBADF : this.device.exchange(file);
       }
       case L.LOOP_SET_STATUS:
@@ -163,7 +168,7 @@ export class LoopControlFile extends FileDescription {
     return false;
   }
   override ioctl(_ctx: IoContext, cmd: number, arg: number): number {
-    const number = arg | 0;
+    const number = toInt(arg);
     switch (cmd) {
       case L.LOOP_CTL_ADD:
         if (number >= 0 && this.table.get(number) !== null) return EEXIST;
