@@ -17,8 +17,8 @@ export function containerCredentials(kernel: Kernel, process: ProcessConfig): Cr
   creds.bounding = capabilities.bounding;
   creds.inheritable = capabilities.inheritable;
   creds.permitted = capabilities.permitted;
-  // As for a process started by execve: a user other than root keeps only what is ambient.
-  creds.effective = uid === 0 ? capabilities.effective : capabilities.ambient;
+  // Those with which its program is looked up and started; execve leaves a user other than root only what is ambient.
+  creds.effective = capabilities.effective;
   creds.ambient = capabilities.ambient;
   return creds;
 }

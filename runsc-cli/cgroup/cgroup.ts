@@ -117,10 +117,22 @@ export function limitCgroups(cgroupsPath: string, resources: Resources): void {
 
 function applyResources(placed: readonly Placed[], resources: Resources): void {
   const isV2 = placed.some(({ hierarchy }) => hierarchy.version === 2);
-  for (const setting of isV2 ? settingsV2(resources) : settingsV1(resources)) {
+  const settings = isV2 ? settingsV2(resources) : settingsV1(resources);
+  for (const setting of settings) {
     const at = isV2 ? placed[0] : placed.find(({ hierarchy }) => hierarchy.controllers.includes(setting.controller));
     if (at === undefined) throw new RunscError(`${setting.names[0]}: the host has no ${setting.controller} cgroup controller`);
-    writeSetting(at.directory, setting);
+    if (!setting.names.includes('cpu.cfs_period_us') || !settings.some(({ names }) => names.includes('cpu.cfs_quota_us'))) writeSetting(at.directory, setting);
+    else writePeriod(at.directory, setting, settings);
+  }
+}
+
+/** A shorter period with the old quota may be more than the cgroup above has: then the quota goes first. */
+function writePeriod(directory: string, period: Setting, settings: readonly Setting[]): void {
+  try {
+    writeSetting(directory, period);
+  } catch {
+    for (const quota of settings) if (quota.names.includes('cpu.cfs_quota_us')) writeSetting(directory, quota);
+    writeSetting(directory, period);
   }
 }
 

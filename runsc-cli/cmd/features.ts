@@ -31,7 +31,7 @@ export const featuresVerb = containerVerb({
           linux: {
             namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts'],
             capabilities: CAPABILITIES,
-            cgroup: { v1: found.some((h) => h.version === 1), v2: found.some((h) => h.version === 2), systemd: false, systemdUser: false, rdma: false },
+            cgroup: { v1: found.some((h) => h.version === 1), v2: found.some((h) => h.version === 2), systemd: true, systemdUser: true, rdma: false },
             seccomp: { enabled: true, actions: SECCOMP_ACTIONS, operators: SECCOMP_OPERATORS, archs: SECCOMP_ARCHS, knownFlags: SECCOMP_FLAGS, supportedFlags: SECCOMP_FLAGS },
             apparmor: { enabled: false },
             selinux: { enabled: false },

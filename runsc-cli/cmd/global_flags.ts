@@ -21,7 +21,7 @@ export const GLOBAL_OPTIONS: readonly Option[] = [
   { name: 'overlay', kind: 'flag', help: 'run: put a writable in-memory overlay on the root; do: on unless --overlay=false' },
   { name: 'version', short: 'v', kind: 'flag', help: 'print the version' },
   { name: 'help', short: 'h', kind: 'flag', help: 'print help' },
-  { name: 'systemd-cgroup', kind: 'flag', help: 'accepted', isIgnored: true },
+  { name: 'systemd-cgroup', kind: 'flag', help: "let systemd make the containers' cgroups; cgroupsPath is then slice:prefix:name" },
   { name: 'rootless', kind: 'value', help: 'accepted', isIgnored: true },
   { name: 'criu', kind: 'value', help: 'accepted', isIgnored: true },
   { name: 'ignore-cgroups', kind: 'flag', help: 'do not make or join cgroups' },
@@ -43,6 +43,7 @@ export interface GlobalFlags {
   readonly hasNetwork: boolean;
   /** Containers stay in the cgroups of whoever made them. */
   readonly ignoreCgroups: boolean;
+  readonly systemdCgroup: boolean;
   /** null: the verb's default. */
   readonly overlay: boolean | null;
 }
@@ -68,6 +69,7 @@ export function parseGlobalFlags(args: readonly string[]): { flags: GlobalFlags;
     hostUds: choice('host-uds', ['none', 'open'], 'none'),
     hasNetwork: parsed.value('network') !== undefined,
     ignoreCgroups: parsed.flag('ignore-cgroups'),
+    systemdCgroup: parsed.flag('systemd-cgroup'),
     overlay: parsed.value('overlay') === undefined ? null : parsed.flag('overlay'),
   };
   return { flags, parsed };

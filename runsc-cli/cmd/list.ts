@@ -5,6 +5,7 @@
  */
 import { ask } from '../container/control_client.ts';
 import { hostPids } from '../container/host_pids.ts';
+import { hostPs, userName } from './host_ps.ts';
 import { Container } from '../container/state.ts';
 import { RunscError } from '../errors.ts';
 import type { ProcessFacts } from '../../sentry/control/messages/commands.ts';
@@ -57,6 +58,8 @@ export const psVerb = containerVerb({
     const format = formatOf(parsed.value('format') ?? after?.replace(/^--?f(ormat)?=/, ''));
     const reply = container.status === 'stopped' ? null : ask(container.directory, { type: 'processes' });
     const processes = reply?.type === 'processes' ? reply.list : null;
+    const options = operands.slice(1).filter((word, i) => !(word === '--format' || word === '-f' || /^--?f(ormat)?=/.test(word) || operands[i] === '--format' || operands[i] === '-f'));
+    if (format === 'table' && options.length > 0) return print(hostPs(options, processes === null ? [] : hostPids(container.record.sentry?.pid ?? 0, processes)));
     if (format === 'table') return print(table([['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD'], ...(processes ?? []).map(row)]));
     return print(`${processes === null ? 'null' : JSON.stringify(hostPids(container.record.sentry?.pid ?? 0, processes))}\n`);
   },
@@ -66,5 +69,5 @@ function row(p: ProcessFacts): string[] {
   const clock = new Date(p.startedSeconds * 1000);
   const two = (n: number): string => String(Math.floor(n)).padStart(2, '0');
   const time = `${two(p.cpuSeconds / 3600)}:${two((p.cpuSeconds / 60) % 60)}:${two(p.cpuSeconds % 60)}`;
-  return [String(p.uid), String(p.pid), String(p.ppid), '0', `${two(clock.getHours())}:${two(clock.getMinutes())}`, '?', time, p.command];
+  return [userName(p.uid), String(p.pid), String(p.ppid), '0', `${two(clock.getHours())}:${two(clock.getMinutes())}`, '?', time, p.command];
 }

@@ -6,6 +6,8 @@
 import { readFileSync } from 'node:fs';
 import { poll } from '../../platform/ffi/lifecycle.ts';
 import { limitCgroups } from '../cgroup/cgroup.ts';
+import { hierarchies } from '../cgroup/hierarchies.ts';
+import { changeUnit, unitOf } from '../cgroup/systemd.ts';
 import { cgroupStats, oomKills } from '../cgroup/stats.ts';
 import { ask } from '../container/control_client.ts';
 import { Container } from '../container/state.ts';
@@ -97,7 +99,9 @@ export const updateVerb = containerVerb({
     const container = Container.loadLocked(flags.root, idOf(operands));
     if (container.status === 'stopped') throw new RunscError('container not running');
     const resources = { ...fromFile(parsed.value('resources')), ...fromFlags(parsed) };
-    if (container.record.cgroupsPath !== '') limitCgroups(container.record.cgroupsPath, resources);
+    const { cgroupsPath, systemdUnit } = container.record;
+    if (systemdUnit !== '') changeUnit(unitOf(cgroupsPath, container.id), resources, { version: hierarchies()[0]?.version ?? 2, isUser: process.geteuid?.() !== 0 });
+    if (cgroupsPath !== '') limitCgroups(cgroupsPath, resources);
     else if (Object.keys(resources).length > 0) throw new RunscError('the container has no cgroup of its own');
     ask(container.directory, { type: 'limits', changes: limitChanges(resources) });
     return 0;

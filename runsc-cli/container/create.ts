@@ -11,7 +11,6 @@ import { dirname, join } from 'node:path';
 import { setns } from '../../platform/ffi/namespaces.ts';
 import { close, kill, open, poll, read, waitPid, write } from '../../platform/ffi/lifecycle.ts';
 import { decodeFromSentry, encodeMessage, MAX_MESSAGE } from '../../sentry/control/messages/lifecycle.ts';
-import { joinCgroups, makeCgroups, removeCgroups } from '../cgroup/cgroup.ts';
 import { type ConsoleSize, openPty, type Pty, sendMaster } from '../console/pty.ts';
 import { hasTerminalStdio } from '../console/relay.ts';
 import type { RuntimeLog } from '../console/log.ts';
@@ -21,6 +20,7 @@ import { runHooks } from './hooks.ts';
 import { listenIn } from './control_client.ts';
 import { identify } from './process_identity.ts';
 import { compileSeccomp } from './seccomp_filter.ts';
+import { prepareCgroups } from './cgroups.ts';
 import { Container } from './state.ts';
 import { destroy } from './destroy.ts';
 import type { GlobalFlags } from '../cmd/global_flags.ts';
@@ -68,10 +68,10 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   const facts = { id: options.id, bundle: options.bundle, rootfs: config.trees[0]?.source ?? '', annotations: oci.annotations, hostname: config.hostname, hooks: oci.hooks, process: config.process };
   const container = Container.claim(flags.root, facts, oci.ociVersion, !options.isDetached);
   try {
-    if (!flags.ignoreCgroups) prepareCgroups(container, oci, log);
+    const joinCgroups = prepareCgroups(container, oci, flags, log);
     const pty = oci.terminal && (options.isDetached || !hasTerminalStdio()) ? openPty(oci.consoleSize) : null;
-    const isMemoryHeldByHost = container.record.cgroups.length > 0;
-    const running = startIn(container, { ...config, isMemoryHeldByHost }, oci, options, pty, log);
+    const isMemoryHeldByHost = container.record.cgroupsPath !== '';
+    const running = startIn(container, { ...config, isMemoryHeldByHost }, oci, { ...options, joinCgroups }, pty, log);
     try {
       finish(container, running, oci, options, pty);
     } catch (error) {
@@ -103,24 +103,7 @@ function checkConsole(oci: OciSettings, options: CreateOptions): void {
   if (!oci.terminal && options.consoleSocket !== null) throw new RunscError('cannot use console socket if runc will not detach or allocate tty');
 }
 
-/** Makes the cgroups asked for. A bundle that asks for none stays in the caller's. */
-function prepareCgroups(container: Container, oci: OciSettings, log: RuntimeLog): void {
-  if (oci.cgroupsPath === '' && !oci.hasResources) return;
-  const path = oci.cgroupsPath === '' ? `/${container.id}` : oci.cgroupsPath;
-  try {
-    container.record.cgroups = makeCgroups(path, oci.resources, (message) => log.debug('warn', message));
-    container.record.cgroupsPath = path;
-  } catch (error) {
-    // Without the right to make cgroups a container is none the worse that did not ask for one by name.
-    if (oci.cgroupsPath !== '' && process.geteuid?.() === 0) throw error;
-    removeCgroups(container.record.cgroups);
-    container.record.cgroups = [];
-    log.debug('warn', `cgroups are not used: ${messageOf(error)}`);
-  }
-  container.save();
-}
-
-function startIn(container: Container, config: Parameters<typeof startSandbox>[0], oci: OciSettings, options: CreateOptions, pty: Pty | null, log: RuntimeLog): RunningSandbox {
+function startIn(container: Container, config: Parameters<typeof startSandbox>[0], oci: OciSettings, options: CreateOptions & { joinCgroups: (pid: number) => void }, pty: Pty | null, log: RuntimeLog): RunningSandbox {
   const listener = listenIn(container.directory);
   const exitFile = openSync(join(container.directory, 'status'), constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600);
   const leave = oci.network.kind === 'path' ? enterNetwork(oci.network.path) : null;
@@ -133,9 +116,7 @@ function startIn(container: Container, config: Parameters<typeof startSandbox>[0
       preserved: Array.from({ length: options.preserveFds }, (_, i) => 3 + i),
       hasTerminal: pty !== null,
       netNamespace: oci.network.kind === 'new' ? 'new' : oci.network.kind === 'path' ? 'inherited' : 'default',
-      onBorn: (pid) => {
-        if (container.record.cgroupsPath !== '') joinCgroups(container.record.cgroupsPath, pid);
-      },
+      onBorn: options.joinCgroups,
     });
   } finally {
     leave?.();

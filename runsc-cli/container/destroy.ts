@@ -5,6 +5,7 @@
  */
 import { kill, poll, waitPid } from '../../platform/ffi/lifecycle.ts';
 import { removeCgroups } from '../cgroup/cgroup.ts';
+import { stopUnit } from '../cgroup/systemd.ts';
 import type { RuntimeLog } from '../console/log.ts';
 import { RunscError } from '../errors.ts';
 import { runHooksAnyway } from './hooks.ts';
@@ -31,6 +32,7 @@ export function destroy(container: Container, log: RuntimeLog): void {
   const { record } = container;
   endProcess(record.sentry);
   endProcess(record.gofer);
+  if (record.systemdUnit !== '') stopUnit(record.systemdUnit, process.geteuid?.() !== 0);
   const left = removeCgroups(record.cgroups);
   const { pid: _pid, ...state } = container.describe();
   container.remove();

@@ -39,6 +39,8 @@ export interface ContainerRecord {
   foreground: ProcessIdentity | null;
   /** Cgroup directories that were made for it. */
   cgroups: readonly string[];
+  /** The systemd unit whose cgroup it is; '': none. */
+  systemdUnit: string;
   /** linux.cgroupsPath as joined; '': it is in its creator's cgroups. */
   cgroupsPath: string;
   readonly hooks: Hooks;
@@ -77,7 +79,7 @@ export class Container {
       }
       const record: ContainerRecord = {
         ociVersion, ...facts, created: `${new Date().toISOString().slice(0, -1)}000000Z`, owner: '', phase: 'creating', sentry: null, gofer: null,
-        foreground: isForeground ? identify(process.pid) : null, cgroups: [], cgroupsPath: '',
+        foreground: isForeground ? identify(process.pid) : null, cgroups: [], systemdUnit: '', cgroupsPath: '',
       };
       const lockFd = lock(directory, 0);
       const container = new Container(directory, record, lockFd);
@@ -190,7 +192,7 @@ function removeLeftover(root: string, id: string): boolean {
 
 function readRecord(directory: string, id: string): ContainerRecord {
   const empty: ContainerRecord = {
-    ociVersion: OCI_VERSION, id, bundle: '', rootfs: '', created: '', annotations: {}, hostname: '', owner: '', phase: 'creating', sentry: null, gofer: null, foreground: null, cgroups: [], cgroupsPath: '',
+    ociVersion: OCI_VERSION, id, bundle: '', rootfs: '', created: '', annotations: {}, hostname: '', owner: '', phase: 'creating', sentry: null, gofer: null, foreground: null, cgroups: [], systemdUnit: '', cgroupsPath: '',
     hooks: {}, process: null,
   };
   try {

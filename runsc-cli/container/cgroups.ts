@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * A new container's cgroups: made by us, or by systemd when the first process is there to be put into its unit.
+ */
+import { joinCgroups, makeCgroups, removeCgroups } from '../cgroup/cgroup.ts';
+import { hierarchies } from '../cgroup/hierarchies.ts';
+import { startUnit, unitOf } from '../cgroup/systemd.ts';
+import type { RuntimeLog } from '../console/log.ts';
+import { messageOf } from '../errors.ts';
+import type { GlobalFlags } from '../cmd/global_flags.ts';
+import type { OciSettings } from '../spec/oci.ts';
+import type { Container } from './state.ts';
+
+/** Makes the cgroups asked for. A bundle that asks for none stays in the caller's. Returns what puts a process into them. Throws RunscError. */
+export function prepareCgroups(container: Container, oci: OciSettings, flags: GlobalFlags, log: RuntimeLog): (pid: number) => void {
+  if (flags.ignoreCgroups || (oci.cgroupsPath === '' && !oci.hasResources)) return () => {};
+  const make = flags.systemdCgroup ? prepareSystemd : prepareFiles;
+  try {
+    return make(container, oci, (message) => log.debug('warn', message));
+  } catch (error) {
+    // Without the right to make cgroups a container is none the worse that did not ask for one by name.
+    if (oci.cgroupsPath !== '' && process.geteuid?.() === 0) throw error;
+    removeCgroups(container.record.cgroups);
+    container.record.cgroups = [];
+    container.record.cgroupsPath = '';
+    log.debug('warn', `cgroups are not used: ${messageOf(error)}`);
+    return () => {};
+  } finally {
+    container.save();
+  }
+}
+
+type Join = (pid: number) => void;
+
+function prepareFiles(container: Container, oci: OciSettings, warn: (message: string) => void): Join {
+  const path = oci.cgroupsPath === '' ? `/${container.id}` : oci.cgroupsPath;
+  container.record.cgroups = makeCgroups(path, oci.resources, warn);
+  container.record.cgroupsPath = path;
+  return (pid) => joinCgroups(path, pid);
+}
+
+/** A unit begins with a process: its cgroup is there, and gets the limits that systemd does not know, once that is born. */
+function prepareSystemd(container: Container, oci: OciSettings, warn: (message: string) => void): Join {
+  const unit = unitOf(oci.cgroupsPath, container.id);
+  const path = oci.cgroupsPath === '' ? `:runsc-ts:${container.id}` : oci.cgroupsPath;
+  const version = hierarchies()[0]?.version ?? 2;
+  container.record.cgroupsPath = path;
+  let isStarted = false;
+  return (pid) => {
+    if (!isStarted) {
+      isStarted = true;
+      container.record.systemdUnit = unit.unit;
+      container.save();
+      startUnit(unit, pid, oci.resources, { version, isUser: process.geteuid?.() !== 0 });
+      container.record.cgroups = makeCgroups(path, oci.resources, warn);
+      container.save();
+    }
+    joinCgroups(path, pid);
+  };
+}
