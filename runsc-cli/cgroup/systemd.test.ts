@@ -6,7 +6,10 @@ import { changeUnit, properties, startUnit, stopUnit, unitOf } from './systemd.t
 
 const recorder = () => {
   const calls: string[] = [];
-  return { calls, runner: (program: string, args: readonly string[]) => (calls.push([program, ...args].join(' ')), '') };
+  return { calls, runner: (program: string, args: readonly string[]) => {
+    calls.push([program, ...args].join(' '));
+    return '';
+  } };
 };
 const MANAGER = 'call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager';
 

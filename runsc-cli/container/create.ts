@@ -14,7 +14,7 @@ import { decodeFromSentry, encodeMessage, MAX_MESSAGE } from '../../sentry/contr
 import { type ConsoleSize, openPty, type Pty, sendMaster } from '../console/pty.ts';
 import { hasTerminalStdio } from '../console/relay.ts';
 import type { RuntimeLog } from '../console/log.ts';
-import { errnoWords, messageOf, RunscError, startFailure, systemReason } from '../errors.ts';
+import { errnoWords, RunscError, startFailure, systemReason } from '../errors.ts';
 import { inheritedHostName } from './host_name.ts';
 import { runHooks } from './hooks.ts';
 import { listenIn } from './control_client.ts';
