@@ -157,6 +157,8 @@ export interface PlatformThread {
   resetFpState(): void;
   /** Host comm (15 bytes), for `ps` and `top` on the host. */
   setName(comm: string): void;
+  /** Makes the name show at once, not only with the next change of memory. Precondition: stopped. */
+  showName?(): void;
   /** CPU time this thread has used, in ns, user part and system part as the host accounts them: out[0], out[1]. */
   cpuTimes(out: Float64Array): void;
   /** Ends the host thread (or parks it for reuse). The address space's process stays while it has other threads or is not released. */

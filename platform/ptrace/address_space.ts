@@ -152,6 +152,11 @@ export class PtraceAddressSpace implements AddressSpace {
     return r;
   }
 
+  /** Does what is pending for a thread of this address space. */
+  flush(): void {
+    this.perform();
+  }
+
   private addDeathSignal(): void {
     this.lacksDeathSignal = false;
     this.tracer.commands.prepend(SYS_PRCTL, PR_SET_PDEATHSIG, SIGKILL);

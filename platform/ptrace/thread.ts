@@ -33,6 +33,7 @@ import {
 } from '../registers.ts';
 import type { NativeMemory } from '../ffi/native.ts';
 import { TASK_SIZE } from './layout.ts';
+import type { PtraceAddressSpace } from './address_space.ts';
 import type { Tracer } from './tracer.ts';
 
 /** Runs application code. */
@@ -199,6 +200,10 @@ export class PtraceThread implements PlatformThread {
 
   setName(comm: string): void {
     this.pendingName = comm.slice(0, 15);
+  }
+
+  showName(): void {
+    if (this.pendingName !== null) (this.addressSpace as PtraceAddressSpace).flush();
   }
 
   cpuTimes(out: Float64Array): void {

@@ -8,15 +8,14 @@
  */
 import { network } from '../../sentry/net/netlink/network_view.ts';
 import { accept4 } from '../../platform/ffi/sockets.ts';
-import { SI_KERNEL, SIGKILL } from '../../platform/abi/linux/signal.ts';
-import { makeSigInfo } from '../../sentry/arch/siginfo.ts';
+import { SIGKILL } from '../../platform/abi/linux/signal.ts';
 import { ControlServer, type Peer } from '../../sentry/control/control_server.ts';
 import type { Command, ProcessFacts, Reply } from '../../sentry/control/messages/commands.ts';
 import { cmdline } from '../../sentry/fs/proc/pid_memory.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { groupCpuNs } from '../../sentry/kernel/process/usage.ts';
 import type { ThreadGroup } from '../../sentry/kernel/process/thread_group.ts';
-import { beginGroupExit, sendToGroup } from '../../sentry/kernel/signal/send.ts';
+import { beginGroupExit, sendFromOutside } from '../../sentry/kernel/signal/send.ts';
 import type { SeccompState } from '../../sentry/kernel/seccomp/seccomp.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { MountNamespace } from '../../sentry/vfs/mount.ts';
@@ -75,7 +74,7 @@ export class Commands {
 
   private signal(group: ThreadGroup, signo: number): void {
     if (signo === 0) return;
-    sendToGroup(group, makeSigInfo(signo, SI_KERNEL), { force: true });
+    sendFromOutside(group, signo);
     // A held init must have its turn to die.
     if (this.isHeld && group === this.init.threadGroup && group.isExiting) this.release();
   }

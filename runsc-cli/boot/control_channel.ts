@@ -7,11 +7,9 @@
  *             told before that it is on its own now.
  */
 import type { HostListener } from '../../platform/platform.ts';
-import { SI_KERNEL } from '../../platform/abi/linux/signal.ts';
-import { makeSigInfo } from '../../sentry/arch/siginfo.ts';
 import { decodeToSentry, MAX_MESSAGE, type StateMessage } from '../../sentry/control/messages/lifecycle.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
-import { sendToGroup } from '../../sentry/kernel/signal/send.ts';
+import { sendFromOutside } from '../../sentry/kernel/signal/send.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 
 const EPOLLIN = 1;
@@ -76,6 +74,6 @@ export class ControlChannel implements HostListener {
       this.onState('stopped');
       return;
     }
-    for (const member of [...foreground.members]) sendToGroup(member, makeSigInfo(signo, SI_KERNEL), { force: true });
+    for (const member of [...foreground.members]) sendFromOutside(member, signo);
   }
 }

@@ -12,7 +12,7 @@ import { execInContainer, isLaunchFailure } from '../../sentry/kernel/init.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import type { ThreadGroup } from '../../sentry/kernel/process/thread_group.ts';
 import type { SeccompState } from '../../sentry/kernel/seccomp/seccomp.ts';
-import { sendToGroup } from '../../sentry/kernel/signal/send.ts';
+import { sendFromOutside, sendToGroup } from '../../sentry/kernel/signal/send.ts';
 import type { MountNamespace } from '../../sentry/vfs/mount.ts';
 import { nameTerminal } from './devices.ts';
 import { withHome } from './home.ts';
@@ -80,5 +80,5 @@ export function startExec(kernel: Kernel, { mountNs, seccomp }: ExecPlace, proce
 function signalExec(group: ThreadGroup, signo: number, target: 'process' | 'foreground'): void {
   const foreground = target === 'foreground' ? group.processGroup.session.foreground : null;
   const groups = foreground === null ? [group] : [...foreground.members];
-  for (const member of groups) sendToGroup(member, makeSigInfo(signo, SI_KERNEL), { force: true });
+  for (const member of groups) sendFromOutside(member, signo);
 }

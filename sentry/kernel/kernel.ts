@@ -8,7 +8,7 @@
  * Yields:     only in run(), at Platform.wait().
  */
 import { EPERM, type Errno } from '../../platform/abi/linux/errno.ts';
-import { SI_KERNEL, SIGKILL } from '../../platform/abi/linux/signal.ts';
+import { SIGKILL } from '../../platform/abi/linux/signal.ts';
 import {
   EVENT_DIED,
   EVENT_FAULT,
@@ -19,7 +19,6 @@ import {
   type Platform,
   type PlatformEvent,
 } from '../../platform/platform.ts';
-import { makeSigInfo } from '../arch/siginfo.ts';
 import { UserNamespace } from '../auth/user_namespace.ts';
 import type { MemoryServices } from '../mm/memory_manager.ts';
 import { KernelClock } from '../time/clock.ts';
@@ -33,7 +32,7 @@ import { INIT_NET_INUM, NetNamespace, INIT_IPC_INUM, INIT_PID_INUM, INIT_UTS_INU
 import { PidNamespace } from './process/pid_namespace.ts';
 import type { ThreadGroup } from './process/thread_group.ts';
 import type { ProgramLoader } from './program_loader.ts';
-import { beginGroupExit, sendToGroup, unpark } from './signal/send.ts';
+import { beginGroupExit, sendFromOutside, unpark } from './signal/send.ts';
 import type { SyscallTable } from './syscall_table.ts';
 import { ATTENTION_FREEZE, TASK_KERNEL, TASK_STOPPED, TASK_USER, type Task } from './task.ts';
 import { exitTask } from './task_exit.ts';
@@ -180,7 +179,7 @@ export class Kernel {
   /** Forwards a host signal to init: it acts even when init has no handler for it. Returns 0 or errno. */
   signalInit(signo: number): number {
     const { init } = this.pidNs;
-    return init === null ? 0 : sendToGroup(init, makeSigInfo(signo, SI_KERNEL), { force: true });
+    return init === null ? 0 : sendFromOutside(init, signo);
   }
 
   /** Parks every task until thaw(). */

@@ -140,7 +140,10 @@ function setName(t: Task, addr: number): number {
     if (n !== COMM_MAX) return EFAULT;
     t.comm = Buffer.from(nameBytes.subarray(0, COMM_MAX)).toString('latin1');
   }
-  (t.thread as PlatformThread).setName(t.comm);
+  const thread = t.thread as PlatformThread;
+  thread.setName(t.comm);
+  // Programs that name themselves do so once, and then may never do anything that would carry it out.
+  thread.showName?.();
   return 0;
 }
 

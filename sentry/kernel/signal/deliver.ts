@@ -106,7 +106,8 @@ function takeSignal(t: Task, info: SigInfo): void {
   }
   const kind = defaultAction(signo);
   if (kind === 'ignore' || kind === 'continue') return;
-  if (isUnkillable(group) && info.code !== SI_KERNEL && info.code <= 0) return;
+  // What was sent in spite of that (while it was blocked, say) is dropped here; SIGKILL and SIGSTOP come only from outside.
+  if (isUnkillable(group) && signo !== SIGKILL && signo !== SIGSTOP) return;
   if (kind === 'stop') {
     if (signo !== SIGSTOP && group.processGroup.isOrphaned()) return;
     beginGroupStop(t, signo);

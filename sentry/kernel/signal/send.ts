@@ -205,6 +205,11 @@ function isIgnored(t: Task, signo: number, force: boolean): boolean {
   return handlers.isIgnored(signo);
 }
 
+/** A signal from an ancestor of the pid namespaces here: process 1 is killed and stopped by it, and ignores the rest as always. */
+export function sendFromOutside(group: ThreadGroup, signo: number): number {
+  return sendToGroup(group, makeSigInfo(signo, SI_KERNEL), { force: signo === SIGKILL || signo === SIGSTOP });
+}
+
 /** Process 1 of a pid namespace ignores what it has no handler for, when its own children send it. */
 export function isUnkillable(group: ThreadGroup): boolean {
   return group.pidNs.init === group && group.pidNs.protectsInit;
@@ -234,6 +239,7 @@ function complete(t: Task, signo: number, type: 'thread' | 'process'): void {
     signo === SIGKILL ||
     (group.handlers.get(signo).handler === SIG_DFL &&
       action === 'terminate' &&
+      !isUnkillable(group) &&
       !target.blocked.has(signo) &&
       target.ptrace === null);
   if (isFatal && target.savedMask?.has(signo) !== true) {
