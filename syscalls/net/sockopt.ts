@@ -11,6 +11,7 @@ import {
   EFAULT,
   EINVAL,
   ENODATA,
+  ENODEV,
   ENOPROTOOPT,
   ENOTCONN,
   EOPNOTSUPP,
@@ -20,20 +21,13 @@ import {
   isErrno,
 } from '../../platform/abi/linux/errno.ts';
 import {
+  IPPROTO_TCP,
   SO_ACCEPTCONN,
-  SO_BROADCAST,
   SO_COOKIE,
-  SO_DEBUG,
   SO_DOMAIN,
-  SO_DONTROUTE,
   SO_ERROR,
-  SO_KEEPALIVE,
   SO_LINGER,
   SO_MARK,
-  SO_NO_CHECK,
-  SO_OOBINLINE,
-  SO_PASSCRED,
-  SO_PASSSEC,
   SO_PEEK_OFF,
   SO_PEERCRED,
   SO_PEERGROUPS,
@@ -45,71 +39,27 @@ import {
   SO_RCVLOWAT,
   SO_RCVTIMEO,
   SO_RCVTIMEO_NEW,
-  SO_REUSEADDR,
-  SO_REUSEPORT,
   SO_SNDBUF,
   SO_SNDBUFFORCE,
   SO_SNDLOWAT,
   SO_SNDTIMEO,
   SO_SNDTIMEO_NEW,
-  SO_TIMESTAMP,
-  SO_TIMESTAMPNS,
   SO_TYPE,
   SOL_SOCKET,
 } from '../../platform/abi/linux/socket.ts';
 import * as abi from '../../platform/abi/linux/socket.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { Socket } from '../../sentry/net/socket.ts';
+import { interfaces } from '../../sentry/net/netlink/network_view.ts';
+import { refusal, SOCKET_RULES, type SocketRule } from './socket_rules.ts';
 import { encodeCred } from './msghdr.ts';
 import { socketAt } from './socket_args.ts';
 
-const SO_PASSPIDFD = 76;
 const SO_PEERPIDFD = 77;
-const SO_RCVPRIORITY = 82;
-/** Options that are a truth value, kept and shown. */
-const BOOLEANS: ReadonlySet<number> = new Set([
-  SO_DEBUG,
-  SO_REUSEADDR,
-  SO_REUSEPORT,
-  SO_DONTROUTE,
-  SO_BROADCAST,
-  SO_KEEPALIVE,
-  SO_OOBINLINE,
-  SO_NO_CHECK,
-  SO_PASSCRED,
-  SO_PASSSEC,
-  SO_TIMESTAMP,
-  SO_TIMESTAMPNS,
-]);
-/** Options that are a number, kept and shown, with their defaults; what they ask for has no meaning on this network. */
-const NUMBERS: ReadonlyMap<number, number> = new Map([
-  [abi.SO_BSDCOMPAT, 0],
-  [abi.SO_TIMESTAMPING, 0],
-  [abi.SO_RXQ_OVFL, 0],
-  [abi.SO_WIFI_STATUS, 0],
-  [abi.SO_NOFCS, 0],
-  [abi.SO_LOCK_FILTER, 0],
-  [abi.SO_SELECT_ERR_QUEUE, 0],
-  [abi.SO_BUSY_POLL, 0],
-  [abi.SO_MAX_PACING_RATE, -1],
-  [abi.SO_BPF_EXTENSIONS, 64],
-  [abi.SO_INCOMING_CPU, -1],
-  [abi.SO_INCOMING_NAPI_ID, 0],
-  [abi.SO_ZEROCOPY, 0],
-  [abi.SO_TXTIME, 0],
-  [abi.SO_BINDTOIFINDEX, 0],
-  [abi.SO_TIMESTAMP_NEW, 0],
-  [abi.SO_TIMESTAMPNS_NEW, 0],
-  [abi.SO_TIMESTAMPING_NEW, 0],
-  [abi.SO_PREFER_BUSY_POLL, 0],
-  [abi.SO_BUF_LOCK, 0],
-  [abi.SO_RESERVE_MEM, 0],
-  [abi.SO_RCVMARK, 0],
-  [SO_PASSPIDFD, 0],
-  [SO_RCVPRIORITY, 0],
-]);
-/** Of those, the ones that can only be read. */
-const READ_ONLY: ReadonlySet<number> = new Set([abi.SO_BPF_EXTENSIONS, abi.SO_INCOMING_NAPI_ID]);
+const IFNAMSIZ = 16;
+const SNDBUF_LOCK = 1;
+const RCVBUF_LOCK = 2;
+const TCP_RMEM_MAX = 6291456;
 const MIN_SNDBUF = 4608;
 const MIN_RCVBUF = 2304;
 const BUFFER_MAX = 212992;
@@ -132,11 +82,40 @@ function timeval(timeoutNs: number): Uint8Array {
   return bytes;
 }
 
+function ruledOption(socket: Socket, name: number, rule: SocketRule): Uint8Array | Errno {
+  if (rule.isHidden) return ENOPROTOOPT;
+  if (!rule.has(socket)) return EOPNOTSUPP;
+  const value = socket.options.flags.get(rule.sharedWith ?? name) ?? rule.initial;
+  return rule.size === 8 ? new Uint8Array(Int32Array.of(value, 0).buffer) : int(value);
+}
+function setRuled(socket: Socket, name: number, rule: SocketRule, value: number): number {
+  if (!rule.has(socket)) return EOPNOTSUPP;
+  const { flags } = socket.options;
+  const kept = rule.check(value, socket, flags.get(name) ?? rule.initial);
+  if (Number.isNaN(kept)) return refusal.errno;
+  flags.set(rule.sharedWith ?? name, kept);
+  socket.optionChanged(name);
+  return 0;
+}
+
+/** SO_BINDTODEVICE: an interface's name; none unbinds. Errors: ENODEV. */
+function bindToDevice(socket: Socket, value: Buffer): number {
+  const name = value.toString('latin1', 0, Math.min(value.length, IFNAMSIZ - 1)).split('\0', 1)[0] as string;
+  const link = interfaces().find((one) => one.name === name);
+  if (name !== '' && link === undefined) return ENODEV;
+  socket.options.flags.set(abi.SO_BINDTOIFINDEX, link?.index ?? 0);
+  return 0;
+}
+function boundDevice(socket: Socket): Uint8Array {
+  const index = socket.options.flags.get(abi.SO_BINDTOIFINDEX) ?? 0;
+  const link = interfaces().find((one) => one.index === index);
+  return link === undefined ? new Uint8Array(0) : Buffer.from(`${link.name}\0`, 'latin1');
+}
+
 function getSocketOption(t: Task, socket: Socket, name: number, length: number): Uint8Array | Errno {
   const { options } = socket;
-  if (BOOLEANS.has(name)) return int(options.flags.get(name) ?? 0);
-  const initial = NUMBERS.get(name);
-  if (initial !== undefined) return int(options.flags.get(name) ?? initial);
+  const rule = SOCKET_RULES.get(name);
+  if (rule !== undefined) return ruledOption(socket, name, rule);
   switch (name) {
     case SO_TYPE:
       return int(socket.type);
@@ -179,10 +158,9 @@ function getSocketOption(t: Task, socket: Socket, name: number, length: number):
       return address.length < length ? EINVAL : address;
     }
     case abi.SO_BINDTODEVICE:
+      return boundDevice(socket);
     case abi.SO_GET_FILTER:
       return new Uint8Array(0);
-    case abi.SO_TXREHASH:
-      return EOPNOTSUPP;
     case SO_PEERPIDFD:
       return peerPidfd(t, socket);
     case SO_COOKIE: {
@@ -244,18 +222,12 @@ function parseTimeout(value: Buffer): number {
 }
 
 function setSocketOption(t: Task, socket: Socket, name: number, value: Buffer): number {
+  if (name === abi.SO_BINDTODEVICE) return bindToDevice(socket, value);
   if (value.length < 4) return EINVAL;
   const n = value.readInt32LE(0);
   const { options } = socket;
-  if (BOOLEANS.has(name)) {
-    options.flags.set(name, n !== 0 ? 1 : 0);
-    socket.optionChanged(name);
-    return 0;
-  }
-  if (NUMBERS.has(name) && !READ_ONLY.has(name)) {
-    options.flags.set(name, n);
-    return 0;
-  }
+  const rule = SOCKET_RULES.get(name);
+  if (rule !== undefined) return setRuled(socket, name, rule, n);
   switch (name) {
     case SO_SNDBUF:
     case SO_SNDBUFFORCE:
@@ -263,7 +235,7 @@ function setSocketOption(t: Task, socket: Socket, name: number, value: Buffer): 
     case SO_RCVBUFFORCE:
       return setBuffer(t, socket, name, n);
     case SO_RCVLOWAT:
-      options.receiveLowWater = n < 0 ? 0x7fffffff : Math.max(1, n);
+      options.receiveLowWater = lowWater(socket, n);
       return 0;
     case SO_PRIORITY:
       if ((n < 0 || n > 6) && !t.creds.hasCap(CAP_NET_ADMIN)) return EPERM;
@@ -296,12 +268,23 @@ function setSocketOption(t: Task, socket: Socket, name: number, value: Buffer): 
   }
 }
 
+/** TCP never waits for more than half of what its buffer can become. */
+function lowWater(socket: Socket, n: number): number {
+  const wanted = n < 0 ? 0x7fffffff : Math.max(1, n);
+  if (socket.protocol !== IPPROTO_TCP) return wanted;
+  const isLocked = ((socket.options.flags.get(abi.SO_BUF_LOCK) ?? 0) & RCVBUF_LOCK) !== 0;
+  return Math.min(wanted, (isLocked ? socket.options.receiveBuffer : TCP_RMEM_MAX) >> 1);
+}
+
 /** The kernel doubles what is asked for, for its own bookkeeping, and keeps it within bounds. */
 function setBuffer(t: Task, socket: Socket, name: number, n: number): number {
   const isForced = name === SO_SNDBUFFORCE || name === SO_RCVBUFFORCE;
   if (isForced && !t.creds.hasCap(CAP_NET_ADMIN)) return EPERM;
   const asked = n < 0 || n > BUFFER_MAX * (isForced ? 64 : 1) ? BUFFER_MAX * (isForced ? 64 : 1) : n;
-  if (name === SO_SNDBUF || name === SO_SNDBUFFORCE) socket.options.sendBuffer = Math.max(asked * 2, MIN_SNDBUF);
+  const isSend = name === SO_SNDBUF || name === SO_SNDBUFFORCE;
+  const { flags } = socket.options;
+  flags.set(abi.SO_BUF_LOCK, (flags.get(abi.SO_BUF_LOCK) ?? 0) | (isSend ? SNDBUF_LOCK : RCVBUF_LOCK));
+  if (isSend) socket.options.sendBuffer = Math.max(asked * 2, MIN_SNDBUF);
   else socket.options.receiveBuffer = Math.max(asked * 2, MIN_RCVBUF);
   socket.optionChanged(name);
   return 0;

@@ -25,6 +25,20 @@ const CONGESTION_MAX = 16;
 const MREQN = 12;
 const IPV6_MREQ = 20;
 
+/** CHECKSUM, RECVERR_RFC4884, UNICAST_IF, LOCAL_PORT_RANGE, PROTOCOL. */
+const IP_MORE = [23, 26, abi.IP_UNICAST_IF, 51, 52];
+/** 2292PKTINFO to 2292RTHDR, 2292HOPLIMIT, FLOWINFO, RECVERR_RFC4884, FLOWINFO_SEND, RECVHOPOPTS, RECVRTHDR, RECVDSTOPTS, AUTOFLOWLABEL, ADDR_PREFERENCES, MINHOPCOUNT, UNICAST_IF, RECVFRAGSIZE. */
+const IPV6_MORE = [2, 3, 4, 5, 8, 11, 31, 33, 53, 56, 58, 70, 72, 73, 76, 77];
+/** THIN_LINEAR_TIMEOUTS, THIN_DUPACK, TIMESTAMP, SAVE_SYN, FASTOPEN_CONNECT, FASTOPEN_NO_COOKIE, TX_DELAY, and two limits of retransmission. */
+const TCP_MORE = [16, 17, 24, 27, 30, 34, 37, 44, 45];
+const IFNAMSIZ = 16;
+const IP_ADD_SOURCE_MEMBERSHIP = 39;
+const IP_DROP_SOURCE_MEMBERSHIP = 40;
+/** struct group_req. */
+const GROUP_REQ = 136;
+/** MCAST_JOIN_GROUP, MCAST_LEAVE_GROUP. */
+const GROUPS: [number, Rule][] = [42, 45].map((name) => [name, ['b', GROUP_REQ]]);
+
 const RULES: ReadonlyMap<number, ReadonlyMap<number, Rule>> = new Map([
   [
     abi.SOL_SOCKET,
@@ -44,6 +58,7 @@ const RULES: ReadonlyMap<number, ReadonlyMap<number, Rule>> = new Map([
         abi.SO_DONTROUTE,
       ]),
       [abi.SO_INCOMING_CPU, READ],
+      [abi.SO_BINDTODEVICE, ['b', IFNAMSIZ]],
     ]),
   ],
   [
@@ -64,7 +79,13 @@ const RULES: ReadonlyMap<number, ReadonlyMap<number, Rule>> = new Map([
         abi.IP_MULTICAST_LOOP,
         abi.IP_MULTICAST_ALL,
         abi.IP_RECVORIGDSTADDR,
+        abi.IP_RECVOPTS,
+        abi.IP_RETOPTS,
+        ...IP_MORE,
       ]),
+      ...GROUPS,
+      [IP_ADD_SOURCE_MEMBERSHIP, ['b', MREQN]],
+      [IP_DROP_SOURCE_MEMBERSHIP, ['b', MREQN]],
       [abi.IP_MTU, READ],
       [abi.IP_MULTICAST_IF, ['b', MREQN]],
       [abi.IP_ADD_MEMBERSHIP, ['b', MREQN]],
@@ -90,7 +111,9 @@ const RULES: ReadonlyMap<number, ReadonlyMap<number, Rule>> = new Map([
         abi.IPV6_DONTFRAG,
         abi.IPV6_FREEBIND,
         abi.IPV6_RECVORIGDSTADDR,
+        ...IPV6_MORE,
       ]),
+      ...GROUPS,
       [abi.IPV6_MTU, READ],
       [abi.IPV6_ADD_MEMBERSHIP, ['b', IPV6_MREQ]],
       [abi.IPV6_DROP_MEMBERSHIP, ['b', IPV6_MREQ]],
@@ -115,6 +138,7 @@ const RULES: ReadonlyMap<number, ReadonlyMap<number, Rule>> = new Map([
         abi.TCP_FASTOPEN,
         abi.TCP_NOTSENT_LOWAT,
         abi.TCP_INQ,
+        ...TCP_MORE,
       ]),
       [abi.TCP_INFO, ['r', TCP_INFO_MAX]],
       [abi.TCP_CONGESTION, ['b', CONGESTION_MAX]],

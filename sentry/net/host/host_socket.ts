@@ -24,7 +24,7 @@ import {
   isErrno,
   WOULD_BLOCK,
 } from '../../../platform/abi/linux/errno.ts';
-import { CAP_NET_BIND_SERVICE } from '../../../platform/abi/linux/capability.ts';
+import { CAP_NET_ADMIN, CAP_NET_BIND_SERVICE } from '../../../platform/abi/linux/capability.ts';
 import { EPOLLERR, EPOLLIN, EPOLLPRI, EPOLLRDNORM } from '../../../platform/abi/linux/poll.ts';
 import {
   AF_INET6,
@@ -42,7 +42,10 @@ import {
   SO_ERROR,
   SO_LINGER,
   SO_MARK,
+  SO_PRIORITY,
+  SO_RCVBUF,
   SO_RCVBUFFORCE,
+  SO_SNDBUF,
   SO_SNDBUFFORCE,
   SOCK_STREAM,
   SOCKADDR_MAX,
@@ -320,7 +323,9 @@ export class HostSocket extends Socket implements HostListener {
   override setOption(ctx: IoContext, level: number, name: number, value: Uint8Array): number {
     if (level === SOL_SOCKET) {
       if (name === SO_LINGER) return this.setLinger(value);
-      if (name === SO_MARK || name === SO_SNDBUFFORCE || name === SO_RCVBUFFORCE) return EPERM;
+      if (name === SO_MARK) return EPERM;
+      if (name === SO_SNDBUFFORCE || name === SO_RCVBUFFORCE) return this.forceBuffer(ctx, name, value);
+      if (name === SO_PRIORITY && value.length >= 4 && !isValueAllowed(level, name, value)) return ENOPROTOOPT;
     }
     const size = optionSize(level, name, 'set');
     if (size === 0) return ENOPROTOOPT;
@@ -328,6 +333,13 @@ export class HostSocket extends Socket implements HostListener {
     if (!isValueAllowed(level, name, passed))
       return level === SOL_SOCKET ? (ctx.creds.euid === 0 ? EINVAL : EPERM) : -2;
     return this.services.sockets.setOption(this.hostFd, level, name, passed);
+  }
+  /** As far as the host lets everybody go. */
+  private forceBuffer(ctx: IoContext, name: number, value: Uint8Array): number {
+    if (value.length < 4) return EINVAL;
+    if (!ctx.creds.hasCap(CAP_NET_ADMIN)) return EPERM;
+    const plain = name === SO_SNDBUFFORCE ? SO_SNDBUF : SO_RCVBUF;
+    return this.services.sockets.setOption(this.hostFd, SOL_SOCKET, plain, value.subarray(0, 4));
   }
   /** A close that lingers would hold up the whole sandbox: the host is told only of the kind that resets at once. */
   private setLinger(value: Uint8Array): number {

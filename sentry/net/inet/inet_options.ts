@@ -6,7 +6,7 @@
  * Linux: net/ipv4/ip_sockglue.c, net/ipv6/ipv6_sockglue.c, net/ipv4/tcp.c (do_tcp_setsockopt); ip(7), ipv6(7), tcp(7)
  */
 import { CAP_NET_RAW } from '../../../platform/abi/linux/capability.ts';
-import { EINVAL, ENOPROTOOPT } from '../../../platform/abi/linux/errno.ts';
+import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT } from '../../../platform/abi/linux/errno.ts';
 import * as abi from '../../../platform/abi/linux/socket.ts';
 
 export interface OptionRule {
@@ -15,6 +15,8 @@ export interface OptionRule {
   readonly check: (value: number) => number | null;
   /** What a refused value returns when it is not EINVAL. */
   readonly refusal?: number;
+  /** A value of no bytes is refused, not taken for 0. */
+  readonly needsValue?: boolean;
   /** Only known while connected. */
   readonly needsRoute?: boolean;
   /** Capability that setting takes. */
@@ -35,8 +37,35 @@ const any = (initial: number): OptionRule => ({ initial, check: (value) => value
 const byte = (initial: number): OptionRule => ({ initial, check: (value) => value & 255 });
 const route = (initial: number): OptionRule => ({ initial, check: () => null, refusal: ENOPROTOOPT, needsRoute: true });
 
+/** Shown as it began, and not changed. */
+const fixed = (initial: number, refusal: number = EINVAL): OptionRule => ({ initial, check: () => null, refusal });
+/** Two ports, the lower in the low half; 0: not limited. */
+const portRange: OptionRule = {
+  initial: 0,
+  check: (value) => {
+    const [low, high] = [value & 0xffff, (value >>> 16) & 0xffff];
+    return low !== 0 && high !== 0 && low > high ? null : value;
+  },
+};
+const IP_PASSSEC = 18;
+const IP_NODEFRAG = 22;
+const IP_CHECKSUM = 23;
+const IP_RECVFRAGSIZE = 25;
+const IP_RECVERR_RFC4884 = 26;
+const IP_LOCAL_PORT_RANGE = 51;
+const IP_PROTOCOL = 52;
+
 const IP: ReadonlyMap<number, OptionRule> = new Map([
   [abi.IP_TOS, byte(0)],
+  [abi.IP_HDRINCL, fixed(0, ENOPROTOOPT)],
+  [IP_PASSSEC, toggle()],
+  [IP_NODEFRAG, fixed(0, ENOPROTOOPT)],
+  [IP_CHECKSUM, toggle()],
+  [IP_RECVFRAGSIZE, fixed(0)],
+  [IP_RECVERR_RFC4884, range(0, 0, 1)],
+  [abi.IP_UNICAST_IF, { ...range(0, 0, 0), refusal: EADDRNOTAVAIL }],
+  [IP_LOCAL_PORT_RANGE, portRange],
+  [IP_PROTOCOL, fixed(0, ENOPROTOOPT)],
   [abi.IP_TTL, rangeOrDefault(64, 1, 255)],
   [abi.IP_RECVOPTS, toggle()],
   [abi.IP_RETOPTS, toggle()],
@@ -46,21 +75,33 @@ const IP: ReadonlyMap<number, OptionRule> = new Map([
   [abi.IP_RECVTTL, toggle()],
   [abi.IP_RECVTOS, toggle()],
   [abi.IP_MTU, route(65535)],
-  [abi.IP_FREEBIND, toggle()],
+  [abi.IP_FREEBIND, { ...toggle(), needsValue: true }],
   [abi.IP_TRANSPARENT, { ...toggle(), cap: CAP_NET_RAW }],
   [abi.IP_RECVORIGDSTADDR, toggle()],
-  [abi.IP_MINTTL, range(0, 0, 255)],
+  [abi.IP_MINTTL, { ...range(0, 0, 255), needsValue: true }],
   [abi.IP_BIND_ADDRESS_NO_PORT, toggle()],
-  [abi.IP_MULTICAST_TTL, rangeOrDefault(1, 0, 255)],
-  [abi.IP_MULTICAST_LOOP, toggle(1)],
-  [abi.IP_MULTICAST_ALL, range(1, 0, 1)],
+  [abi.IP_MULTICAST_TTL, { ...rangeOrDefault(1, 0, 255), needsValue: true }],
+  [abi.IP_MULTICAST_LOOP, { ...toggle(1), needsValue: true }],
+  [abi.IP_MULTICAST_ALL, { ...range(1, 0, 1), needsValue: true }],
 ]);
+
+/** 2292PKTINFO, 2292HOPOPTS, 2292DSTOPTS, 2292RTHDR, 2292HOPLIMIT, FLOWINFO, ROUTER_ALERT_ISOLATE, FLOWINFO_SEND, RECVHOPOPTS, RECVRTHDR, RECVDSTOPTS, RECVPATHMTU, ORIGDSTADDR, RECVFRAGSIZE. */
+const V6_TOGGLES = [2, 3, 4, 5, 8, 11, 30, 33, 53, 56, 58, 60, 74, 77];
+const IPV6_RECVERR_RFC4884 = 31;
+const IPV6_AUTOFLOWLABEL = 70;
+const IPV6_MINHOPCOUNT = 73;
+const IPV6_UNICAST_IF = 76;
 
 const IPV6: ReadonlyMap<number, OptionRule> = new Map([
   [abi.IPV6_UNICAST_HOPS, rangeOrDefault(64, 0, 255)],
   [abi.IPV6_MULTICAST_HOPS, rangeOrDefault(1, 0, 255)],
   [abi.IPV6_MULTICAST_LOOP, range(1, 0, 1)],
-  [abi.IPV6_MULTICAST_ALL, range(1, 0, 1)],
+  [abi.IPV6_MULTICAST_ALL, toggle(1)],
+  ...V6_TOGGLES.map((name): [number, OptionRule] => [name, toggle()]),
+  [IPV6_AUTOFLOWLABEL, toggle(1)],
+  [IPV6_RECVERR_RFC4884, range(0, 0, 1)],
+  [IPV6_MINHOPCOUNT, range(0, 0, 255)],
+  [IPV6_UNICAST_IF, { ...range(0, 0, 0), refusal: EADDRNOTAVAIL }],
   [abi.IPV6_MTU_DISCOVER, range(1, 0, 5)],
   [abi.IPV6_MTU, route(65536)],
   [abi.IPV6_RECVERR, toggle()],
@@ -76,6 +117,25 @@ const IPV6: ReadonlyMap<number, OptionRule> = new Map([
 const TCP_MIN_MSS = 88;
 const MAX_TCP_WINDOW = 32767;
 const INT_MAX = 0x7fffffff;
+/** SOCK_MIN_RCVBUF / 2 */
+const MIN_CLAMP = 1152;
+const TCP_THIN_DUPACK = 17;
+const TCP_SAVE_SYN = 27;
+const TCP_FASTOPEN_NO_COOKIE = 34;
+const TCP_TX_DELAY = 37;
+const RETRIES_MAX = 255;
+const RTO_MAX_S = 120;
+
+/** Seconds as the number of retransmissions that takes, and back (secs_to_retrans). */
+function deferral(seconds: number): number {
+  if (seconds <= 0) return 0;
+  let [period, timeout] = [1, 1];
+  for (let tries = 1; seconds > period && tries < RETRIES_MAX; tries++) {
+    timeout = Math.min(timeout * 2, RTO_MAX_S);
+    period += timeout;
+  }
+  return period;
+}
 
 const TCP: ReadonlyMap<number, OptionRule> = new Map([
   [abi.TCP_NODELAY, toggle()],
@@ -91,12 +151,16 @@ const TCP: ReadonlyMap<number, OptionRule> = new Map([
   [abi.TCP_KEEPINTVL, range(75, 1, 32767)],
   [abi.TCP_KEEPCNT, range(9, 1, 127)],
   [abi.TCP_SYNCNT, range(6, 1, 127)],
-  [abi.TCP_LINGER2, { initial: 60, check: (value) => (value < 0 ? -1 : value > 120 ? 0 : value) }],
-  [abi.TCP_DEFER_ACCEPT, range(0, 0, INT_MAX)],
-  [abi.TCP_WINDOW_CLAMP, range(0, 0, INT_MAX)],
-  [abi.TCP_QUICKACK, { initial: 1, check: (value) => value & 1 }],
+  [abi.TCP_LINGER2, { initial: 60, check: (value) => (value < 0 ? -1 : value === 0 ? 60 : Math.min(value, 120)) }],
+  [abi.TCP_DEFER_ACCEPT, { initial: 0, check: deferral }],
+  [abi.TCP_WINDOW_CLAMP, { initial: 0, check: (value) => (value === 0 ? 0 : Math.max(value, MIN_CLAMP)) }],
+  [abi.TCP_QUICKACK, { initial: 1, check: (value) => (value !== 0 ? 1 : 0) }],
+  [TCP_THIN_DUPACK, { initial: 0, check: (value) => (value === 0 || value === 1 ? 0 : null) }],
+  [TCP_SAVE_SYN, range(0, 0, 1)],
+  [TCP_FASTOPEN_NO_COOKIE, range(0, 0, 1)],
+  [TCP_TX_DELAY, range(0, 0, INT_MAX)],
   [abi.TCP_USER_TIMEOUT, range(0, 0, INT_MAX)],
-  [abi.TCP_FASTOPEN, range(0, 0, INT_MAX)],
+  [abi.TCP_FASTOPEN, { initial: 0, check: (value) => (value < 0 ? null : Math.min(value, 4096)) }],
   [abi.TCP_FASTOPEN_CONNECT, range(0, 0, 1)],
   [abi.TCP_NOTSENT_LOWAT, any(0)],
   [abi.TCP_INQ, range(0, 0, 1)],

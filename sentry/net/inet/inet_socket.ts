@@ -27,12 +27,20 @@ import {
   AF_INET6,
   AF_UNSPEC,
   IP_FREEBIND,
+  IP_MULTICAST_ALL,
   IP_MULTICAST_IF,
+  IP_MULTICAST_TTL,
+  IP_TOS,
   IP_TRANSPARENT,
   IPPROTO_IP,
   IPPROTO_IPV6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
   IPV6_FREEBIND,
+  IPV6_DONTFRAG,
+  IPV6_MULTICAST_HOPS,
   IPV6_MULTICAST_IF,
+  IPV6_TCLASS,
   IPV6_V6ONLY,
   SO_REUSEADDR,
   SO_REUSEPORT,
@@ -64,6 +72,10 @@ import { interfaceIoctl } from './interface_ioctls.ts';
 import type { PortHolder, PortTable } from './port_table.ts';
 
 
+/** A type of service without the bits of congestion; -1 is IPv6's default. */
+function masked(level: number, value: number): number {
+  return level === IPPROTO_IPV6 && value === -1 ? value : value & ~3;
+}
 function ipBytes(ip: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(ip, 0);
@@ -225,7 +237,8 @@ export abstract class InetSocket extends Socket implements PortHolder {
     const rule = optionRule(this.protocol, level, name);
     if (rule === null) return ENOPROTOOPT;
     if (rule.needsRoute === true && this.remote === null) return ENOTCONN;
-    const value = this.intOption(level, name);
+    const isGroupsOfSix = level === IPPROTO_IP && name === IP_MULTICAST_ALL && this.family === AF_INET6;
+    const value = isGroupsOfSix ? (this.values.get(`${level}:${name}`) ?? 0) : this.intOption(level, name);
     // ip(7) options that fit a byte may be read as one.
     if (level === IPPROTO_IP && length > 0 && length < 4 && value >= 0 && value <= 255) return Uint8Array.of(value);
     return new Uint8Array(Int32Array.of(value).buffer);
@@ -234,12 +247,21 @@ export abstract class InetSocket extends Socket implements PortHolder {
     const special = this.setMulticast(level, name, value);
     if (special !== undefined) return special;
     const rule = this.knows(level) ? optionRule(this.protocol, level, name) : null;
+    const isTransport = level === this.protocol && (level === IPPROTO_TCP || level === IPPROTO_UDP);
+    if (isTransport && value.length < 4) return EINVAL;
     if (rule === null) return ENOPROTOOPT;
-    if (value.length < 4 && (level !== IPPROTO_IP || value.length === 0)) return EINVAL;
+    if (level === IPPROTO_IPV6 && name === IPV6_MULTICAST_HOPS && this.type === SOCK_STREAM) return ENOPROTOOPT;
+    if (value.length < 4 && level !== IPPROTO_IP && name !== IPV6_DONTFRAG) return EINVAL;
+    if (value.length === 0 && level === IPPROTO_IP && rule.needsValue === true) return EINVAL;
+    if (level === IPPROTO_IP && name === IP_MULTICAST_TTL && this.type === SOCK_STREAM) return EINVAL;
     if (level === IPPROTO_IPV6 && name === IPV6_V6ONLY && this.isHashed) return EINVAL;
     if (rule.cap !== undefined && !this.mayAdminister(ctx, rule.cap)) return EPERM;
     const buf = Buffer.from(value.buffer, value.byteOffset, value.length);
-    const stored = rule.check(buf.length >= 4 ? buf.readInt32LE(0) : (buf[0] as number));
+    const short = level === IPPROTO_IP ? (buf[0] ?? 0) : 0;
+    const given = buf.length >= 4 ? buf.readInt32LE(0) : short;
+    // TCP sets the congestion bits of the type of service by itself.
+    const isTos = (level === IPPROTO_IP && name === IP_TOS) || (level === IPPROTO_IPV6 && name === IPV6_TCLASS);
+    const stored = rule.check(isTos && this.protocol === IPPROTO_TCP ? masked(level, given) : given);
     if (stored === null) return rule.refusal ?? EINVAL;
     this.values.set(`${level}:${name}`, stored);
     return 0;

@@ -5,7 +5,7 @@
  *
  * Linux: net/ipv4/tcp.c (do_tcp_getsockopt, tcp_get_info)
  */
-import { ENOENT, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { EINVAL, ENOENT, type Errno } from '../../../platform/abi/linux/errno.ts';
 import { IPPROTO_TCP, TCP_CONGESTION, TCP_INFO } from '../../../platform/abi/linux/socket.ts';
 import type { TcpSocket } from './tcp_socket.ts';
 
@@ -40,6 +40,7 @@ export function tcpOption(socket: TcpSocket, level: number, name: number): Uint8
 /** Sets such an option. Returns 0, errno, or undefined: it is not one of them. Errors: ENOENT (no such algorithm). */
 export function setTcpOption(socket: TcpSocket, level: number, name: number, value: Uint8Array): number | undefined {
   if (level !== IPPROTO_TCP || name !== TCP_CONGESTION) return undefined;
+  if (value.length < 1) return EINVAL;
   const wanted = Buffer.from(value.subarray(0, NAME_MAX - 1)).toString('latin1').split('\0', 1)[0] as string;
   if (!CONGESTION_CONTROLS.has(wanted)) return ENOENT;
   socket.congestion = wanted;
