@@ -113,6 +113,8 @@ export interface AddressSpace {
   sync(addr: number, length: number, flags: number): number;
   /** Makes every running thread pass a memory barrier (and, with `syncsCore`, a core-serialising instruction). Returns 0 or errno. */
   barrier?(syncsCore: boolean): number;
+  /** Fills `out` with the words of /proc/pid/pagemap from `addr` on. Returns bytes filled or errno. */
+  pagemap?(addr: number, out: Uint8Array): number;
   /** Fills `out` with mincore(2) bytes. */
   mincore(addr: number, length: number, out: Uint8Array): number;
   /** Performs several changes in order with as few stops as possible; stops at the first failure and returns it. */

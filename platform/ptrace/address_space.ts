@@ -8,7 +8,7 @@
  */
 import { EFAULT, EINVAL, ENOMEM, ESRCH } from '../abi/linux/errno.ts';
 import type { Errno } from '../abi/linux/errno.ts';
-import { readTextAt } from '../ffi/files.ts';
+import { close, openat, pread, readTextAt } from '../ffi/files.ts';
 import { clockNs } from '../ffi/time.ts';
 import type { AddressLayout, AddressSpace, MapOp, MapSharing, PlatformThread } from '../platform.ts';
 import { MAX_COMMANDS } from './commands.ts';
@@ -28,6 +28,7 @@ const SYS_MADVISE = 28;
 const SYS_CLONE = 56;
 const SYS_EXIT = 60;
 const SYS_PRCTL = 157;
+const O_CLOEXEC = 0x80000;
 const SYS_MEMBARRIER = 324;
 const MEMBARRIER_CMD_PRIVATE_EXPEDITED = 8;
 const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 16;
@@ -368,6 +369,17 @@ export class PtraceAddressSpace implements AddressSpace {
     return this.host.procFd >= 0
       ? readTextAt(this.host.procFd, `${this.hostPid}/${file}`)
       : readTextAt(-100, `/proc/${this.hostPid}/${file}`);
+  }
+
+  pagemap(addr: number, out: Uint8Array): number {
+    const fd =
+      this.host.procFd >= 0
+        ? openat(this.host.procFd, `${this.hostPid}/pagemap`, O_CLOEXEC)
+        : openat(-100, `/proc/${this.hostPid}/pagemap`, O_CLOEXEC);
+    if (fd < 0) return fd;
+    const n = pread(fd, out, 0, out.length, (addr / PAGE_SIZE) * 8);
+    close(fd);
+    return n;
   }
 
   usage(out: Float64Array): number {

@@ -27,6 +27,7 @@ import type { FdTable } from './fd_table.ts';
 import type { FsContext } from './fs_context.ts';
 import type { Kernel } from './kernel.ts';
 import type { IpcNamespace, NetNamespace, UtsNamespace } from './namespaces.ts';
+import { IoCounters } from './process/io_counters.ts';
 import type { PidNamespace } from './process/pid_namespace.ts';
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_STACK } from './process/rlimits.ts';
 import type { ThreadGroup, Usage } from './process/thread_group.ts';
@@ -145,6 +146,7 @@ export class Task implements IoContext, Waiter {
   rseqLength = 0;
   rseqSignature = 0;
 
+  readonly io = new IoCounters();
   /** How it is traced; null: it is not. */
   ptrace: TraceState | null = null;
   /** The tasks it traces; null: none. */

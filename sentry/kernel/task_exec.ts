@@ -214,6 +214,7 @@ function replaceMemory(t: Task, program: ReadyProgram): void {
   const oldThread = t.thread as PlatformThread;
   const oldMm = t.mm;
   const thread = program.mm.addressSpace.leader;
+  program.mm.coreFilter = oldMm.coreFilter;
   t.mm = program.mm;
   t.thread = thread;
   thread.owner = t;

@@ -50,6 +50,7 @@ export function exitTask(t: Task, status: number): void {
   t.blocking = null;
   t.usage = taskUsage(t);
   addUsage(group.deadUsage, t.usage);
+  group.deadIo.add(t.io);
   exitMemory(t);
   t.fdTable.decUsers(t);
   t.fsContext.decUsers();

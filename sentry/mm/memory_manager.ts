@@ -112,6 +112,8 @@ export class MemoryManager {
   };
   /** User namespace of the last execve: whose capabilities see an undumpable process; null: the initial one. */
   userNs: UserNamespace | null = null;
+  /** /proc/pid/coredump_filter */
+  coreFilter = 0x33;
   /** membarrier(2) registrations: MEMBARRIER_CMD_REGISTER_* bits. */
   barriers = 0;
   /** Asynchronous I/O contexts, owned by the kernel; null: none. Released with the address space. */
@@ -217,6 +219,7 @@ export class MemoryManager {
     child.layout = { ...this.layout };
     child.dumpable = this.dumpable;
     child.barriers = this.barriers;
+    child.coreFilter = this.coreFilter;
     child.userNs = this.userNs;
     child.mmapBase = this.mmapBase;
     child.limits = this.limits;

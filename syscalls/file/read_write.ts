@@ -52,7 +52,7 @@ export function readFile(t: Task, file: FileDescription, io: IoSequence): Syscal
   const n = file.read(t, io);
   if (n === WOULD_BLOCK && !file.isNonblocking) return readBlocking(t, file, io);
   if (n > 0 && fsNotify.hook !== null) notifyFile(file.path.dentry, IN_ACCESS);
-  return n;
+  return t.io.read(n);
 }
 
 function* readBlocking(t: Task, file: FileDescription, io: IoSequence): Blocking {
@@ -63,7 +63,7 @@ function* readBlocking(t: Task, file: FileDescription, io: IoSequence): Blocking
     for (;;) {
       const reason = yield request;
       const n = file.read(t, io);
-      if (n !== WOULD_BLOCK) return n;
+      if (n !== WOULD_BLOCK) return t.io.read(n);
       if (reason === WAKE_SIGNAL) return interruption(timeoutNs);
       if (reason === WAKE_TIMEOUT || file.isNonblocking) return WOULD_BLOCK;
     }
@@ -77,9 +77,9 @@ export function writeFile(t: Task, file: FileDescription, io: IoSequence): Sysca
   const total = io.remaining;
   const n = file.write(t, io);
   if (n > 0 && fsNotify.hook !== null) notifyFile(file.path.dentry, IN_MODIFY);
-  if (n === total || file.isNonblocking) return n;
+  if (n === total || file.isNonblocking) return t.io.wrote(n);
   if (n === WOULD_BLOCK || (n > 0 && file.writesAll)) return writeBlocking(t, file, io, Math.max(0, n));
-  return n;
+  return t.io.wrote(n);
 }
 
 function* writeBlocking(t: Task, file: FileDescription, io: IoSequence, already: number): Blocking {
@@ -93,11 +93,11 @@ function* writeBlocking(t: Task, file: FileDescription, io: IoSequence, already:
       const n = file.write(t, io);
       if (n > 0) {
         done += n;
-        if (io.remaining === 0 || !file.writesAll) return done;
-        if (reason === WAKE_SIGNAL) return done;
+        if (io.remaining === 0 || !file.writesAll) return t.io.wrote(done);
+        if (reason === WAKE_SIGNAL) return t.io.wrote(done);
         continue;
       }
-      if (n !== WOULD_BLOCK) return done > 0 ? done : n;
+      if (n !== WOULD_BLOCK) return t.io.wrote(done > 0 ? done : n);
       if (reason === WAKE_SIGNAL) return done > 0 ? done : interruption(timeoutNs);
       if (reason === WAKE_TIMEOUT || file.isNonblocking) return done > 0 ? done : WOULD_BLOCK;
     }
@@ -143,7 +143,7 @@ export function sys_pread64(t: Task, fd: number, buf: number, count: number, pos
   if (!file.isSeekable) return ESPIPE;
   if (!file.isReadable) return EBADF;
   const io = flatIo(t, buf, count);
-  return isErrno(io) ? io : file.pread(t, io, pos);
+  return isErrno(io) ? io : t.io.read(file.pread(t, io, pos));
 }
 
 export function sys_pwrite64(t: Task, fd: number, buf: number, count: number, pos: number): SyscallReturn {
@@ -156,7 +156,7 @@ export function sys_pwrite64(t: Task, fd: number, buf: number, count: number, po
   if (isErrno(io)) return io;
   const n = file.pwrite(t, io, pos);
   if (n > 0 && fsNotify.hook !== null) notifyFile(file.path.dentry, IN_MODIFY);
-  return n;
+  return t.io.wrote(n);
 }
 
 export function sys_preadv(t: Task, fd: number, iov: number, count: number, pos: number, _high: number): SyscallReturn {
@@ -180,7 +180,7 @@ function preadVector(t: Task, fd: number, iov: number, count: number, pos: numbe
   if (!file.isSeekable) return ESPIPE;
   const io = vectorIo(t, iov, count);
   if (isErrno(io)) return io;
-  return file.isReadable ? file.pread(t, io, pos) : EBADF;
+  return file.isReadable ? t.io.read(file.pread(t, io, pos)) : EBADF;
 }
 
 function pwriteVector(t: Task, fd: number, iov: number, count: number, pos: number): number {
@@ -189,7 +189,7 @@ function pwriteVector(t: Task, fd: number, iov: number, count: number, pos: numb
   if (!file.isSeekable) return ESPIPE;
   const io = vectorIo(t, iov, count);
   if (isErrno(io)) return io;
-  return file.isWritable ? file.pwrite(t, io, pos) : EBADF;
+  return file.isWritable ? t.io.wrote(file.pwrite(t, io, pos)) : EBADF;
 }
 
 const RWF_READ = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND;

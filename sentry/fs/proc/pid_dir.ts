@@ -5,7 +5,7 @@
  *
  * Linux: fs/proc/base.c (tgid_base_stuff, tid_base_stuff)
  */
-import { EACCES, EINVAL, ENOENT, EPERM, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { EACCES, EINVAL, ENOENT, EPERM, ESRCH, type Errno } from '../../../platform/abi/linux/errno.ts';
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../../platform/abi/linux/capability.ts';
 import { DT_DIR, DT_REG } from '../../../platform/abi/linux/stat.ts';
 import { type IdKind, idMapText, writeIdMap, writeSetgroups } from '../../auth/id_map.ts';
@@ -31,6 +31,9 @@ import {
 } from './pid_entry.ts';
 import { FdDirInode, FdinfoDirInode } from './pid_fd.ts';
 import { cmdline, environ, MemInode } from './pid_memory.ts';
+import { PagemapInode } from './pid_pagemap.ts';
+import { timersText } from './pid_timers.ts';
+import { IoCounters } from '../../kernel/process/io_counters.ts';
 import { nsTable } from './pid_ns.ts';
 import { limitsText, schedstatText, schedText, statText, statusFileText } from './pid_stat.ts';
 import { liveMm, TaskScope } from './task_scope.ts';
@@ -50,6 +53,26 @@ function setComm(t: Task, ctx: IoContext, text: ByteString): number {
   t.comm = (text.split('\0', 1)[0] as string).slice(0, MAX_COMM);
   t.thread?.setName(t.comm);
   return 0;
+}
+
+/** Counters of a process with all its threads, or of one thread. */
+function ioText(t: Task, scope: TaskScope): string {
+  if (scope.isThread) return t.io.text();
+  const sum = new IoCounters();
+  sum.add(t.threadGroup.deadIo);
+  for (const task of t.threadGroup.tasks) sum.add(task.io);
+  return sum.text();
+}
+
+/** kstrtouint() with base 0. */
+function parseUnsigned(text: ByteString): number | null {
+  const trimmed = text.trim();
+  const value = /^0[0-7]*$/.test(trimmed)
+    ? Number.parseInt(trimmed, 8)
+    : /^(0x[0-9a-f]{1,8}|[1-9]\d{0,9})$/i.test(trimmed)
+      ? Number(trimmed)
+      : null;
+  return value !== null && value <= 0xffffffff ? value : null;
 }
 
 /** oom_score: as Linux, the share of memory in thousandths of 1000 + adj, never negative. */
@@ -90,6 +113,7 @@ const attrTable = pidTable(
   ),
 );
 
+const pagemap: PidEntry = { name: 'pagemap', dtype: DT_REG, make: (scope) => bind(scope, new PagemapInode(scope)) };
 const mem: PidEntry = { name: 'mem', dtype: DT_REG, make: (scope) => bind(scope, new MemInode(scope)) };
 
 /** What processes and threads have alike. */
@@ -115,6 +139,7 @@ const sharedEntries: readonly PidEntry[] = [
   guarded('maps', 0o444, (t, ctx) => liveMm(t)?.mapsText(ctx.rootDir) ?? ''),
   file('numa_maps', 0o444, () => ''),
   mem,
+  pagemap,
   link(
     'cwd',
     (t, ctx) => (t.isLive ? dPath(ctx.rootDir, t.cwd) : ENOENT),
@@ -168,7 +193,7 @@ const sharedEntries: readonly PidEntry[] = [
   guarded(
     'io',
     0o400,
-    () => 'rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n',
+    (t, _ctx, scope) => ioText(t, scope),
   ),
   idMap('uid'),
   idMap('gid'),
@@ -201,8 +226,19 @@ const processEntries: readonly PidEntry[] = [
   file(
     'coredump_filter',
     0o644,
-    () => '00000033\n',
-    () => 0,
+    (t) => {
+      const mm = liveMm(t);
+      return mm === null ? '' : `${mm.coreFilter.toString(16).padStart(8, '0')}\n`;
+    },
+    (t, _ctx, text) => {
+      const wanted = parseUnsigned(text);
+      const mm = liveMm(t);
+      if (wanted === null) return EINVAL;
+      if (mm === null) return ESRCH;
+      // MMF_DUMP_FILTER_MASK has nine bits.
+      mm.coreFilter = wanted & 0x1ff;
+      return 0;
+    },
   ),
   file(
     'timens_offsets',
@@ -210,7 +246,7 @@ const processEntries: readonly PidEntry[] = [
     () => 'monotonic           0         0\nboottime            0         0\n',
     () => EPERM,
   ),
-  file('timers', 0o444, () => ''),
+  file('timers', 0o444, timersText),
   file(
     'timerslack_ns',
     0o666,

@@ -11,6 +11,7 @@ import { PendingSignals } from '../signal/pending.ts';
 import type { SignalHandlers } from '../signal/handlers.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
 import type { Task } from '../task.ts';
+import { IoCounters } from './io_counters.ts';
 import type { Ptracer } from './ptrace_access.ts';
 import type { PidNamespace } from './pid_namespace.ts';
 import type { ProcessGroup, Session } from './process_group.ts';
@@ -93,6 +94,8 @@ export class ThreadGroup {
   /** CPU time of exited threads; of waited-for children. */
   readonly deadUsage = newUsage();
   readonly childUsage = newUsage();
+  /** What exited threads have read and written. */
+  readonly deadIo = new IoCounters();
   hasExeced = false;
   /** Who else may attach to it (PR_SET_PTRACER). */
   ptracer: Ptracer = null;
