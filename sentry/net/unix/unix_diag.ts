@@ -35,7 +35,9 @@ export function unixBody(socket: UnixSocket, show: number): Buffer {
   }
   if ((show & UDIAG_SHOW_PEER) !== 0 && socket.peer !== null) writer.u32(UNIX_DIAG_PEER, socket.peer.inode.ino);
   if ((show & UDIAG_SHOW_RQLEN) !== 0) {
-    const lengths = socket.isListening ? [socket.connectionsWaiting, socket.backlog] : [socket.queue.bytes, socket.charged];
+    const lengths = socket.isListening
+      ? [socket.connectionsWaiting, socket.backlog]
+      : [socket.queue.bytes, socket.charged];
     writer.attribute(UNIX_DIAG_RQLEN, Buffer.from(Uint32Array.from(lengths).buffer));
   }
   writer.u8(UNIX_DIAG_SHUTDOWN, socket.shutdownMask);

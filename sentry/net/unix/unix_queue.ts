@@ -24,9 +24,16 @@ const NOTHING = new Uint8Array(0);
 
 /** Linux's truesize of a packet of `length` bytes. */
 export function packetCharge(length: number): number {
-  const head = Math.min(length, HEAD_MAX) + SHARED_INFO;
-  const rounded = 2 ** Math.ceil(Math.log2(Math.max(head, 512)));
-  return SKB + rounded + Math.ceil(Math.max(0, length - HEAD_MAX) / PAGE) * PAGE;
+  if (length >= HEAD_MAX) return SKB + PAGE + Math.ceil((length - HEAD_MAX) / PAGE) * PAGE;
+  const head = Math.max(length + SHARED_INFO, 512);
+  return SKB + 2 ** (32 - Math.clz32(head - 1));
+}
+
+/** What Linux would make one packet of each: charges of a stream write of `length` bytes sent in packets of `part`. */
+export function streamCharge(length: number, part: number): number {
+  const whole = Math.floor(length / part);
+  const rest = length - whole * part;
+  return whole * packetCharge(part) + (rest > 0 ? packetCharge(rest) : 0);
 }
 
 export class Packet {
@@ -39,7 +46,11 @@ export class Packet {
   readonly address: Uint8Array | null;
   files: readonly FileDescription[] | null;
   readonly creds: PeerCred | null;
-  readonly charge: number;
+  /** What its sender is still charged. */
+  charge: number;
+  /** Bytes after which part of the charge is given back: Linux would have made a packet of each part. */
+  private readonly part: number;
+  private readonly held: number;
   /** Its urgent byte was taken; it keeps its place as a mark. */
   isSpent = false;
 
@@ -49,6 +60,7 @@ export class Packet {
     sender: UnixSocket,
     files: readonly FileDescription[] | null,
     creds: PeerCred | null,
+    part = length,
   ) {
     this.data = data;
     this.length = length;
@@ -56,8 +68,10 @@ export class Packet {
     this.address = sender.boundAddress;
     this.creds = creds;
     this.files = files;
-    this.charge = packetCharge(length);
-    queueBudget.used += Math.max(this.charge, data.length);
+    this.part = part;
+    this.charge = part < length ? streamCharge(length, part) : packetCharge(length);
+    this.held = Math.max(this.charge, data.length);
+    queueBudget.used += this.held;
     if (files !== null) {
       for (const file of files) file.incRef();
       noteInFlight(files);
@@ -80,10 +94,20 @@ export class Packet {
     return [...this.files];
   }
 
+  /** Bytes were read: parts that are gone are no longer charged. */
+  unchargeRead(): void {
+    if (this.part >= this.length || this.offset >= this.length) return;
+    const left = this.length - Math.floor(this.offset / this.part) * this.part;
+    const freed = this.charge - streamCharge(left, this.part);
+    if (freed <= 0) return;
+    this.charge -= freed;
+    this.sender.uncharge(freed);
+  }
+
   /** It leaves the queue: the sender may send again. */
   release(): void {
     for (const file of this.takeFiles() ?? []) file.decRef();
-    queueBudget.used -= Math.max(this.charge, this.data.length);
+    queueBudget.used -= this.held;
     returnChunk(this.data);
     this.data = NOTHING;
     this.sender.uncharge(this.charge);
@@ -130,8 +154,10 @@ export class PacketQueue {
   }
   /** Marks bytes of the first packet as read. */
   consume(count: number): void {
-    (this.at(0) as Packet).offset += count;
+    const packet = this.at(0) as Packet;
+    packet.offset += count;
     this.bytes -= count;
+    packet.unchargeRead();
   }
   *[Symbol.iterator](): Iterator<Packet> {
     for (let i = this.head; i < this.items.length; i++) yield this.items[i] as Packet;

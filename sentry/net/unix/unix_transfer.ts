@@ -31,11 +31,11 @@ import {
   SOCK_SEQPACKET,
 } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
-import { returnChunk, takeChunk } from '../chunk_pool.ts';
+import { CHUNK_SIZE, returnChunk, takeChunk } from '../chunk_pool.ts';
 import { queueBudget } from '../queue_budget.ts';
 import type { IncomingMessage, OutgoingMessage, PeerCred } from '../socket.ts';
 import { findUnixSocket, parseUnixAddress } from './unix_address.ts';
-import { Packet } from './unix_queue.ts';
+import { Packet, packetCharge } from './unix_queue.ts';
 import { RCV_SHUTDOWN, SEND_SHUTDOWN, type UnixSocket } from './unix_socket.ts';
 
 const SIGPIPE = 13;
@@ -53,6 +53,18 @@ function credsFor(ctx: IoContext, from: UnixSocket, to: UnixSocket, message: Out
 function broken(ctx: IoContext, message: OutgoingMessage): number {
   if ((message.flags & MSG_NOSIGNAL) === 0) ctx.raiseSignal(SIGPIPE);
   return EPIPE;
+}
+
+/** Bytes of a stream write that go into one buffer: as many parts as Linux would send as packets before the sender has to wait. */
+function streamRun(socket: UnixSocket, remaining: number, part: number): number {
+  let total = Math.min(remaining, part);
+  let { charged } = socket;
+  while (total < remaining && total < CHUNK_SIZE) {
+    charged += packetCharge(part);
+    if (charged >= socket.options.sendBuffer) break;
+    total = Math.min(total + part, remaining, CHUNK_SIZE);
+  }
+  return total;
 }
 
 export function sendStream(ctx: IoContext, socket: UnixSocket, message: OutgoingMessage): number {
