@@ -6,7 +6,8 @@
  *
  * Invariants: a chunk has one holder; its holder reads only what it wrote itself, because a used chunk is not cleared.
  */
-export const CHUNK_SIZE = 65536;
+/** Room for two of the largest packets of a Unix stream, so for a write of 64 KiB. */
+export const CHUNK_SIZE = 73728;
 const SMALL_CHUNK = 16384;
 /** Smaller pieces are not worth a chunk. */
 const CHUNK_FROM = 4096;

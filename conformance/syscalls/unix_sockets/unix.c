@@ -240,3 +240,23 @@ CASE(permission_of_socket_file) {
   int c = NEED(socket(AF_UNIX, SOCK_STREAM, 0));
   CALL(CONNECT(c, "sock"));
 }
+
+/* How much fits, and how much again after some was read, follows from the packets Linux makes of a write. */
+CASE(stream_fill) {
+  static char buf[200000];
+  static const int sizes[] = {1, 100, 4096, 10000, 36545, 49152, 65536, 100000, 200000};
+  for (unsigned k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+    int s[2], writes = 0, last = 0, charged = 0;
+    NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s));
+    for (int n; (n = write(s[0], buf, sizes[k])) > 0; writes++) last = n;
+    ioctl(s[0], TIOCOUTQ, &charged);
+    printf("%d: %d writes, last %d, charged %d;", sizes[k], writes, last, charged);
+    for (int i = 0; i < 5; i++) {
+      int got = read(s[1], buf, 50000);
+      ioctl(s[0], TIOCOUTQ, &charged);
+      printf(" %d %d %d", got, charged, (int)write(s[0], buf, 70000));
+    }
+    puts("");
+    close(s[0]), close(s[1]);
+  }
+}

@@ -101,7 +101,14 @@ function rowOf(socket: HostSocket): SocketRow {
   const remote = endpoint(socket.peerAddress(), family);
   const isStream = type === SOCK_STREAM;
   const info = isStream ? socket.getOption(null as never, IPPROTO_TCP, TCP_INFO, TCP_INFO_MAX) : null;
-  const state = info === null ? (remote === null ? UDP_UNCONNECTED : UDP_CONNECTED) : isErrno(info) ? TCP_CLOSE : (info[0] as number);
+  const state =
+    info === null
+      ? remote === null
+        ? UDP_UNCONNECTED
+        : UDP_CONNECTED
+      : isErrno(info)
+        ? TCP_CLOSE
+        : (info[0] as number);
   // A listener's tcpi_unacked and tcpi_sacked are the connections waiting and the backlog.
   const [waiting, limit] =
     info !== null && !isErrno(info) && state === TCP_LISTEN

@@ -156,7 +156,8 @@ export class HostSocket extends Socket implements HostListener {
     const allowed = allowedAddress(address);
     if (isErrno(allowed)) return allowed;
     const port = allowed.length < 4 ? 0 : (allowed[2] as number) * 256 + (allowed[3] as number);
-    if (port !== 0 && port < sysctlHooks.net.unprivilegedPortStart && !ctx.creds.hasCap(CAP_NET_BIND_SERVICE)) return EACCES;
+    if (port !== 0 && port < sysctlHooks.net.unprivilegedPortStart && !ctx.creds.hasCap(CAP_NET_BIND_SERVICE))
+      return EACCES;
     return this.services.sockets.bind(this.hostFd, allowed);
   }
   override listen(_ctx: IoContext, backlog: number): number {

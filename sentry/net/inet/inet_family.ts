@@ -50,7 +50,9 @@ function loopbackFamily(family: number): SocketFamily {
           return protocol === 0 || protocol === IPPROTO_UDP ? new UdpSocket(t, family) : EPROTONOSUPPORT;
         case SOCK_RAW:
           if (protocol === 0) return EPROTONOSUPPORT;
-          return t.creds.hasCapIn(t.netNs.userNs ?? t.kernel.userNs, CAP_NET_RAW) ? new RawSocket(t, family, protocol) : EPERM;
+          return t.creds.hasCapIn(t.netNs.userNs ?? t.kernel.userNs, CAP_NET_RAW)
+            ? new RawSocket(t, family, protocol)
+            : EPERM;
         default:
           return ESOCKTNOSUPPORT;
       }
@@ -58,7 +60,9 @@ function loopbackFamily(family: number): SocketFamily {
   };
 }
 
-function common(socket: InetSocket): Pick<SocketRow, 'family' | 'protocol' | 'local' | 'remote' | 'uid' | 'ino' | 'isV6Only' | 'ticksLeft' | 'buffers'> {
+function common(
+  socket: InetSocket,
+): Pick<SocketRow, 'family' | 'protocol' | 'local' | 'remote' | 'uid' | 'ino' | 'isV6Only' | 'ticksLeft' | 'buffers'> {
   const { family, protocol, local, remote, ownerUid, inode, isV6Only, options } = socket;
   const buffers = [options.receiveBuffer, options.sendBuffer] as const;
   return { family, protocol, local, remote, uid: ownerUid, ino: inode.ino, isV6Only, ticksLeft: 0, buffers };
@@ -80,12 +84,30 @@ function tcpRow(socket: TcpSocket): SocketRow {
 function closedRow(entry: ClosedConnection): SocketRow {
   const { family, local, remote, stateNumber, ticksLeft, isV6Only } = entry;
   const nothing = { receiveQueue: 0, sendQueue: 0, uid: 0, ino: 0, drops: 0, info: null, buffers: [0, 0] as const };
-  return { ...nothing, family, protocol: IPPROTO_TCP, kind: 'stream', state: stateNumber, local, remote, isV6Only, ticksLeft };
+  return {
+    ...nothing,
+    family,
+    protocol: IPPROTO_TCP,
+    kind: 'stream',
+    state: stateNumber,
+    local,
+    remote,
+    isV6Only,
+    ticksLeft,
+  };
 }
 
 function datagramRow(socket: DatagramSocket, kind: SocketRow['kind']): SocketRow {
   const state = socket.remote === null ? UDP_UNCONNECTED : UDP_CONNECTED;
-  return { ...common(socket), kind, state, receiveQueue: socket.charged, sendQueue: 0, drops: socket.drops, info: null };
+  return {
+    ...common(socket),
+    kind,
+    state,
+    receiveQueue: socket.charged,
+    sendQueue: 0,
+    drops: socket.drops,
+    info: null,
+  };
 }
 
 function* rows(): Iterable<SocketRow> {
@@ -97,7 +119,8 @@ function* rows(): Iterable<SocketRow> {
     else if ((holder as TcpSocket).isShown) yield tcpRow(holder as TcpSocket);
   }
   for (const holder of udpPorts) if (holder.netTag === tag) yield datagramRow(holder as UdpSocket, 'datagram');
-  for (const table of [pingPorts, pingPorts6]) for (const holder of table) if (holder.netTag === tag) yield datagramRow(holder as UdpSocket, 'ping');
+  for (const table of [pingPorts, pingPorts6])
+    for (const holder of table) if (holder.netTag === tag) yield datagramRow(holder as UdpSocket, 'ping');
   for (const socket of rawSockets) if (socket.netTag === tag) yield datagramRow(socket, 'raw');
 }
 

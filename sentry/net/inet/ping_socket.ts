@@ -134,4 +134,3 @@ export class PingSocket extends DatagramSocket implements RawReceiver {
 export function makePingSocket(ctx: IoContext, family: number): PingSocket | Errno {
   return mayPing(ctx) ? new PingSocket(ctx, family) : (EACCES as Errno);
 }
-

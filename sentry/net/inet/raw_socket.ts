@@ -35,7 +35,15 @@ import type { IoContext } from '../../vfs/context.ts';
 import type { OutgoingMessage } from '../socket.ts';
 import { int32 } from './ancillary.ts';
 import { DatagramSocket } from './datagram_socket.ts';
-import { deliverPacket, ICMP_HEADER, IPV4_HEADER, type Packet, rawSockets, type RawReceiver, sealIcmp } from './icmp.ts';
+import {
+  deliverPacket,
+  ICMP_HEADER,
+  IPV4_HEADER,
+  type Packet,
+  rawSockets,
+  type RawReceiver,
+  sealIcmp,
+} from './icmp.ts';
 import {
   anyEndpoint,
   decodeEndpoint,

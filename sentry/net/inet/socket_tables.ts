@@ -65,7 +65,8 @@ function datagramText(kind: Kind, family: number): string {
   const head = `${kind === 'raw' ? '' : ' '}${family === AF_INET ? HEAD : HEAD6} ref pointer drops`;
   let text = `${isPadded ? head.padEnd(UDP4_WIDTH) : head}\n`;
   let slot = 0;
-  for (const row of of(kind, family)) text += datagramLine(row, kind === 'raw' ? row.protocol : slot++, kind === 'raw' ? 4 : 5);
+  for (const row of of(kind, family))
+    text += datagramLine(row, kind === 'raw' ? row.protocol : slot++, kind === 'raw' ? 4 : 5);
   return text;
 }
 

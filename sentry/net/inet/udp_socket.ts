@@ -124,7 +124,9 @@ export class UdpSocket extends DatagramSocket {
     const { port } = this.local;
     if (!isMulticast(to)) return sourceFor(to, port);
     const { address } = this.multicastOut;
-    return !to.isV6 && address !== 0 ? { isV6: false, ip: address, port } : sourceFor({ ...anyEndpoint(0), isV6: to.isV6 } as Endpoint, port);
+    return !to.isV6 && address !== 0
+      ? { isV6: false, ip: address, port }
+      : sourceFor({ ...anyEndpoint(0), isV6: to.isV6 } as Endpoint, port);
   }
 
   override shutdown(how: number): number {
@@ -180,11 +182,13 @@ export class UdpSocket extends DatagramSocket {
     }
   }
   private get loopsBack(): boolean {
-    const [level, name] = this.family === AF_INET ? [IPPROTO_IP, IP_MULTICAST_LOOP] : [IPPROTO_IPV6, IPV6_MULTICAST_LOOP];
+    const [level, name] =
+      this.family === AF_INET ? [IPPROTO_IP, IP_MULTICAST_LOOP] : [IPPROTO_IPV6, IPV6_MULTICAST_LOOP];
     return this.intOption(level as number, name as number) !== 0;
   }
   private get groupHops(): number {
-    const [level, name] = this.family === AF_INET ? [IPPROTO_IP, IP_MULTICAST_TTL] : [IPPROTO_IPV6, IPV6_MULTICAST_HOPS];
+    const [level, name] =
+      this.family === AF_INET ? [IPPROTO_IP, IP_MULTICAST_TTL] : [IPPROTO_IPV6, IPV6_MULTICAST_HOPS];
     return this.intOption(level as number, name as number);
   }
   private takesFromMany(to: Endpoint, from: Endpoint, index: number): boolean {

@@ -75,10 +75,10 @@ const GROUPS_MAX = 38;
 
 /** Sends to every member of a group. */
 function broadcast(protocol: number, group: number, packet: Buffer): void {
-  for (const socket of netlinkSockets) if (socket.protocol === protocol && socket.isIn(group)) socket.push(packet, group);
+  for (const socket of netlinkSockets)
+    if (socket.protocol === protocol && socket.isIn(group)) socket.push(packet, group);
 }
 virtualNetwork.listeners.add((kind, isGone, body, family) => announce(broadcast, kind, isGone, body, family));
-
 
 export class NetlinkSocket extends Socket {
   port = 0;
@@ -197,7 +197,12 @@ export class NetlinkSocket extends Socket {
   private answer(ctx: IoContext, header: MessageHeader, body: Buffer): Buffer[] | number {
     if (this.protocol === NETLINK_SOCK_DIAG) return answerDiag(header, body, this.port);
     if (this.protocol !== NETLINK_ROUTE) return EOPNOTSUPP;
-    return answerRoute(header, body, this.port, this.net?.userNs == null ? ctx.creds.hasCap(CAP_NET_ADMIN) : ctx.creds.hasCapIn(this.net.userNs, CAP_NET_ADMIN));
+    return answerRoute(
+      header,
+      body,
+      this.port,
+      this.net?.userNs == null ? ctx.creds.hasCap(CAP_NET_ADMIN) : ctx.creds.hasCapIn(this.net.userNs, CAP_NET_ADMIN),
+    );
   }
   /** struct nlmsgerr: the error, and the request (its header alone when there was none). */
   private acknowledge(header: MessageHeader, whole: Buffer, errno: number): void {
@@ -262,7 +267,8 @@ export class NetlinkSocket extends Socket {
     if (level !== SOL_NETLINK) return ENOPROTOOPT;
     if (name === NETLINK_LIST_MEMBERSHIPS) {
       const words = new Uint32Array(2);
-      for (const group of this.members) words[(group - 1) >> 5] = (words[(group - 1) >> 5] as number) | (1 << ((group - 1) & 31));
+      for (const group of this.members)
+        words[(group - 1) >> 5] = (words[(group - 1) >> 5] as number) | (1 << ((group - 1) & 31));
       return new Uint8Array(words.buffer);
     }
     if (!SWITCHES.has(name)) return ENOPROTOOPT;

@@ -114,7 +114,8 @@ function parseAddress(network: VirtualNetwork, body: Buffer): Address | Errno {
   const attributes = readAttributes(body.subarray(view.IFADDR_SIZE));
   const peer = attributes.get(view.IFA_ADDRESS);
   const ip = attributes.get(view.IFA_LOCAL) ?? peer;
-  if (ip === undefined || ip.length < size || prefix > size * 8 || (peer !== undefined && peer.length < size)) return EINVAL;
+  if (ip === undefined || ip.length < size || prefix > size * 8 || (peer !== undefined && peer.length < size))
+    return EINVAL;
   const link = network.link(body.readUInt32LE(4), null);
   if (link === null) return ENODEV;
   const broadcast = attributes.get(view.IFA_BROADCAST);
@@ -126,7 +127,10 @@ function parseAddress(network: VirtualNetwork, body: Buffer): Address | Errno {
     index: link.index,
     scope,
     label: family === AF_INET ? (textOf(attributes, view.IFA_LABEL) ?? link.name) : '',
-    broadcast: broadcast !== undefined && broadcast.length >= 4 && family === AF_INET ? Buffer.from(broadcast.subarray(0, 4)) : null,
+    broadcast:
+      broadcast !== undefined && broadcast.length >= 4 && family === AF_INET
+        ? Buffer.from(broadcast.subarray(0, 4))
+        : null,
   };
 }
 
@@ -147,7 +151,8 @@ function delAddress(network: VirtualNetwork, body: Buffer): number {
 /** struct rtmsg and its attributes. Errors: EINVAL, EOPNOTSUPP. */
 function parseRoute(body: Buffer): Route | Errno {
   if (body.length < view.RTMSG_SIZE) return EINVAL;
-  const [family, prefix, , , table, protocol, scope, type] = body as unknown as number[] & [number, number, number, number, number, number, number, number];
+  const [family, prefix, , , table, protocol, scope, type] = body as unknown as number[] &
+    [number, number, number, number, number, number, number, number];
   const size = family === AF_INET ? 4 : family === AF_INET6 ? 16 : 0;
   if (size === 0) return EOPNOTSUPP;
   const attributes = readAttributes(body.subarray(view.RTMSG_SIZE));

@@ -19,7 +19,6 @@ import {
   IPPROTO_TCP,
   IPPROTO_UDP,
   NLM_F_DUMP,
-
 } from '../../../platform/abi/linux/socket.ts';
 import { anyEndpoint, type Endpoint, encodeEndpoint } from '../inet/inet_address.ts';
 import { inetProvider } from '../inet/inet_provider.ts';
@@ -77,7 +76,10 @@ function inetBody(row: SocketRow, ext: number): Buffer {
   if (family === AF_INET6) writer.u8(INET_DIAG_SKV6ONLY, row.isV6Only ? 1 : 0);
   if (wants(INET_DIAG_MEMINFO)) writer.attribute(INET_DIAG_MEMINFO, words([row.receiveQueue, 0, 0, 0]));
   if (wants(INET_DIAG_SKMEMINFO))
-    writer.attribute(INET_DIAG_SKMEMINFO, words([row.receiveQueue, receiveBuffer, 0, sendBuffer, 0, 0, 0, 0, row.drops]));
+    writer.attribute(
+      INET_DIAG_SKMEMINFO,
+      words([row.receiveQueue, receiveBuffer, 0, sendBuffer, 0, 0, 0, 0, row.drops]),
+    );
   if (wants(INET_DIAG_INFO) && row.info !== null) writer.attribute(INET_DIAG_INFO, Buffer.from(row.info()));
   return writer.body();
 }
@@ -121,7 +123,9 @@ function inetDump(header: MessageHeader, body: Buffer, port: number): Buffer[] |
 function oldDump(header: MessageHeader, body: Buffer, port: number): Buffer[] | number {
   if (body.length < INET_REQUEST_OLD) return EINVAL;
   const states = body.readUInt32LE(48);
-  const bodies = [AF_INET, AF_INET6].flatMap((family) => [...inetRows(family, IPPROTO_TCP, states)]).map((row) => inetBody(row, body[3] as number));
+  const bodies = [AF_INET, AF_INET6]
+    .flatMap((family) => [...inetRows(family, IPPROTO_TCP, states)])
+    .map((row) => inetBody(row, body[3] as number));
   return packetsOf(TCPDIAG_GETSOCK, bodies, header.sequence, port);
 }
 
@@ -141,7 +145,9 @@ function unixDump(header: MessageHeader, body: Buffer, port: number): Buffer[] |
   if (body.length < UNIX_REQUEST) return EINVAL;
   const states = body.readUInt32LE(4);
   const show = body.readUInt32LE(12);
-  const bodies = [...unixSockets].filter((socket) => (states & (1 << socket.stateNumber)) !== 0).map((socket) => unixBody(socket, show));
+  const bodies = [...unixSockets]
+    .filter((socket) => (states & (1 << socket.stateNumber)) !== 0)
+    .map((socket) => unixBody(socket, show));
   return packetsOf(SOCK_DIAG_BY_FAMILY, bodies, header.sequence, port);
 }
 

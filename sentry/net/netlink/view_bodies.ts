@@ -79,7 +79,16 @@ const LOOPBACK_6 = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
 const LOOPBACK_4 = Buffer.of(127, 0, 0, 1);
 
 export function loopbackLink(): Link {
-  return { index: LO_INDEX, name: 'lo', kind: '', flags: LO_FLAGS, mtu: 65536, txqlen: 1000, mac: Buffer.alloc(6), isLoopback: true };
+  return {
+    index: LO_INDEX,
+    name: 'lo',
+    kind: '',
+    flags: LO_FLAGS,
+    mtu: 65536,
+    txqlen: 1000,
+    mac: Buffer.alloc(6),
+    isLoopback: true,
+  };
 }
 export function loopbackAddresses(): Address[] {
   const base = { index: LO_INDEX, scope: view.RT_SCOPE_HOST, broadcast: null };
@@ -89,7 +98,15 @@ export function loopbackAddresses(): Address[] {
   ];
 }
 export function loopbackRoutes(): Route[] {
-  const base = { family: AF_INET, table: RT_TABLE_LOCAL, protocol: RTPROT_KERNEL, oif: LO_INDEX, gateway: null, priority: 0, prefSource: LOOPBACK_4 };
+  const base = {
+    family: AF_INET,
+    table: RT_TABLE_LOCAL,
+    protocol: RTPROT_KERNEL,
+    oif: LO_INDEX,
+    gateway: null,
+    priority: 0,
+    prefSource: LOOPBACK_4,
+  };
   const six = { ...base, family: AF_INET6, destination: LOOPBACK_6, prefix: 128, scope: 0, prefSource: null };
   return [
     { ...base, destination: Buffer.of(127, 0, 0, 0), prefix: 8, type: view.RTN_LOCAL, scope: view.RT_SCOPE_HOST },

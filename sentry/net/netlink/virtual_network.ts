@@ -112,15 +112,28 @@ export class VirtualNetwork implements NetworkView {
     if (this.link(0, chosen) !== null) return EEXIST;
     if (this.devices.length >= ENTRIES_MAX) return ENOSPC;
     const index = this.nextIndex++;
-    const link: Link = { index, name: chosen, kind, flags: DUMMY_FLAGS, mtu: mtu ?? 1500, txqlen: 1000, mac, isLoopback: false };
+    const link: Link = {
+      index,
+      name: chosen,
+      kind,
+      flags: DUMMY_FLAGS,
+      mtu: mtu ?? 1500,
+      txqlen: 1000,
+      mac,
+      isLoopback: false,
+    };
     this.devices.push(link);
     this.tell('link', false, encode.linkBody(link), 0);
     return 0;
   }
   /** Changes what is given. Errors: EINVAL (MTU), EEXIST (name). */
-  changeLink(link: Link, change: { flags?: number; mask?: number; mtu?: number; name?: string; txqlen?: number; mac?: Buffer }): number {
+  changeLink(
+    link: Link,
+    change: { flags?: number; mask?: number; mtu?: number; name?: string; txqlen?: number; mac?: Buffer },
+  ): number {
     const { flags, mask, mtu, name, txqlen, mac } = change;
-    if (mtu !== undefined && (mtu < (link.isLoopback ? 0 : MTU_MIN) || mtu > (link.isLoopback ? 0x7fffffff : MTU_MAX))) return EINVAL;
+    if (mtu !== undefined && (mtu < (link.isLoopback ? 0 : MTU_MIN) || mtu > (link.isLoopback ? 0x7fffffff : MTU_MAX)))
+      return EINVAL;
     if (name !== undefined && name !== link.name && this.link(0, name) !== null) return EEXIST;
     if (txqlen !== undefined && txqlen < 0) return ERANGE;
     if (mtu !== undefined) link.mtu = mtu;
@@ -158,7 +171,11 @@ export class VirtualNetwork implements NetworkView {
   findAddress(family: number, ip: Buffer, prefix: number | null, index: number): Address | null {
     return (
       this.ips.find(
-        (one) => one.family === family && one.index === index && one.ip.equals(ip) && (prefix === null || one.prefix === prefix),
+        (one) =>
+          one.family === family &&
+          one.index === index &&
+          one.ip.equals(ip) &&
+          (prefix === null || one.prefix === prefix),
       ) ?? null
     );
   }
@@ -203,14 +220,41 @@ export class VirtualNetwork implements NetworkView {
     const isV4 = family === AF_INET;
     const priority = isV4 ? 0 : 256;
     const scope = isV4 ? RT_SCOPE_HOST : 0;
-    this.put({ ...base, destination: ip, prefix: bits, table: RT_TABLE_LOCAL, type: RTN_LOCAL, scope, priority: 0, prefSource: isV4 ? ip : null });
+    this.put({
+      ...base,
+      destination: ip,
+      prefix: bits,
+      table: RT_TABLE_LOCAL,
+      type: RTN_LOCAL,
+      scope,
+      priority: 0,
+      prefSource: isV4 ? ip : null,
+    });
     if (prefix === bits) return;
     const network = encode.masked(ip, prefix);
     const link = isV4 ? RT_SCOPE_LINK : 0;
-    this.put({ ...base, destination: network, prefix, table: RT_TABLE_MAIN, type: RTN_UNICAST, scope: link, priority, prefSource: isV4 ? ip : null });
+    this.put({
+      ...base,
+      destination: network,
+      prefix,
+      table: RT_TABLE_MAIN,
+      type: RTN_UNICAST,
+      scope: link,
+      priority,
+      prefSource: isV4 ? ip : null,
+    });
     if (!isV4 || prefix >= 31) return;
     const last = encode.lastOf(ip, prefix);
-    this.put({ ...base, destination: last, prefix: bits, table: RT_TABLE_LOCAL, type: RTN_BROADCAST, scope: link, priority: 0, prefSource: ip });
+    this.put({
+      ...base,
+      destination: last,
+      prefix: bits,
+      table: RT_TABLE_LOCAL,
+      type: RTN_BROADCAST,
+      scope: link,
+      priority: 0,
+      prefSource: ip,
+    });
   }
   private put(route: Route): void {
     if (this.paths.some((one) => encode.sameRoute(one, route))) return;
@@ -226,7 +270,13 @@ export class VirtualNetwork implements NetworkView {
 
   /** The interface a gateway is reached by; null: none. */
   private via(gateway: Buffer): number | null {
-    const found = this.paths.find((one) => one.destination.length === gateway.length && one.prefix > 0 && one.table === RT_TABLE_MAIN && encode.masked(gateway, one.prefix).equals(one.destination));
+    const found = this.paths.find(
+      (one) =>
+        one.destination.length === gateway.length &&
+        one.prefix > 0 &&
+        one.table === RT_TABLE_MAIN &&
+        encode.masked(gateway, one.prefix).equals(one.destination),
+    );
     return found?.oif ?? null;
   }
   /** Errors: EEXIST, ENODEV, ENETUNREACH, ENOSPC. */

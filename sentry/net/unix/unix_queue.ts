@@ -22,11 +22,11 @@ const HEAD_MAX = 3776;
 const PAGE = 4096;
 const NOTHING = new Uint8Array(0);
 
-/** Linux's truesize of a packet of `length` bytes. */
+/** Linux's truesize of a packet of `length` bytes: what does not fit its head goes to whole pages. */
 export function packetCharge(length: number): number {
-  if (length >= HEAD_MAX) return SKB + PAGE + Math.ceil((length - HEAD_MAX) / PAGE) * PAGE;
-  const head = Math.max(length + SHARED_INFO, 512);
-  return SKB + 2 ** (32 - Math.clz32(head - 1));
+  const paged = length <= HEAD_MAX ? 0 : Math.min(length, Math.ceil((length - HEAD_MAX) / PAGE) * PAGE);
+  const head = Math.max(length - paged + SHARED_INFO, 512);
+  return SKB + 2 ** (32 - Math.clz32(head - 1)) + Math.ceil(paged / PAGE) * PAGE;
 }
 
 /** What Linux would make one packet of each: charges of a stream write of `length` bytes sent in packets of `part`. */

@@ -39,8 +39,8 @@ import { Packet, packetCharge } from './unix_queue.ts';
 import { RCV_SHUTDOWN, SEND_SHUTDOWN, type UnixSocket } from './unix_socket.ts';
 
 const SIGPIPE = 13;
-/** Largest packet of a stream write. */
-const STREAM_PACKET_MAX = 49152;
+/** Largest packet of a stream write: SKB_MAX_ALLOC and UNIX_SKB_FRAGS_SZ. */
+const STREAM_PACKET_MAX = 3776 + 32768;
 /** What a receiver that asked for credentials too late is told. */
 const NO_CREDS: PeerCred = { pid: 0, uid: 65534, gid: 65534 };
 
@@ -59,10 +59,10 @@ function broken(ctx: IoContext, message: OutgoingMessage): number {
 function streamRun(socket: UnixSocket, remaining: number, part: number): number {
   let total = Math.min(remaining, part);
   let { charged } = socket;
-  while (total < remaining && total < CHUNK_SIZE) {
+  while (total < remaining && total + part <= CHUNK_SIZE) {
     charged += packetCharge(part);
     if (charged >= socket.options.sendBuffer) break;
-    total = Math.min(total + part, remaining, CHUNK_SIZE);
+    total = Math.min(total + part, remaining);
   }
   return total;
 }
@@ -83,7 +83,8 @@ export function sendStream(ctx: IoContext, socket: UnixSocket, message: Outgoing
     if (socket.charged >= socket.options.sendBuffer) break;
     if (queueBudget.isExhausted) return done > 0 ? done : ENOBUFS;
     const left = isUrgent && io.remaining > 1 ? io.remaining - 1 : io.remaining;
-    const want = Math.min(left, Math.max(1, Math.floor(socket.options.sendBuffer / 2) - 64), STREAM_PACKET_MAX);
+    const part = Math.min(Math.max(1, Math.floor(socket.options.sendBuffer / 2) - 64), STREAM_PACKET_MAX);
+    const want = streamRun(socket, left, part);
     const isLast = isUrgent && io.remaining === 1;
     const data = takeChunk(want);
     const n = io.take(data, 0, want);
@@ -91,7 +92,7 @@ export function sendStream(ctx: IoContext, socket: UnixSocket, message: Outgoing
       returnChunk(data);
       return done > 0 ? done : EFAULT;
     }
-    const packet = new Packet(data, n, socket, files, creds);
+    const packet = new Packet(data, n, socket, files, creds, part);
     if (isLast) peer.urgent = packet;
     queueTo(peer, packet);
     if (isLast) peer.noteUrgent();
