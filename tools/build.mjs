@@ -12,7 +12,8 @@
  *   dist/conformance.cjs  the conformance runner, when its source is there
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -141,21 +142,63 @@ function writeShimLauncher() {
  */
 function makeCodeCaches() {
   const isMade = ['sentry', 'gofer', 'main'].every((part) => makeCodeCache(part, ['do', '--', '/bin/sh', '-c', 'exit 0']));
-  if (!isMade && !makeCodeCache('main', ['--version'])) console.error('warning: no code cache was made, start-up will be slower');
+  if (isMade) addContainerCommands();
+  else if (!makeCodeCache('main', ['--version'])) console.error('warning: no code cache was made, start-up will be slower');
 }
 
-/** Runs a command whose process for `part` writes the cache. Returns whether there is one. */
-function makeCodeCache(part, args) {
+/** What a daemon asks for: a container's life, each command adding to the caches. Where a container cannot run here they stay as they are. */
+function addContainerCommands() {
+  const scratch = mkdtempSync(join(tmpdir(), 'runsc-ts-build-'));
+  const settings = ['--root', join(scratch, 'state'), '--log', join(scratch, 'log'), '--log-format', 'json', '--ignore-cgroups'];
+  const create = [...settings, 'create', '--bundle', scratch, '--pid-file', join(scratch, 'pid'), 'warm'];
+  const others = [['start', 'warm'], ['state', 'warm'], ['list'], ['kill', 'warm', 'KILL'], ['delete', '--force', 'warm'], ['delete', '--force', 'warm']];
+  try {
+    writeBundle(scratch);
+    for (const args of [create, ...others.map((words) => [...settings, ...words])]) makeCodeCache('main', args);
+    makeCodeCache('sentry', create, () => {
+      for (const words of others.slice(0, -2)) runCommand([...settings, ...words], 'none', 'ignore');
+      waitForEnd(Number(readFileSync(join(scratch, 'pid'), 'latin1')));
+    });
+  } finally {
+    runCommand([...settings, 'delete', '--force', 'warm'], 'none', 'ignore');
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** A bundle on the host's own files, read-only. */
+function writeBundle(directory) {
+  runCommand(['spec', '--bundle', directory], 'none', 'ignore');
+  const path = join(directory, 'config.json');
+  const config = JSON.parse(readFileSync(path, 'utf8'));
+  Object.assign(config.process, { terminal: false, args: ['/bin/sleep', '60'] });
+  config.root = { path: '/', readonly: true };
+  writeFileSync(path, JSON.stringify(config));
+}
+
+/** Waits until a process that is not our child is gone, or a zombie. */
+function waitForEnd(pid) {
+  const isAlive = () => existsSync(`/proc/${pid}/stat`) && !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  for (let i = 0; i < 500 && isAlive(); i++) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+}
+
+/** Runs a command whose process for `part` writes the cache, before `then` has returned at the latest. Returns whether there is one. */
+function makeCodeCache(part, args, then = () => {}) {
   const cache = join(dist, `${part}.cache`);
   const fd = openSync(`${cache}.new`, 'w');
-  const env = { ...process.env, RUNSC_TS_MAKE_CACHE: part, NODE_OPTIONS: '' };
-  const stdio = ['ignore', 'ignore', 'ignore', ...new Array(6).fill('ignore'), fd];
-  const run = spawnSync(process.execPath, [...FLAGS, join(dist, 'runsc-ts.cjs'), ...args], { env, stdio, timeout: 30000 });
+  const status = runCommand(args, part, fd);
   closeSync(fd);
-  const isMade = run.status === 0 && statSync(`${cache}.new`).size > 0;
+  if (status === 0) then();
+  const isMade = status === 0 && statSync(`${cache}.new`).size > 0;
   if (isMade) renameSync(`${cache}.new`, cache);
   else rmSync(`${cache}.new`, { force: true });
   return isMade;
+}
+
+/** Runs the program just built, with `cacheFile` as descriptor 9. Returns its status. */
+function runCommand(args, part, cacheFile) {
+  const env = { ...process.env, RUNSC_TS_MAKE_CACHE: part, NODE_OPTIONS: '' };
+  const stdio = ['ignore', 'ignore', 'ignore', ...new Array(6).fill('ignore'), cacheFile];
+  return spawnSync(process.execPath, [...FLAGS, join(dist, 'runsc-ts.cjs'), ...args], { env, stdio, timeout: 30000 }).status;
 }
 
 function makeShimCaches() {

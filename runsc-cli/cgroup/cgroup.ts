@@ -99,9 +99,14 @@ function enableControllers(directory: string): void {
   }
 }
 
-/** Puts a process into the cgroups. Throws RunscError. */
-export function joinCgroups(cgroupsPath: string, pid: number): void {
-  for (const { directory } of directoriesOf(cgroupsPath)) {
+/**
+ * Puts a process into the cgroups. Throws RunscError. `which`: those that count memory, those that do not, or all: the first of several moves
+ * takes the host milliseconds, in which a process may load its code, but what it loads is not to be the container's memory.
+ */
+export function joinCgroups(cgroupsPath: string, pid: number, which: 'all' | 'memory' | 'other' = 'all'): void {
+  for (const { hierarchy, directory } of directoriesOf(cgroupsPath)) {
+    const countsMemory = hierarchy.version === 2 || hierarchy.controllers.includes('memory');
+    if (which !== 'all' && countsMemory !== (which === 'memory')) continue;
     try {
       writeFileSync(join(directory, 'cgroup.procs'), String(pid));
     } catch (error) {

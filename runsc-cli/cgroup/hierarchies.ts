@@ -16,8 +16,15 @@ export interface Hierarchy {
   readonly mountPoint: string;
 }
 
+let known: Hierarchy[] | null = null;
+
 /** All that are mounted. With a v1 hierarchy there, v2's (which then has no controllers) is left out, as runc does. */
-export function hierarchies(): Hierarchy[] {
+export function hierarchies(): readonly Hierarchy[] {
+  known ??= mountedHierarchies();
+  return known;
+}
+
+function mountedHierarchies(): Hierarchy[] {
   const found: Hierarchy[] = [];
   for (const line of read('/proc/self/mountinfo').split('\n')) {
     const [left, right] = line.split(' - ');

@@ -12,8 +12,11 @@ import type { GlobalFlags } from '../cmd/global_flags.ts';
 import type { OciSettings } from '../spec/oci.ts';
 import type { Container } from './state.ts';
 
+/** Puts a process into the cgroups: called when it was forked and loads its code (not where it is booted), and again before it begins. */
+export type JoinCgroups = (pid: number, stage: 'forked' | 'born') => void;
+
 /** Makes the cgroups asked for. A bundle that asks for none stays in the caller's. Returns what puts a process into them. Throws RunscError. */
-export function prepareCgroups(container: Container, oci: OciSettings, flags: GlobalFlags, log: RuntimeLog): (pid: number) => void {
+export function prepareCgroups(container: Container, oci: OciSettings, flags: GlobalFlags, log: RuntimeLog): JoinCgroups {
   if (flags.ignoreCgroups || (oci.cgroupsPath === '' && !oci.hasResources)) return () => {};
   const make = flags.systemdCgroup ? prepareSystemd : prepareFiles;
   try {
@@ -31,23 +34,28 @@ export function prepareCgroups(container: Container, oci: OciSettings, flags: Gl
   }
 }
 
-type Join = (pid: number) => void;
-
-function prepareFiles(container: Container, oci: OciSettings, warn: (message: string) => void): Join {
+function prepareFiles(container: Container, oci: OciSettings, warn: (message: string) => void): JoinCgroups {
   const path = oci.cgroupsPath === '' ? `/${container.id}` : oci.cgroupsPath;
   container.record.cgroups = makeCgroups(path, oci.resources, warn);
   container.record.cgroupsPath = path;
-  return (pid) => joinCgroups(path, pid);
+  const early = new Set<number>();
+  return (pid, stage) => {
+    if (stage === 'forked') {
+      early.add(pid);
+      joinCgroups(path, pid, 'other');
+    } else joinCgroups(path, pid, early.has(pid) ? 'memory' : 'all');
+  };
 }
 
 /** A unit begins with a process: its cgroup is there, and gets the limits that systemd does not know, once that is born. */
-function prepareSystemd(container: Container, oci: OciSettings, warn: (message: string) => void): Join {
+function prepareSystemd(container: Container, oci: OciSettings, warn: (message: string) => void): JoinCgroups {
   const unit = unitOf(oci.cgroupsPath, container.id);
   const path = oci.cgroupsPath === '' ? `:runsc-ts:${container.id}` : oci.cgroupsPath;
   const version = hierarchies()[0]?.version ?? 2;
   container.record.cgroupsPath = path;
   let isStarted = false;
-  return (pid) => {
+  return (pid, stage) => {
+    if (stage === 'forked') return;
     if (!isStarted) {
       isStarted = true;
       container.record.systemdUnit = unit.unit;

@@ -20,7 +20,7 @@ import { runHooks } from './hooks.ts';
 import { listenIn } from './control_client.ts';
 import { identify } from './process_identity.ts';
 import { compileSeccomp } from './seccomp_filter.ts';
-import { prepareCgroups } from './cgroups.ts';
+import { type JoinCgroups, prepareCgroups } from './cgroups.ts';
 import { Container } from './state.ts';
 import { destroy } from './destroy.ts';
 import type { GlobalFlags } from '../cmd/global_flags.ts';
@@ -103,7 +103,7 @@ function checkConsole(oci: OciSettings, options: CreateOptions): void {
   if (!oci.terminal && options.consoleSocket !== null) throw new RunscError('cannot use console socket if runc will not detach or allocate tty');
 }
 
-function startIn(container: Container, config: Parameters<typeof startSandbox>[0], oci: OciSettings, options: CreateOptions & { joinCgroups: (pid: number) => void }, pty: Pty | null, log: RuntimeLog): RunningSandbox {
+function startIn(container: Container, config: Parameters<typeof startSandbox>[0], oci: OciSettings, options: CreateOptions & { joinCgroups: JoinCgroups }, pty: Pty | null, log: RuntimeLog): RunningSandbox {
   const listener = listenIn(container.directory);
   const exitFile = openSync(join(container.directory, 'status'), constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600);
   const leave = oci.network.kind === 'path' ? enterNetwork(oci.network.path) : null;
@@ -116,7 +116,8 @@ function startIn(container: Container, config: Parameters<typeof startSandbox>[0
       preserved: Array.from({ length: options.preserveFds }, (_, i) => 3 + i),
       hasTerminal: pty !== null,
       netNamespace: oci.network.kind === 'new' ? 'new' : oci.network.kind === 'path' ? 'inherited' : 'default',
-      onBorn: options.joinCgroups,
+      onBorn: (pid) => options.joinCgroups(pid, 'born'),
+      onForked: (pid) => options.joinCgroups(pid, 'forked'),
     });
   } finally {
     leave?.();

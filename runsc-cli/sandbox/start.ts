@@ -38,6 +38,8 @@ export interface RunningSandbox {
 export interface StartOptions extends Pick<ChildDescriptors, 'listener' | 'exitFile' | 'stdio' | 'preserved' | 'hasTerminal' | 'isDetached'> {
   /** inherited: the one this process is in; default: a new one unless the container uses the host's network. */
   readonly netNamespace: 'default' | 'new' | 'inherited';
+  /** Called for each forked process at once, while it loads its code. */
+  readonly onForked?: (pid: number) => void;
   /** Called for each process before it begins. */
   readonly onBorn?: (pid: number, which: 'sentry' | 'gofer') => void;
 }
@@ -114,6 +116,9 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
   mark('gofer begun');
   closePart('sentry');
   closePart('gofer');
+  // What takes the host a while is done while they load.
+  for (const child of [startingSentry, startingGofer]) if (typeof child !== 'string' && child.pid > 0) options.onForked?.(child.pid);
+  mark('children told of');
   const sentry = finishChild(startingSentry);
   const gofer = typeof startingGofer === 'string' ? startingGofer : finishChild(startingGofer);
   if (typeof gofer === 'string' || typeof sentry === 'string') {
