@@ -20,7 +20,8 @@ import { currentNet, netOf, withNetwork } from '../../sentry/net/net_namespace.t
 import { network } from '../../sentry/net/netlink/network_view.ts';
 import { viewTexts } from '../../sentry/net/netlink/view_texts.ts';
 import { netlinkFamily, netlinkText } from '../../sentry/net/netlink/netlink_socket.ts';
-import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX } from '../../platform/abi/linux/socket.ts';
+import { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX } from '../../platform/abi/linux/socket.ts';
+import { packetFamily } from '../../sentry/net/packet_family.ts';
 import { socketFamilies } from '../../sentry/net/socket.ts';
 import { procTexts } from '../../sentry/kernel/proc_texts.ts';
 import { registerSysvTexts } from '../../sentry/kernel/ipc/sysv_text.ts';
@@ -43,6 +44,7 @@ export function wireKernel(kernel: Kernel, limits: ContainerLimits): void {
   procTexts.set('net/unix', unixSocketsText);
   procTexts.set('net/netlink', netlinkText);
   socketFamilies.set(AF_NETLINK, netlinkFamily);
+  socketFamilies.set(AF_PACKET, packetFamily);
   wireInternet(kernel);
   registerSysvTexts();
   vfs.fifoOpener = openFifo;

@@ -38,6 +38,10 @@ import { anyEndpoint, decodeEndpoint, type Endpoint } from '../inet/inet_address
 import type { InetProvider } from '../inet/inet_provider.ts';
 import type { SocketRow } from '../inet/socket_row.ts';
 import type { SocketFamily } from '../socket.ts';
+import type { Task } from '../../kernel/task.ts';
+import { RawSocket } from '../inet/raw_socket.ts';
+import { CAP_NET_RAW } from '../../../platform/abi/linux/capability.ts';
+import { HostEcho } from './host_echo.ts';
 import { HostSocket, type HostSocketServices } from './host_socket.ts';
 
 const TCP_CLOSE = 7;
@@ -50,7 +54,7 @@ const TCPI_UNACKED = 24;
 const TCPI_SACKED = 28;
 const IPPROTO_MAX = 263;
 
-/** The protocol of a socket the host may be asked for. Errors: EINVAL, EPROTONOSUPPORT, ESOCKTNOSUPPORT, EPERM (raw). */
+/** The protocol of a socket the host may be asked for. Errors: EINVAL, EPROTONOSUPPORT, ESOCKTNOSUPPORT. */
 function allowedProtocol(family: number, type: number, protocol: number): number {
   if (protocol < 0 || protocol >= IPPROTO_MAX) return EINVAL;
   const icmp = family === AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
@@ -60,16 +64,26 @@ function allowedProtocol(family: number, type: number, protocol: number): number
     case SOCK_DGRAM:
       if (protocol === icmp) return icmp;
       return protocol === 0 || protocol === IPPROTO_UDP ? IPPROTO_UDP : EPROTONOSUPPORT;
-    case SOCK_RAW:
-      return EPERM;
     default:
       return ESOCKTNOSUPPORT;
   }
 }
 
+/** Raw ICMP for CAP_NET_RAW: within the sandbox's own loopback, and echo requests beyond it. Errors: EPERM for the rest. */
+function rawSocket(t: Task, services: HostSocketServices, family: number, protocol: number): RawSocket | Errno {
+  if (protocol < 0 || protocol >= IPPROTO_MAX) return EINVAL;
+  if (protocol === 0) return EPROTONOSUPPORT;
+  const isIcmp = protocol === (family === AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+  if (!isIcmp || !t.creds.hasCap(CAP_NET_RAW)) return EPERM;
+  const socket = new RawSocket(t, family, protocol);
+  socket.wayOut = new HostEcho(services, socket);
+  return socket;
+}
+
 function hostFamily(services: HostSocketServices, family: number): SocketFamily {
   return {
     create: (t, type, protocol) => {
+      if (type === SOCK_RAW) return rawSocket(t, services, family, protocol);
       const allowed = allowedProtocol(family, type, protocol);
       if (allowed < 0) return allowed as Errno;
       if (services.open.size >= services.sockets.maxSockets) return ENFILE;

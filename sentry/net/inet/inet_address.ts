@@ -12,7 +12,7 @@ import { AF_INET, AF_INET6, AF_UNSPEC } from '../../../platform/abi/linux/socket
 export const IN_SIZE = 16;
 export const IN6_SIZE = 28;
 /** Shortest sockaddr_in6 taken (without the scope id). */
-const IN6_MIN = 24;
+export const IN6_MIN = 24;
 const LOOPBACK_V4 = 0x7f000001;
 
 /** IPv4 as a number; IPv6 as ANY, LOOPBACK, or anything else, whose bytes are kept. */

@@ -46,6 +46,8 @@ import {
   type Endpoint,
   encodeEndpoint,
   familyOf,
+  IN6_MIN,
+  IN_SIZE,
   isAny,
   sameHost,
   sourceFor,
@@ -101,7 +103,8 @@ export class PingSocket extends DatagramSocket implements RawReceiver {
   }
   private target(address: Uint8Array | null): Endpoint | Errno {
     if (address === null) return this.remote ?? EDESTADDRREQ;
-    if (address.length >= 2 && familyOf(address) !== this.family) return EAFNOSUPPORT;
+    if (address.length < (this.family === AF_INET6 ? IN6_MIN : IN_SIZE)) return EINVAL;
+    if (familyOf(address) !== this.family) return EAFNOSUPPORT;
     const wanted = decodeEndpoint(address, this.family);
     return isErrno(wanted) ? wanted : destination({ ...wanted, port: 0 });
   }

@@ -43,6 +43,7 @@ import {
   rawSockets,
   type RawReceiver,
   sealIcmp,
+  withIpv4Header,
 } from './icmp.ts';
 import {
   anyEndpoint,
@@ -51,7 +52,10 @@ import {
   type Endpoint,
   encodeEndpoint,
   familyOf,
+  IN6_MIN,
+  IN_SIZE,
   isAny,
+  isLocal,
   sameHost,
   sourceFor,
 } from './inet_address.ts';
@@ -63,10 +67,18 @@ const ICMP6_FILTER_SIZE = 32;
 /** Raw sockets have no ports; this one is never searched. */
 const NO_PORTS = new PortTable();
 
+/** Where packets to hosts beyond this one go. */
+export interface RawWayOut {
+  send(packet: Packet): number;
+  close(): void;
+}
+
 export class RawSocket extends DatagramSocket implements RawReceiver {
   /** Types that are not shown: one bit each. */
   private filter: Uint8Array;
   private includesHeader: boolean;
+  /** Set by a provider whose network goes further than this host. */
+  wayOut: RawWayOut | null = null;
 
   constructor(ctx: IoContext, family: number, protocol: number) {
     super(ctx, family, SOCK_RAW, protocol, NO_PORTS);
@@ -80,6 +92,7 @@ export class RawSocket extends DatagramSocket implements RawReceiver {
   }
   protected override release(): void {
     rawSockets.delete(this);
+    this.wayOut?.close();
     super.release();
   }
   wantsPacket(packet: Packet): boolean {
@@ -117,9 +130,9 @@ export class RawSocket extends DatagramSocket implements RawReceiver {
     }
     const to = this.target(address);
     if (isErrno(to)) return to;
-    const refused = this.cannotReach(to);
+    const refused = this.wayOut !== null ? 0 : this.cannotReach(to);
     if (refused !== 0) return refused;
-    if (isAny(this.local)) this.local = sourceFor(to, this.protocol);
+    if (isAny(this.local) && isLocal(to)) this.local = sourceFor(to, this.protocol);
     this.remote = to;
     return 0;
   }
@@ -130,7 +143,8 @@ export class RawSocket extends DatagramSocket implements RawReceiver {
   }
   private target(address: Uint8Array | null): Endpoint | Errno {
     if (address === null) return this.remote ?? EDESTADDRREQ;
-    if (address.length >= 2 && familyOf(address) !== this.family) return EAFNOSUPPORT;
+    if (address.length < (this.family === AF_INET6 ? IN6_MIN : IN_SIZE)) return EINVAL;
+    if (familyOf(address) !== this.family) return EAFNOSUPPORT;
     const wanted = decodeEndpoint(address, this.family);
     return isErrno(wanted) ? wanted : destination(wanted);
   }
@@ -141,14 +155,26 @@ export class RawSocket extends DatagramSocket implements RawReceiver {
     if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
     const to = this.target(message.address);
     if (isErrno(to)) return to;
-    const refused = to.isV6 === this.isV6 ? this.cannotReach(to) : ENETUNREACH;
+    const leaves = this.wayOut !== null && !isLocal(to);
+    const refused = leaves ? 0 : to.isV6 === this.isV6 ? this.cannotReach(to) : ENETUNREACH;
     if (refused !== 0) return refused;
     const payload = Buffer.allocUnsafe(length);
     if (length > 0 && io.take(payload, 0, length) < length) return EFAULT;
     const packet = this.includesHeader ? this.parsed(payload, to) : this.made(payload, to, message.control);
     if (typeof packet === 'number') return packet;
+    if (leaves && this.wayOut !== null) {
+      const sent = this.wayOut.send(packet);
+      return sent < 0 ? sent : length;
+    }
     deliverPacket(ctx, packet);
     return length;
+  }
+  /** A packet from beyond this host. */
+  arrive(packet: Packet): void {
+    if (!this.wantsPacket({ ...packet, to: this.local })) return;
+    const { from, to, ttl, tos } = packet;
+    const data = packet.isV6 ? packet.payload : withIpv4Header(packet);
+    this.deliver({ data, from, to, ttl, tos, interface: 0, stamp: [0, 0] });
   }
   private made(payload: Buffer, to: Endpoint, control: OutgoingMessage['control']): Packet {
     const from = isAny(this.local) ? sourceFor(to, 0) : { ...this.local, port: 0 };
