@@ -18,11 +18,12 @@ const SIGKILL = 9;
 const REMOVE_MS = 5000;
 
 /**
- * Makes the cgroups of a container and sets its limits. Returns the directories made. `warn` is told of processes that are in them already.
- * Throws RunscError; nothing is left then.
+ * Makes the cgroups of a container and sets its limits. Returns the directories made. `warn` is told of processes that are in them already,
+ * `plan` of what will be made, before anything is: who is killed half way has written it down. Throws RunscError; nothing is left then.
  */
-export function makeCgroups(cgroupsPath: string, resources: Resources, warn: (message: string) => void = () => {}, all: readonly Hierarchy[] = hierarchies()): string[] {
+export function makeCgroups(cgroupsPath: string, resources: Resources, warn: (message: string) => void = () => {}, all: readonly Hierarchy[] = hierarchies(), plan: (directories: string[]) => void = () => {}): string[] {
   const made: string[] = [];
+  plan(all.map((hierarchy) => directoryOf(hierarchy, cgroupsPath)).filter((directory) => !existsSync(directory)));
   try {
     for (const hierarchy of all) {
       const directory = directoryOf(hierarchy, cgroupsPath);

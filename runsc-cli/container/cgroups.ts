@@ -36,7 +36,11 @@ export function prepareCgroups(container: Container, oci: OciSettings, flags: Gl
 
 function prepareFiles(container: Container, oci: OciSettings, warn: (message: string) => void): JoinCgroups {
   const path = oci.cgroupsPath === '' ? `/${container.id}` : oci.cgroupsPath;
-  container.record.cgroups = makeCgroups(path, oci.resources, warn);
+  const plan = (directories: string[]): void => {
+    container.record.cgroups = directories;
+    container.save();
+  };
+  container.record.cgroups = makeCgroups(path, oci.resources, warn, hierarchies(), plan);
   container.record.cgroupsPath = path;
   const early = new Set<number>();
   return (pid, stage) => {

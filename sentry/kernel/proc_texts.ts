@@ -9,3 +9,6 @@ import type { Task } from './task.ts';
 
 /** Path below /proc ("net/unix", "sysvipc/shm") to what makes its content for the task that reads it. */
 export const procTexts = new Map<string, (t: Task) => string>();
+
+/** The network's interfaces with the texts of their files below /sys/class/net, for sysfs. */
+export const interfaceTexts = { list: (): readonly (readonly [string, readonly (readonly [string, string])[]])[] => [] };

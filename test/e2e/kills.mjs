@@ -186,8 +186,8 @@ async function killParts(bundle) {
     }
   }
   const id = await containerAt(bundle, 'running');
-  const sleeper = running().find((text) => / sleep$/.test(text));
-  process.kill(Number(sleeper?.split(' ')[0]), 'SIGKILL');
+  const sleeper = await until(() => running().find((text) => / sleep$/.test(text)));
+  process.kill(Number(sleeper.split(' ')[0]), 'SIGKILL');
   await sleep(100);
   check((await status(id)) === 'running', 'kill -9 of one process of the container: it goes on');
   const waiter = await cli(['exec', '--detach', '--pid-file', join(directory, 'exec'), id, 'sleep', '777']);

@@ -7,6 +7,7 @@
  */
 import type { HostInfo } from '../../../platform/platform.ts';
 import type { BlockDeviceView } from '../../kernel/block_devices.ts';
+import { interfaceTexts } from '../../kernel/proc_texts.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { Filesystem, type FilesystemType, type StatFs } from '../../vfs/filesystem.ts';
@@ -31,7 +32,7 @@ export class SysFilesystem extends Filesystem {
     this.root = new StaticDirInode(this, 0o555, (root) => fill(new Tree(this, root), kernel));
     this.root.ino = 1;
   }
-  /** Only what is below the block devices comes and goes. */
+  /** Only block devices and network interfaces come and go. */
   override revalidate(_ctx: IoContext, dentry: Dentry): boolean {
     const dir = dentry.parent?.inode;
     return !(dir instanceof ChangingDirInode) || dir.has(dentry.name) === (dentry.inode !== null);
@@ -78,7 +79,7 @@ class Tree {
   }
   put(path: string, inode: Inode): void {
     const at = path.lastIndexOf('/');
-    this.dir(path.slice(0, at)).add(path.slice(at + 1), inode);
+    (at < 0 ? this.root : this.dir(path.slice(0, at))).add(path.slice(at + 1), inode);
   }
 }
 
@@ -97,7 +98,7 @@ function fill(tree: Tree, kernel: Kernel): void {
     'power',
   ])
     tree.dir(name);
-  for (const name of ['drm', 'graphics', 'input', 'mem', 'misc', 'net', 'power_supply', 'thermal', 'tty'])
+  for (const name of ['drm', 'graphics', 'input', 'mem', 'misc', 'power_supply', 'thermal', 'tty'])
     tree.dir(`class/${name}`);
   for (const name of ['cpu', 'node', 'pci', 'platform', 'usb']) {
     tree.dir(`bus/${name}/devices`);
@@ -105,7 +106,7 @@ function fill(tree: Tree, kernel: Kernel): void {
   }
   fillCpus(tree, info);
   fillNode(tree, kernel);
-  fillLoopback(tree);
+  fillNetwork(tree);
   fillBlocks(tree);
   tree.file('kernel/mm/transparent_hugepage/enabled', 'always [madvise] never', 0o644);
   tree.file('kernel/mm/transparent_hugepage/defrag', 'always defer defer+madvise [madvise] never', 0o644);
@@ -265,14 +266,38 @@ const LO_STATISTICS = [
   'tx_window_errors',
 ];
 
-function fillLoopback(tree: Tree): void {
-  const base = 'devices/virtual/net/lo';
-  for (const [name, value] of LO_FILES) tree.file(`${base}/${name}`, value);
-  for (const name of LO_STATISTICS) tree.file(`${base}/statistics/${name}`, 0);
-  tree.dir(`${base}/queues/rx-0`);
-  tree.dir(`${base}/queues/tx-0`);
-  tree.link(`${base}/subsystem`, '../../../../class/net');
-  tree.link('class/net/lo', '../../devices/virtual/net/lo');
+function loopback(fs: Filesystem): Inode {
+  const root = new StaticDirInode(fs, 0o755);
+  const tree = new Tree(fs, root);
+  for (const [name, value] of LO_FILES) tree.file(name, value);
+  for (const name of LO_STATISTICS) tree.file(`statistics/${name}`, 0);
+  fillQueues(tree);
+  return root;
+}
+
+function fillQueues(tree: Tree): void {
+  tree.dir('queues/rx-0');
+  tree.dir('queues/tx-0');
+  tree.link('subsystem', '../../../../class/net');
+}
+
+/** An interface of the host namespace that the sandbox uses. */
+function interfaceDir(fs: Filesystem, interface_: string): Inode {
+  const root = new StaticDirInode(fs, 0o755);
+  const tree = new Tree(fs, root);
+  const files = (): readonly (readonly [string, string])[] => interfaceTexts.list().find(([name]) => name === interface_)?.[1] ?? [];
+  for (const [name] of files()) tree.file(name, () => files().find(([itsName]) => itsName === name)?.[1] ?? '');
+  fillQueues(tree);
+  return root;
+}
+
+/** The interfaces are known only when the container is started, which is after the first look. */
+function fillNetwork(tree: Tree): void {
+  const { fs } = tree;
+  const lo = loopback(fs);
+  const names = (): string[] => ['lo', ...interfaceTexts.list().map(([name]) => name).filter((name) => name !== 'lo' && name !== '')];
+  tree.put('devices/virtual/net', new ChangingDirInode(fs, names, (name) => (name === 'lo' ? lo : interfaceDir(fs, name))));
+  tree.put('class/net', new ChangingDirInode(fs, names, (name) => new SymlinkInode(fs, `../../devices/virtual/net/${name}`)));
 }
 
 function fillBlocks(tree: Tree): void {

@@ -25,8 +25,8 @@ export const terminalScenarios = [
   [
     'resize',
     async (d) => {
-      const words = [...d.runWords(['--rm', '-it']), 'bb', 'sh', '-c', 'trap "stty size" WINCH; echo ready; i=0; while [ $i -lt 600 ]; do sleep 0.05; i=$((i+1)); done'];
-      await d.terminal(words, [['expect', 'ready'], ['resize', 33, 101], ['expect', '33 101'], ['resize', 20, 60], ['expect', '20 60'], ['send', '\x03']]);
+      const words = [...d.runWords(['--rm', '-it']), 'bb', 'sh', '-c', 'trap "echo x > /told" WINCH; until [ "$(stty size 2>/dev/null)" = "24 80" ]; do sleep 0.05; done; rm -f /told; echo ready; until [ -e /told ] && [ "$(stty size)" = "33 101" ]; do sleep 0.05; done; echo first; until [ "$(stty size)" = "20 60" ]; do sleep 0.05; done; echo second; sleep 300'];
+      await d.terminal(words, [['expect', 'ready'], ['resize', 33, 101], ['expect', 'first'], ['resize', 20, 60], ['expect', 'second'], ['send', '\x03']]);
     },
   ],
   [
