@@ -9,6 +9,7 @@
  *             may go back to application code without a look at signals, stops and exits.
  */
 import { SI_KERNEL } from '../../platform/abi/linux/signal.ts';
+import type { Key } from './keys/key.ts';
 import type { PlatformThread, UserMemory } from '../../platform/platform.ts';
 import type { Registers } from '../../platform/registers.ts';
 import { makeSigInfo, type SigInfo } from '../arch/siginfo.ts';
@@ -141,6 +142,11 @@ export class Task implements IoContext, Waiter {
   /** CPU numbers allowed, as a bit array. */
   affinity: Uint8Array;
   personality = 0;
+  /** Keyrings (keyrings(7)); null: none yet. */
+  threadKeyring: Key | null = null;
+  sessionKeyring: Key | null = null;
+  /** KEY_REQKEY_DEFL_*: where requested keys go. */
+  requestKeyring = 0;
   /** rseq registration: address, length, signature; 0: none. */
   rseqAddr = 0;
   rseqLength = 0;

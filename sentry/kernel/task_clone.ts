@@ -335,6 +335,8 @@ function inherit(t: Task, child: Task, args: CloneArgs): void {
   child.noNewPrivs = t.noNewPrivs;
   child.seccomp = t.seccomp;
   child.personality = t.personality;
+  child.sessionKeyring = t.sessionKeyring;
+  child.requestKeyring = t.requestKeyring;
   child.timerSlackNs = t.timerSlackNs;
   child.defaultTimerSlackNs = t.timerSlackNs;
   child.ioPriority = t.ioPriority;

@@ -229,6 +229,8 @@ function installCredentials(t: Task, decided: Decided): void {
   const old = t.creds;
   const { creds } = decided;
   if (creds.euid !== old.euid || creds.egid !== old.egid || decided.isSecure) t.parentDeathSignal = 0;
+  t.threadKeyring = null;
+  t.threadGroup.processKeyring = null;
   if (decided.isSecure) t.personality &= ~PER_CLEAR_ON_SETID;
   t.mm.dumpable = decided.isSecure || creds.euid !== creds.ruid || creds.egid !== creds.rgid ? 0 : 1;
   t.creds = creds;

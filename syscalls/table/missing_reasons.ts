@@ -7,7 +7,6 @@ import { EACCES, ENOSYS, EOPNOTSUPP, EPERM, type Errno } from '../../platform/ab
 
 const NO_MODULES = 'A sandbox has no kernel modules.';
 const REMOVED = 'Not implemented by Linux itself.';
-const NO_KEYS = 'Kernel keyrings are not supported.';
 const NO_IO_URING = 'io_uring is not supported; programs fall back to other calls.';
 const NO_BPF = 'BPF is not available in a sandbox.';
 const NO_NUMA = 'A sandbox has one memory node.';
@@ -50,9 +49,6 @@ export const MISSING: Readonly<Record<string, readonly [Errno, string]>> = {
   settimeofday: [EPERM, "The clocks are the host's."],
   adjtimex: [EPERM, "The clocks are the host's."],
   clock_adjtime: [EPERM, "The clocks are the host's."],
-  add_key: [EACCES, NO_KEYS],
-  request_key: [EACCES, NO_KEYS],
-  keyctl: [EPERM, NO_KEYS],
   io_uring_setup: [ENOSYS, NO_IO_URING],
   io_uring_enter: [ENOSYS, NO_IO_URING],
   io_uring_register: [ENOSYS, NO_IO_URING],

@@ -11,6 +11,7 @@ import {
   Flags,
   FlagSet,
   Int,
+  Long,
   OutBuffer,
   PathName,
   Pid,
@@ -26,6 +27,8 @@ import { sys_execve, sys_execveat } from '../process/exec.ts';
 import * as ids from '../process/ids.ts';
 import * as life from '../process/lifecycle.ts';
 import { sys_getrlimit, sys_prlimit64, sys_setrlimit } from '../process/limits.ts';
+import { sys_add_key, sys_request_key } from '../process/keys.ts';
+import { sys_keyctl } from '../process/keyctl.ts';
 import { sys_kcmp, sys_setns, sys_unshare } from '../process/namespaces.ts';
 import * as pt from '../../platform/abi/linux/ptrace.ts';
 import { sys_membarrier } from '../memory/membarrier.ts';
@@ -188,6 +191,15 @@ const lifeRows: readonly SyscallRow[] = [
   // Here and not with the others that are missing, because every program of glibc tries it.
   missing(334, 'rseq', ENOSYS, 'Only the host, which schedules the threads, could keep them; glibc works without.'),
   row(274, 'get_robust_list', [Pid, Addr, Addr], life.sys_get_robust_list),
+  row(248, 'add_key', [Addr, Addr, Addr, Size, Int], sys_add_key, {
+    partial: 'Types keyring, user, logon and big_key.',
+  }),
+  row(249, 'request_key', [Addr, Addr, Addr, Int], sys_request_key, {
+    partial: 'Nobody is asked for keys that are not there.',
+  }),
+  row(250, 'keyctl', [Int, Long, Long, Long, Long], sys_keyctl, {
+    partial: 'No public-key operations, no restrictions, no watches.',
+  }),
   row(308, 'setns', [Fd, Flags], sys_setns, NAMESPACES),
   row(312, 'kcmp', [Pid, Pid, Int, Int, Int], sys_kcmp),
   row(322, 'execveat', [DirFd, PathName, StringArray, StringArray, Flags], sys_execveat),

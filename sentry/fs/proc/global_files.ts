@@ -5,6 +5,7 @@
  *
  * Linux: fs/proc/{stat,meminfo,loadavg,uptime,version,devices,filesystems,interrupts,softirqs}.c, mm/vmstat.c
  */
+import { keysText, keyUsersText } from '../../kernel/keys/key_text.ts';
 import { partitionsText } from '../../kernel/block_devices.ts';
 import type { Errno } from '../../../platform/abi/linux/errno.ts';
 import { locksText } from './locks_text.ts';
@@ -247,8 +248,8 @@ export function makeGlobalEntries(fs: ProcFilesystem): [ByteString, Inode][] {
   add('iomem', () => '');
   add('ioports', () => '');
   add('kallsyms', () => '');
-  add('key-users', () => '');
-  add('keys', () => '');
+  add('key-users', (ctx) => keyUsersText(ctx as Task));
+  add('keys', (ctx) => keysText(ctx as Task));
   add('kmsg', () => '', 0o400);
   add('loadavg', () => `${load.text()} ${runningTasks(kernel)}/${kernel.liveTasks} ${fs.pidNs.lastPid}\n`);
   add('locks', (ctx) => locksText(ctx as Task));

@@ -17,6 +17,7 @@ import type { Task } from '../../kernel/task.ts';
 import { UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from '../../kernel/version.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { ByteString } from '../../vfs/inode.ts';
+import { keyLimits } from '../../kernel/keys/key_table.ts';
 import { leaseLimits } from '../../vfs/leases.ts';
 import { mapLimits } from '../../mm/memory_manager.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
@@ -275,6 +276,12 @@ function vmTable(kernel: Kernel): Sysctl[] {
     kept('vm/dirty_writeback_centisecs', 500),
     kept('vm/laptop_mode', 0),
     kept('vm/legacy_va_layout', 0),
+    field('kernel/keys/maxkeys', keyLimits, 'maxkeys'),
+    field('kernel/keys/maxbytes', keyLimits, 'maxbytes'),
+    field('kernel/keys/root_maxkeys', keyLimits, 'root_maxkeys'),
+    field('kernel/keys/root_maxbytes', keyLimits, 'root_maxbytes'),
+    kept('kernel/keys/gc_delay', 300),
+    kept('kernel/keys/persistent_keyring_expiry', 259200),
     field('vm/max_map_count', mapLimits, 'maxMapCount'),
     kept('vm/memfd_noexec', 0, 0, 2),
     kept('vm/min_free_kbytes', Math.floor(Math.sqrt((kernel.host.info.memoryTotal / 1024) * 16))),

@@ -8,6 +8,7 @@
  *             process id by pid namespace level, outermost first.
  */
 import { PendingSignals } from '../signal/pending.ts';
+import type { Key } from '../keys/key.ts';
 import type { SignalHandlers } from '../signal/handlers.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
 import type { Task } from '../task.ts';
@@ -97,6 +98,7 @@ export class ThreadGroup {
   /** What exited threads have read and written. */
   readonly deadIo = new IoCounters();
   hasExeced = false;
+  processKeyring: Key | null = null;
   /** Who else may attach to it (PR_SET_PTRACER). */
   ptracer: Ptracer = null;
   /** oom_score_adj as in /proc. */
