@@ -38,6 +38,8 @@ export class Mount {
   isLocked = false;
   /** Flags (MS_RDONLY, MS_NOSUID, ...) that cannot be cleared, for the same reason. */
   lockedFlags = 0;
+  /** Made by fsmount(2) or open_tree(2), held by a descriptor, in no tree yet. */
+  isDetached = false;
   /** Marked by a first umount2(MNT_EXPIRE). */
   isExpiring = false;
   /** Source for /proc/mounts when it differs from the filesystem's. */

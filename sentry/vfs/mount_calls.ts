@@ -45,7 +45,7 @@ import { S_IFLNK, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import type { IoContext } from './context.ts';
 import { nsfs } from './anon_mount.ts';
 import type { Dentry } from './dentry.ts';
-import type { FilesystemType } from './filesystem.ts';
+import type { Filesystem, FilesystemType } from './filesystem.ts';
 import type { Inode } from './inode.ts';
 import { type Mount, type Path, forEachMount } from './mount.ts';
 import { attachMount, copyTree, countMounts, detachTree, unhookMount } from './mount_tree.ts';
@@ -66,13 +66,13 @@ export interface MountRequest {
 }
 
 /** CAP_SYS_ADMIN in the user namespace that owns the caller's mount namespace. */
-function mayMount(ctx: IoContext): boolean {
+export function mayMount(ctx: IoContext): boolean {
   const owner = ctx.rootDir.mount.namespace?.owner ?? null;
   return owner === null ? ctx.creds.hasCap(CAP_SYS_ADMIN) : ctx.creds.hasCapIn(owner, CAP_SYS_ADMIN);
 }
 
 /** Is the place in the caller's mount namespace? */
-function isOurs(ctx: IoContext, mount: Mount): boolean {
+export function isOurs(ctx: IoContext, mount: Mount): boolean {
   return mount.namespace !== null && mount.namespace === ctx.rootDir.mount.namespace;
 }
 
@@ -104,7 +104,7 @@ export function mountAt(vfs: VirtualFilesystem, ctx: IoContext, target: Path, re
 }
 
 /** Replaces a mount's flags; atime settings not mentioned stay. */
-function replaceFlags(mount: Mount, flags: number): void {
+export function replaceFlags(mount: Mount, flags: number): void {
   let own = mountFlags(flags);
   if ((flags & (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)) === 0) {
     const atime = MS_NOATIME | MS_NODIRATIME | MS_RELATIME;
@@ -133,14 +133,9 @@ function remount(ctx: IoContext, target: Path, request: MountRequest): number {
   return 0;
 }
 
-function bind(vfs: VirtualFilesystem, ctx: IoContext, target: Path, request: MountRequest): number {
-  if (request.source === '') return EINVAL;
-  const source = walkPath(ctx, null, request.source, true);
-  if (isErrno(source)) return source;
-  if (source.mount.propagation === MS_UNBINDABLE || !isOurs(ctx, target.mount)) return EINVAL;
-  // A namespace's file may be bound to keep the namespace (ip netns).
-  if (!isOurs(ctx, source.mount) && source.mount.fs !== nsfs.fs) return EINVAL;
-  const recursive = (request.flags & MS_REC) !== 0;
+/** A mount (with what is below it when `recursive`) showing `source`, in no tree. Errors: EINVAL (it would show what is covered). */
+export function copyForBind(vfs: VirtualFilesystem, source: Path, recursive: boolean): Mount | Errno {
+  if (source.mount.propagation === MS_UNBINDABLE) return EINVAL;
   if (!recursive && hasLockedBelow(source)) return EINVAL;
   const copy = recursive
     ? copyTree(vfs, source.mount, source.dentry, 'unbindable')
@@ -152,13 +147,25 @@ function bind(vfs: VirtualFilesystem, ctx: IoContext, target: Path, request: Mou
     copy.peerGroup = source.mount.peerGroup;
     copy.masterGroup = source.mount.masterGroup;
   }
+  return copy;
+}
+
+function bind(vfs: VirtualFilesystem, ctx: IoContext, target: Path, request: MountRequest): number {
+  if (request.source === '') return EINVAL;
+  const source = walkPath(ctx, null, request.source, true);
+  if (isErrno(source)) return source;
+  if (source.mount.propagation === MS_UNBINDABLE || !isOurs(ctx, target.mount)) return EINVAL;
+  // A namespace's file may be bound to keep the namespace (ip netns).
+  if (!isOurs(ctx, source.mount) && source.mount.fs !== nsfs.fs) return EINVAL;
+  const copy = copyForBind(vfs, source, (request.flags & MS_REC) !== 0);
+  if (isErrno(copy)) return copy;
   const err = attachNew(ctx, copy, target);
   if (err !== 0) detachTree(vfs, copy);
   return err;
 }
 
 /** Puts a mount that is in no tree on `target`, when shapes and limits allow. */
-function attachNew(ctx: IoContext, mount: Mount, target: Path): number {
+export function attachNew(ctx: IoContext, mount: Mount, target: Path): number {
   if (!isOurs(ctx, target.mount)) return EINVAL;
   if (target.dentry.isUnlinked) return ENOENT;
   if (isDir(mount.root.inode as Inode) !== isDir(target.dentry.inode as Inode)) return ENOTDIR;
@@ -172,23 +179,39 @@ function setPropagation(vfs: VirtualFilesystem, ctx: IoContext, target: Path, fl
   const type = flags & ~(MS_REC | MS_SILENT);
   if ((type & (type - 1)) !== 0 || (type & PROPAGATION) === 0) return EINVAL;
   if (target.dentry !== target.mount.root || !isOurs(ctx, target.mount)) return EINVAL;
+  changePropagation(vfs, target.mount, type, (flags & MS_REC) !== 0);
+  return 0;
+}
+
+/** Sets the propagation type of a mount, or of a whole tree. */
+export function changePropagation(vfs: VirtualFilesystem, top: Mount, type: number, recursive: boolean): void {
   const change = (mount: Mount): void => {
     mount.masterGroup = type === MS_SLAVE ? mount.peerGroup || mount.masterGroup : 0;
     if (type === MS_SHARED) mount.peerGroup ||= vfs.newPeerGroup();
     else mount.peerGroup = 0;
     mount.propagation = type === MS_SLAVE && mount.masterGroup === 0 ? MS_PRIVATE : type;
   };
-  if ((flags & MS_REC) !== 0) forEachMount(target.mount, change);
-  else change(target.mount);
-  return 0;
+  if (recursive) forEachMount(top, change);
+  else change(top);
 }
 
 function move(ctx: IoContext, target: Path, sourceName: string): number {
   if (sourceName === '') return EINVAL;
   const source = walkPath(ctx, null, sourceName, true);
   if (isErrno(source)) return source;
+  return moveTo(ctx, source, target);
+}
+
+/** Moves a mount of the caller's namespace, or one that is in none yet, to `target`. Returns 0 or errno. */
+export function moveTo(ctx: IoContext, source: Path, target: Path): number {
   const { mount } = source;
-  if (source.dentry !== mount.root || mount.parent === null) return EINVAL;
+  if (source.dentry !== mount.root) return EINVAL;
+  if (mount.namespace === null && mount.parent === null && mount.isDetached) {
+    const err = attachNew(ctx, mount, target);
+    if (err === 0) mount.isDetached = false;
+    return err;
+  }
+  if (mount.parent === null) return EINVAL;
   if (!isOurs(ctx, mount) || !isOurs(ctx, target.mount)) return EINVAL;
   if (isDir(mount.root.inode as Inode) !== isDir(target.dentry.inode as Inode)) return EINVAL;
   if (mount.parent.propagation === MS_SHARED || mount.isLocked) return EINVAL;
@@ -199,7 +222,7 @@ function move(ctx: IoContext, target: Path, sourceName: string): number {
 }
 
 /** Outside the initial user namespace: does the caller own what the filesystem shows? */
-function mayMountType(ctx: IoContext, type: FilesystemType): boolean {
+export function mayMountType(ctx: IoContext, type: FilesystemType): boolean {
   if (!type.isUserMountable) return false;
   if (type.owner === undefined) return ctx.creds.hasOwnCap(CAP_SYS_ADMIN);
   const owner = type.owner(ctx);
@@ -207,19 +230,32 @@ function mayMountType(ctx: IoContext, type: FilesystemType): boolean {
 }
 
 /** Is a mount below that only a copy of the whole tree may show? */
-function hasLockedBelow(source: Path): boolean {
+export function hasLockedBelow(source: Path): boolean {
   for (const list of source.mount.children.values()) if (list.some((child) => child.isLocked && isReachable({ mount: source.mount, dentry: child.mountpoint as Dentry }, source))) return true;
   return false;
 }
 
+/** An instance of a filesystem for the caller. Errors: ENODEV, EPERM, those of the type. */
+export function makeFilesystem(
+  vfs: VirtualFilesystem,
+  ctx: IoContext,
+  typeName: string,
+  source: string,
+  data: string,
+): Filesystem | Errno {
+  const type = vfs.filesystemType(typeName);
+  if (type === undefined) return ENODEV;
+  const isInside = ctx.creds.userNs.parent !== null;
+  if (isInside && !mayMountType(ctx, type)) return EPERM;
+  const fs = type.mount(ctx, source, data);
+  if (!isErrno(fs) && fs.mountRefs === 0 && isInside) fs.userNs = type.owner?.(ctx) ?? ctx.creds.userNs;
+  return fs;
+}
+
 function mountNew(vfs: VirtualFilesystem, ctx: IoContext, target: Path, request: MountRequest): number {
   if (request.type === null) return EINVAL;
-  const type = vfs.filesystemType(request.type);
-  if (type === undefined) return ENODEV;
-  if (ctx.creds.userNs.parent !== null && !mayMountType(ctx, type)) return EPERM;
-  const fs = type.mount(ctx, request.source, request.data);
+  const fs = makeFilesystem(vfs, ctx, request.type, request.source, request.data);
   if (isErrno(fs)) return fs;
-  if (fs.mountRefs === 0 && ctx.creds.userNs.parent !== null) fs.userNs = type.owner?.(ctx) ?? ctx.creds.userNs;
   if (fs.mountRefs === 0) fs.isReadOnly = (request.flags & MS_RDONLY) !== 0;
   const mount = vfs.newMount(fs, mountFlags(request.flags));
   mount.source = request.source === '' ? 'none' : request.source;
@@ -308,7 +344,7 @@ function placeOfDirectory(ctx: IoContext, path: string): Path | Errno {
 }
 
 /** Is `place` at or below `top`? */
-function isReachable(place: Path, top: Path): boolean {
+export function isReachable(place: Path, top: Path): boolean {
   let { mount, dentry } = place;
   for (;;) {
     if (mount === top.mount && dentry === top.dentry) return true;

@@ -56,6 +56,7 @@ import { sys_fcntl } from '../file/fcntl.ts';
 import { sys_ioctl } from '../file/ioctl.ts';
 import { sys_memfd_create } from '../file/memfd.ts';
 import { sys_mount, sys_pivot_root, sys_umount2 } from '../file/mount.ts';
+import * as mountApi from '../file/mount_api.ts';
 import {
   sys_link,
   sys_linkat,
@@ -329,6 +330,19 @@ const mounts: readonly SyscallRow[] = [
     partial: 'Propagation types are recorded, events are not propagated.',
   }),
   row(166, 'umount2', [PathName, Flags], sys_umount2),
+  row(428, 'open_tree', [DirFd, PathName, Flags], mountApi.sys_open_tree),
+  row(429, 'move_mount', [DirFd, PathName, DirFd, PathName, Flags], mountApi.sys_move_mount, {
+    partial: 'MOVE_MOUNT_SET_GROUP and MOVE_MOUNT_BENEATH return EINVAL.',
+  }),
+  row(430, 'fsopen', [PathName, Flags], mountApi.sys_fsopen),
+  row(431, 'fsconfig', [Fd, UInt, PathName, Addr, Int], mountApi.sys_fsconfig, {
+    partial: 'Flags and strings; no filesystem takes binary data, paths or descriptors.',
+  }),
+  row(432, 'fsmount', [Fd, Flags, Flags], mountApi.sys_fsmount),
+  row(433, 'fspick', [DirFd, PathName, Flags], mountApi.sys_fspick),
+  row(442, 'mount_setattr', [DirFd, PathName, Flags, Addr, Size], mountApi.sys_mount_setattr, {
+    partial: 'No id-mapped mounts (MOUNT_ATTR_IDMAP).',
+  }),
   row(74, 'fsync', [Fd], sys_fsync),
   row(75, 'fdatasync', [Fd], sys_fdatasync),
   row(306, 'syncfs', [Fd], sys_syncfs),
@@ -341,13 +355,6 @@ const mounts: readonly SyscallRow[] = [
   missing(179, 'quotactl', ESRCH, 'No quotas.'),
   missing(180, 'nfsservctl', ENOSYS, 'Removed from Linux.'),
   missing(212, 'lookup_dcookie', ENOSYS, 'Removed from Linux.'),
-  missing(428, 'open_tree', ENOSYS, 'The new mount interface is not implemented; programs fall back to mount(2).'),
-  missing(429, 'move_mount', ENOSYS, 'The new mount interface is not implemented.'),
-  missing(430, 'fsopen', ENOSYS, 'The new mount interface is not implemented.'),
-  missing(431, 'fsconfig', ENOSYS, 'The new mount interface is not implemented.'),
-  missing(432, 'fsmount', ENOSYS, 'The new mount interface is not implemented.'),
-  missing(433, 'fspick', ENOSYS, 'The new mount interface is not implemented.'),
-  missing(442, 'mount_setattr', ENOSYS, 'The new mount interface is not implemented.'),
   missing(443, 'quotactl_fd', ESRCH, 'No quotas.'),
   missing(451, 'cachestat', ENOSYS, 'Page cache statistics are the host kernel’s.'),
   missing(457, 'statmount', ENOSYS, 'Read /proc/self/mountinfo.'),
