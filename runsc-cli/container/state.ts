@@ -6,7 +6,7 @@
  * Invariants: state.json is replaced as a whole. Who changes a container holds its lock; who only looks does not. A container is
  *             stopped when its Sentry does not run, whatever state.json says: a crash of any part leaves nothing to repair.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { flock } from '../../platform/ffi/files.ts';
 import { poll } from '../../platform/ffi/lifecycle.ts';
@@ -81,7 +81,7 @@ export class Container {
         ociVersion, ...facts, created: `${new Date().toISOString().slice(0, -1)}000000Z`, owner: '', phase: 'creating', sentry: null, gofer: null,
         foreground: isForeground ? identify(process.pid) : null, cgroups: [], systemdUnit: '', cgroupsPath: '',
       };
-      const lockFd = lock(directory, 0);
+      const lockFd = lock(directory, 0, constants.O_RDWR | constants.O_CREAT);
       const container = new Container(directory, record, lockFd);
       container.save();
       return container;
@@ -172,7 +172,7 @@ export class Container {
   }
 
   private lockIsHeld(): boolean {
-    const fd = openLock(this.directory);
+    const fd = openLock(this.directory, constants.O_RDWR);
     if (fd < 0) return false;
     const held = flock(fd, LOCK_EX_NB) !== 0;
     closeSync(fd);
@@ -202,20 +202,24 @@ function readRecord(directory: string, id: string): ContainerRecord {
   }
 }
 
-function openLock(directory: string): number {
+/** `flags`: only the command that claims an id makes the file: made by another it would keep the directory from being removed. */
+function openLock(directory: string, flags: number): number {
   try {
-    return openSync(join(directory, 'lock'), 'a', 0o600);
+    return openSync(join(directory, 'lock'), flags, 0o600);
   } catch {
     return -1;
   }
 }
 
 /** Takes a container's lock. Throws RunscError when it is busy for longer than `waitMs`, or gone. */
-function lock(directory: string, waitMs: number): number {
+function lock(directory: string, waitMs: number, flags: number = constants.O_RDWR): number {
   const deadline = Date.now() + waitMs;
   for (;;) {
-    const fd = openLock(directory);
-    if (fd < 0) throw new RunscError(NO_CONTAINER);
+    const fd = openLock(directory, flags);
+    if (fd < 0) {
+      removeEmpty(directory);
+      throw new RunscError(NO_CONTAINER);
+    }
     if (flock(fd, LOCK_EX_NB) === 0) {
       if (isStill(directory, fd)) return fd;
     } else if (Date.now() >= deadline) {
@@ -224,6 +228,15 @@ function lock(directory: string, waitMs: number): number {
     }
     closeSync(fd);
     poll([], 10);
+  }
+}
+
+/** What is left of a command that was killed before it had its lock. */
+function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Not there, or not empty.
   }
 }
 
