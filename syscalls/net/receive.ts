@@ -18,7 +18,13 @@ import {
 } from '../../platform/abi/linux/socket.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { type IncomingMessage, newIncoming, type Socket } from '../../sentry/net/socket.ts';
-import { type Blocking, type SyscallReturn, WAKE_EVENT, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
+import {
+  type Blocking,
+  type SyscallReturn,
+  WAKE_EVENT,
+  WAKE_SIGNAL,
+  WAKE_TIMEOUT,
+} from '../../sentry/wait/blocking.ts';
 import { flatIo } from '../file/iovec.ts';
 import { dropFiles, MSGHDR_SIZE, readMsghdr, writeReceived } from './msghdr.ts';
 import { interruption, socketAt, timeoutDeadline, writeAddress } from './socket_args.ts';

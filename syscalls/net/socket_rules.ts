@@ -5,12 +5,7 @@
  *
  * Linux: net/core/sock.c (sk_setsockopt, sk_getsockopt)
  */
-import {
-  EINVAL,
-  ENOPROTOOPT,
-  EOPNOTSUPP,
-  EPERM,
-} from '../../platform/abi/linux/errno.ts';
+import { EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../platform/abi/linux/errno.ts';
 import * as abi from '../../platform/abi/linux/socket.ts';
 import type { Socket } from '../../sentry/net/socket.ts';
 

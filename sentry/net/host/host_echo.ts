@@ -9,7 +9,6 @@
  */
 import { EACCES, EPERM } from '../../../platform/abi/linux/errno.ts';
 import {
-
   AF_INET6,
   IP_TTL,
   IPPROTO_ICMP,
@@ -73,7 +72,12 @@ export class HostEcho implements HostListener, RawWayOut {
     const { sockets } = this.services;
     if (packet.ttl !== this.ttl) {
       this.ttl = packet.ttl;
-      sockets.setOption(this.fd, isV6 ? IPPROTO_IPV6 : IPPROTO_IP, isV6 ? IPV6_UNICAST_HOPS : IP_TTL, int32(packet.ttl));
+      sockets.setOption(
+        this.fd,
+        isV6 ? IPPROTO_IPV6 : IPPROTO_IP,
+        isV6 ? IPV6_UNICAST_HOPS : IP_TTL,
+        int32(packet.ttl),
+      );
     }
     return sockets.send(this.fd, payload, payload.length, encodeEndpoint(packet.to, this.family), null, 0);
   }
@@ -97,4 +101,3 @@ export class HostEcho implements HostListener, RawWayOut {
     this.fd = -1;
   }
 }
-

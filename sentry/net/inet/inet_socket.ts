@@ -71,7 +71,6 @@ import { optionRule } from './inet_options.ts';
 import { interfaceIoctl } from './interface_ioctls.ts';
 import type { PortHolder, PortTable } from './port_table.ts';
 
-
 /** A type of service without the bits of congestion; -1 is IPv6's default. */
 function masked(level: number, value: number): number {
   return level === IPPROTO_IPV6 && value === -1 ? value : value & ~3;
@@ -145,7 +144,13 @@ export abstract class InetSocket extends Socket implements PortHolder {
     if (!local.isV6 && this.family === AF_INET6 && this.isV6Only) return EINVAL;
     const refused = this.cannotBind(local);
     if (refused !== 0) return refused;
-    if (this.needsCapForLowPorts && local.port !== 0 && local.port < sysctlHooks.net.unprivilegedPortStart && !this.mayAdminister(ctx, CAP_NET_BIND_SERVICE)) return EACCES;
+    if (
+      this.needsCapForLowPorts &&
+      local.port !== 0 &&
+      local.port < sysctlHooks.net.unprivilegedPortStart &&
+      !this.mayAdminister(ctx, CAP_NET_BIND_SERVICE)
+    )
+      return EACCES;
     if (this.isHashed || this.remote !== null) return EINVAL;
     return this.hash(local);
   }
@@ -163,7 +168,9 @@ export abstract class InetSocket extends Socket implements PortHolder {
   private mayBind(local: Endpoint): boolean {
     if (isMulticast(local) || broadcastAddresses.has(local.isV6 ? -1 : local.ip)) return true;
     const isFree = local.isV6 ? this.intOption(IPPROTO_IPV6, IPV6_FREEBIND) : this.intOption(IPPROTO_IP, IP_FREEBIND);
-    return isFree !== 0 || this.intOption(IPPROTO_IP, IP_FREEBIND) !== 0 || this.intOption(IPPROTO_IP, IP_TRANSPARENT) !== 0;
+    return (
+      isFree !== 0 || this.intOption(IPPROTO_IP, IP_FREEBIND) !== 0 || this.intOption(IPPROTO_IP, IP_TRANSPARENT) !== 0
+    );
   }
   /** Takes a local address, choosing a port when it has none. Errors: EADDRINUSE. */
   protected hash(local: Endpoint): number {

@@ -41,7 +41,9 @@ export function tcpOption(socket: TcpSocket, level: number, name: number): Uint8
 export function setTcpOption(socket: TcpSocket, level: number, name: number, value: Uint8Array): number | undefined {
   if (level !== IPPROTO_TCP || name !== TCP_CONGESTION) return undefined;
   if (value.length < 1) return EINVAL;
-  const wanted = Buffer.from(value.subarray(0, NAME_MAX - 1)).toString('latin1').split('\0', 1)[0] as string;
+  const wanted = Buffer.from(value.subarray(0, NAME_MAX - 1))
+    .toString('latin1')
+    .split('\0', 1)[0] as string;
   if (!CONGESTION_CONTROLS.has(wanted)) return ENOENT;
   socket.congestion = wanted;
   return 0;
