@@ -20,6 +20,8 @@ import {
 } from '../../platform/abi/linux/errno.ts';
 import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../platform/abi/linux/capability.ts';
 import {
+  AF_NETLINK,
+  AF_UNIX,
   MSG_CMSG_CLOEXEC,
   MSG_CTRUNC,
   SCM_CREDENTIALS,
@@ -87,14 +89,15 @@ export function dropFiles(files: readonly FileDescription[] | null): void {
   for (const file of files ?? []) file.decRef();
 }
 
-/** Parses the control buffer of a sendmsg into `message`. Returns 0 or errno (then no reference is held). */
-export function readControl(t: Task, user: UserMessage, message: OutgoingMessage): number {
+/** Parses the control buffer of a sendmsg of `family` into `message`; descriptors and credentials mean something to Unix sockets only. Returns 0 or errno (then no reference is held). */
+export function readControl(t: Task, family: number, user: UserMessage, message: OutgoingMessage): number {
   if (user.controlLength === 0) return 0;
   if (user.controlLength > OPTMEM_MAX) return ENOBUFS;
   const bytes = Buffer.alloc(user.controlLength);
   if (t.memory.copyIn(user.controlAddr, bytes, 0, bytes.length) !== bytes.length) return EFAULT;
   const files: FileDescription[] = [];
   const control: ControlMessage[] = [];
+  const takesRights = family === AF_UNIX || family === AF_NETLINK;
   let err = 0;
   for (let at = 0; err === 0 && at + CMSGHDR_SIZE <= bytes.length; ) {
     const length = bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 4294967296;
@@ -103,7 +106,9 @@ export function readControl(t: Task, user: UserMessage, message: OutgoingMessage
       const level = bytes.readInt32LE(at + 8);
       const type = bytes.readInt32LE(at + 12);
       const data = bytes.subarray(at + CMSGHDR_SIZE, at + length);
+      const isIgnored = !takesRights && (type === SCM_RIGHTS || type === SCM_CREDENTIALS);
       if (level !== SOL_SOCKET) control.push({ level, type, data });
+      else if (isIgnored) err = 0;
       else if (type === SCM_RIGHTS) err = readRights(t, data, files);
       else if (type === SCM_CREDENTIALS) err = readCredentials(t, data, message);
       else err = EINVAL;

@@ -92,7 +92,7 @@ function sendOne(t: Task, socket: Socket, addr: number, flags: number): SyscallR
     if (isErrno(address)) return address;
     message.address = address;
   }
-  const err = readControl(t, user, message);
+  const err = readControl(t, socket.family, user, message);
   return err !== 0 ? err : send(t, socket, message);
 }
 

@@ -56,6 +56,8 @@ const RULES: ReadonlyMap<number, ReadonlyMap<number, Rule>> = new Map([
         abi.SO_TIMESTAMPNS,
         abi.SO_PRIORITY,
         abi.SO_DONTROUTE,
+        abi.SO_PEEK_OFF,
+        abi.SO_SELECT_ERR_QUEUE,
       ]),
       [abi.SO_INCOMING_CPU, READ],
       [abi.SO_BINDTODEVICE, ['b', IFNAMSIZ]],

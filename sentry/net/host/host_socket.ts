@@ -31,6 +31,8 @@ import {
   FIONREAD,
   IPPROTO_IP,
   IPPROTO_IPV6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
   MSG_ERRQUEUE,
   MSG_NOSIGNAL,
   MSG_OOB,
@@ -50,6 +52,7 @@ import {
   SOCK_STREAM,
   SOCKADDR_MAX,
   SOL_SOCKET,
+  TCP_CONGESTION,
 } from '../../../platform/abi/linux/socket.ts';
 import type { HostFiles, HostListener, HostReceived, HostSockets, Platform } from '../../../platform/platform.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
@@ -105,6 +108,8 @@ export class HostSocket extends Socket implements HostListener {
   private listening = false;
   /** Urgent data was there when the host last told. */
   private hadUrgent = false;
+  /** And ever: reads may end at its mark. */
+  private hadMark = false;
   /** Where a connect is under way to. */
   private connecting: Uint8Array | null = null;
   /** The peer as accept(2) saw it, for the one look the call itself takes. */
@@ -133,6 +138,7 @@ export class HostSocket extends Socket implements HostListener {
   }
   onHostEvent(_fd: number, revents: number): void {
     const hasUrgent = (revents & EPOLLPRI) !== 0;
+    this.hadMark ||= hasUrgent;
     if (hasUrgent && !this.hadUrgent) this.urgentSignal?.();
     this.hadUrgent = hasUrgent;
     this.waitQueue.wake(revents & 0x7fffffff);
@@ -278,6 +284,7 @@ export class HostSocket extends Socket implements HostListener {
     const present = Math.min(n, want);
     const put = present === 0 ? 0 : io.put(staging, 0, present);
     if (put < present) return this.keepUnread(message, put, present);
+    message.stop = this.hadMark && this.queuedBytes(SIOCATMARK) !== 0;
     if ((message.flags & MSG_WAITALL) !== 0 && n === STAGING && io.remaining > 0) this.rearm();
     return n;
   }
@@ -328,6 +335,8 @@ export class HostSocket extends Socket implements HostListener {
       if (name === SO_SNDBUFFORCE || name === SO_RCVBUFFORCE) return this.forceBuffer(ctx, name, value);
       if (name === SO_PRIORITY && value.length >= 4 && !isValueAllowed(level, name, value)) return ENOPROTOOPT;
     }
+    const isTransport = level === this.protocol && (level === IPPROTO_TCP || level === IPPROTO_UDP);
+    if (isTransport && value.length < (name === TCP_CONGESTION ? 1 : 4)) return EINVAL;
     const size = optionSize(level, name, 'set');
     if (size === 0) return ENOPROTOOPT;
     const passed = value.subarray(0, size);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * SIOCGIF* on any socket, answered from the network's view.
+ * SIOCGIF* and SIOCSIF* on any socket: the network's view answers, the sandbox's own network changes.
  *
  * Linux: net/core/dev_ioctl.c, net/ipv4/devinet.c; netdevice(7)
  */
-import { EADDRNOTAVAIL, EFAULT, ENODEV, ENOTTY, EPERM } from '../../../platform/abi/linux/errno.ts';
+import { CAP_NET_ADMIN } from '../../../platform/abi/linux/capability.ts';
+import { EADDRNOTAVAIL, EFAULT, EINVAL, ENODEV, ENOTTY, EPERM } from '../../../platform/abi/linux/errno.ts';
 import { AF_INET } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import {
@@ -20,8 +21,17 @@ import {
   type Interface,
   type InterfaceAddress,
   interfaces,
+  network,
 } from '../netlink/network_view.ts';
+import { VirtualNetwork } from '../netlink/virtual_network.ts';
 
+const SIOCSIFFLAGS = 0x8914;
+const SIOCSIFADDR = 0x8916;
+const SIOCSIFBRDADDR = 0x891a;
+const SIOCSIFNETMASK = 0x891c;
+const SIOCSIFMTU = 0x8922;
+const SIOCSIFHWADDR = 0x8924;
+const SIOCSIFTXQLEN = 0x8943;
 const SIOCGIFNAME = 0x8910;
 const SIOCGIFCONF = 0x8912;
 const SIOCGIFFLAGS = 0x8913;
@@ -134,6 +144,36 @@ function listInterfaces(ctx: IoContext, arg: number): number {
   return ctx.memory.writeU32(arg, fitting.length);
 }
 
+/** Does what a request for change asks of the sandbox's own network. Errors: EPERM, EINVAL, EADDRNOTAVAIL, ENOTTY. */
+function change(ctx: IoContext, request: Buffer, link: Interface, cmd: number): number {
+  const own = network.view;
+  if (!ctx.creds.hasCap(CAP_NET_ADMIN) || !(own instanceof VirtualNetwork)) return EPERM;
+  const target = own.link(link.index, null);
+  if (target === null) return ENODEV;
+  const number_ = request.readInt32LE(IFNAMSIZ);
+  switch (cmd) {
+    case SIOCSIFFLAGS:
+      return own.changeLink(target, { flags: request.readUInt16LE(IFNAMSIZ) });
+    case SIOCSIFMTU:
+      return own.changeLink(target, { mtu: number_ });
+    case SIOCSIFTXQLEN:
+      return own.changeLink(target, { txqlen: number_ });
+    case SIOCSIFHWADDR:
+      return own.changeLink(target, { mac: Buffer.from(request.subarray(IFNAMSIZ + 2, IFNAMSIZ + 8)) });
+    case SIOCSIFADDR:
+    case SIOCSIFNETMASK:
+    case SIOCSIFBRDADDR:
+      if (request.readUInt16LE(IFNAMSIZ) !== AF_INET) return EINVAL;
+      return own.replaceAddress(
+        target,
+        cmd === SIOCSIFADDR ? 'address' : cmd === SIOCSIFNETMASK ? 'mask' : 'broadcast',
+        Buffer.from(request.subarray(IFNAMSIZ + 4, IFNAMSIZ + 8)),
+      );
+    default:
+      return EPERM;
+  }
+}
+
 /** Requests that change an interface or are about other things than the ones answered. */
 function isChange(cmd: number): boolean {
   return cmd >= 0x8914 && cmd <= 0x8943;
@@ -155,7 +195,8 @@ export function interfaceIoctl(ctx: IoContext, cmd: number, arg: number): number
     const link = links.find((one) => one.name === name);
     if (link === undefined) return GETS.has(cmd) ? ENODEV : isChange(cmd) ? EPERM : ENOTTY;
     const result = answer(request, link, cmd);
-    if (result !== 0) return result === ENOTTY && isChange(cmd) ? EPERM : result;
+    if (result === ENOTTY && isChange(cmd)) return change(ctx, request, link, cmd);
+    if (result !== 0) return result;
   }
   return ctx.memory.copyOut(arg, request, 0, IFREQ) === IFREQ ? 0 : EFAULT;
 }

@@ -18,7 +18,7 @@ import {
 import { AF_INET, AF_INET6 } from '../../../platform/abi/linux/socket.ts';
 import { type MessageHeader, readAttributes } from './netlink_message.ts';
 import * as view from './network_view.ts';
-import { type Address, lastOf, masked, type Link, type Route } from './view_bodies.ts';
+import { type Address, masked, type Link, type Route } from './view_bodies.ts';
 import { VirtualNetwork } from './virtual_network.ts';
 
 const RTM_NEWLINK = 16;
@@ -206,12 +206,4 @@ export function changeNetwork(mayChange: boolean, header: MessageHeader, body: B
     default:
       return EOPNOTSUPP;
   }
-}
-
-/** The address an old ioctl sets: prefix by class, as Linux guesses. */
-export function classAddress(link: Link, ip: Buffer): Address {
-  const first = ip[0] as number;
-  const prefix = first < 128 ? 8 : first < 192 ? 16 : 24;
-  const broadcast = link.isLoopback ? null : lastOf(ip, prefix);
-  return { family: AF_INET, ip, peer: ip, prefix, index: link.index, scope: 0, label: link.name, broadcast };
 }

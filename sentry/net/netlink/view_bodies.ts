@@ -194,3 +194,18 @@ export function sameRoute(a: Route, b: Route): boolean {
     a.destination.equals(b.destination)
   );
 }
+
+/** The address an old ioctl sets: prefix by class, as Linux guesses. */
+export function classAddress(link: Link, ip: Buffer): Address {
+  const first = ip[0] as number;
+  const prefix = first < 128 ? 8 : first < 192 ? 16 : 24;
+  const broadcast = link.isLoopback ? null : lastOf(ip, prefix);
+  return { family: AF_INET, ip, peer: ip, prefix, index: link.index, scope: 0, label: link.name, broadcast };
+}
+
+/** The prefix a mask stands for; null: it is none. */
+export function prefixOf(mask: Buffer): number | null {
+  const bits = mask.readUInt32BE(0);
+  const prefix = Math.clz32(~bits);
+  return bits === (prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0) ? prefix : null;
+}

@@ -201,6 +201,19 @@ export class VirtualNetwork implements NetworkView {
     this.tell('address', true, encode.addressBody(address), address.family);
     return 0;
   }
+  /** ioctl's way: the interface's one IPv4 address, its mask or its broadcast address. Errors: EADDRNOTAVAIL (no address yet), EINVAL (mask). */
+  replaceAddress(link: Link, what: 'address' | 'mask' | 'broadcast', value: Buffer): number {
+    const now = this.ips.find((one) => one.family === AF_INET && one.index === link.index) ?? null;
+    if (what !== 'address' && now === null) return EADDRNOTAVAIL;
+    const prefix = what === 'mask' ? encode.prefixOf(value) : null;
+    if (what === 'mask' && prefix === null) return EINVAL;
+    if (now !== null) this.removeAddress(now);
+    if (what === 'address' && value.readUInt32BE(0) === 0) return 0;
+    const base = now === null || what === 'address' ? encode.classAddress(link, value) : now;
+    if (what === 'broadcast') return this.addAddress({ ...base, broadcast: value });
+    if (prefix === null) return this.addAddress(base);
+    return this.addAddress({ ...base, prefix, broadcast: link.isLoopback ? null : encode.lastOf(base.ip, prefix) });
+  }
   /** Sockets may use the address, or may no more. */
   private note({ family, ip, broadcast }: Address, isThere: boolean): void {
     const bytes = Buffer.alloc(28);

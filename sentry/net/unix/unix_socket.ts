@@ -396,6 +396,7 @@ export class UnixSocket extends Socket implements Collectable {
   // Data.
 
   override sendMessage(ctx: IoContext, message: OutgoingMessage): number {
+    if (message.address?.length === 0) message.address = null;
     if (this.host !== null) return message.address !== null ? EISCONN : this.host.send(ctx, message);
     return this.type === SOCK_STREAM ? sendStream(ctx, this, message) : sendDatagram(ctx, this, message);
   }
