@@ -44,9 +44,11 @@ export function runSuite(options: SuiteOptions): number {
       console.log(`skip  ${name}: ${why}`);
       continue;
     }
-    const tests = tap(options.kind === 'bats' ? runBats(file, options.runtime) : runValidation(file, options.runtime));
-    if (tests.length === 0) counts.failed++;
-    if (tests.length === 0) console.log(`FAIL  ${name}: it printed no results`);
+    const printed = options.kind === 'bats' ? runBats(file, options.runtime) : runValidation(file, options.runtime);
+    const tests = tap(printed);
+    const isMute = tests.length === 0 && !/^\s*ok .*# skip/im.test(printed);
+    if (isMute) counts.failed++;
+    if (isMute) console.log(`FAIL  ${name}: it printed no results`);
     for (const test of tests) report(`${name}: ${test.name}`, test, expectations.fail[`${name}: ${test.name}`], counts);
   }
   console.log(`${counts.passed} passed, ${counts.known} known failures, ${counts.failed} failed`);

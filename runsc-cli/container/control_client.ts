@@ -17,6 +17,7 @@ const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
 const SOCK_SEQPACKET_CLOEXEC = 5 | 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const O_PATH_CLOEXEC = 0o10000000 | 0o2000000;
+const EAGAIN = -11;
 const POLLIN = 1;
 const MSG_NOSIGNAL = 0x4000;
 /** How long a sandbox may take to answer. */
@@ -53,9 +54,16 @@ export function listenStream(directory: string, name: string): number {
 /** Connects to a stream socket by path. Returns the descriptor or errno. */
 export function connectStream(path: string): number {
   const at = path.lastIndexOf('/');
-  const fd = socket(AF_UNIX, SOCK_STREAM_CLOEXEC, 0);
+  const fd = socket(AF_UNIX, SOCK_STREAM_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return fd;
-  const result = atAddress(at < 0 ? '.' : path.slice(0, at) || '/', path.slice(at + 1), (address) => connect(fd, address));
+  const deadline = Date.now() + ANSWER_MS;
+  const attempt = (): number => atAddress(at < 0 ? '.' : path.slice(0, at) || '/', path.slice(at + 1), (address) => connect(fd, address));
+  let result = attempt();
+  // The queue of a listener that does not accept is full.
+  while (result === EAGAIN && Date.now() < deadline) {
+    poll([], 20);
+    result = attempt();
+  }
   if (result >= 0) return fd;
   close(fd);
   return result;

@@ -6,7 +6,7 @@
  * Invariants: when it fails nothing is left. The pid-file is written last; before that the Sentry dies with this process, after it
  *             the container is on its own. Nothing but the Sentry keeps the caller's descriptors.
  */
-import { closeSync, constants, openSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setns } from '../../platform/ffi/namespaces.ts';
 import { close, kill, open, poll, read, waitPid, write } from '../../platform/ffi/lifecycle.ts';
@@ -17,6 +17,7 @@ import type { RuntimeLog } from '../console/log.ts';
 import { errnoWords, RunscError, startFailure, systemReason } from '../errors.ts';
 import { inheritedHostName } from './host_name.ts';
 import { runHooks } from './hooks.ts';
+import { inheritedFds, listenEnvironment, listenFds } from './inherited_fds.ts';
 import { listenIn } from './control_client.ts';
 import { identify } from './process_identity.ts';
 import { compileSeccomp } from './seccomp_filter.ts';
@@ -62,7 +63,8 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   const settings = { id: options.id, hostname, bundle: options.bundle, overlay: flags.overlay ?? false, network: flags.hasNetwork ? flags.network : 'host', hostUds: flags.hostUds, platform: flags.platform, debug: flags.debug, strace: flags.strace };
   const translated = translateConfig(field, settings, warnings);
   const oci = ociSettings(field);
-  const config = { ...translated, ...(oci.seccomp === null ? {} : { seccomp: seccompOf(oci.seccomp, warnings) }) };
+  const sockets = listenEnvironment(listenFds());
+  const config = { ...translated, process: { ...translated.process, env: [...translated.process.env, ...sockets] }, ...(oci.seccomp === null ? {} : { seccomp: seccompOf(oci.seccomp, warnings) }) };
   for (const warning of warnings) log.debug('warn', warning);
   checkConsole(oci, options);
   const facts = { id: options.id, bundle: options.bundle, rootfs: config.trees[0]?.source ?? '', annotations: oci.annotations, hostname: config.hostname, hooks: oci.hooks, process: config.process };
@@ -113,7 +115,7 @@ function startIn(container: Container, config: Parameters<typeof startSandbox>[0
       listener,
       exitFile,
       stdio: pty === null ? null : [pty.slave, pty.slave, pty.slave],
-      preserved: Array.from({ length: options.preserveFds }, (_, i) => 3 + i),
+      preserved: inheritedFds(listenFds(), options.preserveFds),
       hasTerminal: pty !== null,
       netNamespace: oci.network.kind === 'new' ? 'new' : oci.network.kind === 'path' ? 'inherited' : 'default',
       onBorn: (pid) => options.joinCgroups(pid, 'born'),
@@ -250,6 +252,7 @@ export function writePidFile(path: string, pid: number): void {
     writeFileSync(temporary, String(pid), { mode: 0o644 });
     renameSync(temporary, path);
   } catch (error) {
+    rmSync(temporary, { force: true });
     throw new RunscError(`pid file ${path}: ${systemReason(error)}`);
   }
 }

@@ -9,7 +9,7 @@ import { stopUnit } from '../cgroup/systemd.ts';
 import type { RuntimeLog } from '../console/log.ts';
 import { RunscError } from '../errors.ts';
 import { runHooksAnyway } from './hooks.ts';
-import { isAlive, type ProcessIdentity } from './process_identity.ts';
+import { isAlive, isFromEarlierBoot, type ProcessIdentity } from './process_identity.ts';
 import type { Container } from './state.ts';
 
 const SIGKILL = 9;
@@ -32,8 +32,9 @@ export function destroy(container: Container, log: RuntimeLog): void {
   const { record } = container;
   endProcess(record.sentry);
   endProcess(record.gofer);
-  if (record.systemdUnit !== '') stopUnit(record.systemdUnit, process.geteuid?.() !== 0);
-  const left = removeCgroups(record.cgroups);
+  const isStale = isFromEarlierBoot(record.sentry);
+  if (record.systemdUnit !== '' && !isStale) stopUnit(record.systemdUnit, process.geteuid?.() !== 0);
+  const left = isStale ? '' : removeCgroups(record.cgroups);
   const { pid: _pid, ...state } = container.describe();
   container.remove();
   runHooksAnyway(record.hooks, 'poststop', { ...state, status: 'stopped' }, (message) => log.debug('warn', message));

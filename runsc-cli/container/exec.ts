@@ -15,6 +15,7 @@ import { RunscError, startFailure } from '../errors.ts';
 import type { ProcessConfig } from '../sandbox/config.ts';
 import { SIGCHLD, SignalPipe, SIGWINCH } from '../sandbox/signals.ts';
 import { ControlClient } from './control_client.ts';
+import { inheritedFds } from './inherited_fds.ts';
 import { writePidFile } from './create.ts';
 import { forkWaiter, waitFor } from './exec_waiter.ts';
 import type { Container } from './state.ts';
@@ -45,7 +46,7 @@ export function runExec(container: Container, process: ProcessConfig, options: E
   const pty = wantsPty ? openPty(options.consoleSize) : null;
   const stdio = pty === null ? [0, 1, 2] : [pty.slave, pty.slave, pty.slave];
   const { createCwd: _c, isProtectedInit: _p, ...wire } = process;
-  client.send({ type: 'exec', process: wire }, [...stdio, ...Array.from({ length: options.preserveFds }, (_, i) => 3 + i)]);
+  client.send({ type: 'exec', process: wire }, [...stdio, ...inheritedFds(0, options.preserveFds)]);
   const reply = client.receive();
   if (reply?.type === 'failed') throw new RunscError(startFailure(reply.message));
   if (reply?.type !== 'started') throw new RunscError('the sandbox does not answer');

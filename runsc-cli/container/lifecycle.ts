@@ -22,9 +22,10 @@ export function startContainer(container: Container, log: RuntimeLog): void {
   if (status !== 'created') throw new RunscError('cannot start an already running container');
   try {
     runStartHooks(container);
+    if (ask(container.directory, { type: 'start' }) === null && isAlive(record.sentry)) throw new RunscError('the sandbox does not answer');
+    // After it runs: a start that was killed before this can be repeated.
     record.phase = 'running';
     container.save();
-    if (ask(container.directory, { type: 'start' }) === null && isAlive(record.sentry)) throw new RunscError('the sandbox does not answer');
     runHooks(record.hooks, 'poststart', { ...container.describe(), status: 'running' });
   } catch (error) {
     if (record.hooks.startContainer !== undefined || record.hooks.poststart !== undefined) destroy(container, log);

@@ -39,6 +39,11 @@ export function identify(pid: number): ProcessIdentity {
   return { pid, start: statOf(pid)?.[1] ?? '' };
 }
 
+/** Was it written down before the machine was started? Then nothing of that time is left, and its paths may be others' by now. */
+export function isFromEarlierBoot(process: ProcessIdentity | null): boolean {
+  return process !== null && process.start !== '' && !process.start.endsWith(`@${bootId()}`);
+}
+
 /** Does it still run? A zombie does not. */
 export function isAlive(process: ProcessIdentity | null): boolean {
   if (process === null || process.pid <= 0) return false;

@@ -83,7 +83,7 @@ export class Container {
       };
       const lockFd = lock(directory, 0, constants.O_RDWR | constants.O_CREAT);
       const container = new Container(directory, record, lockFd);
-      container.save();
+      saveFirst(container);
       return container;
     } catch (error) {
       if (error instanceof RunscError) throw error;
@@ -129,7 +129,7 @@ export class Container {
   }
 
   get status(): Status {
-    return isAlive(this.record.sentry) ? this.record.phase : this.record.sentry === null && this.lockIsHeld() ? 'creating' : 'stopped';
+    return isAlive(this.record.sentry) ? this.record.phase : this.record.sentry === null && this.lockFd < 0 && this.lockIsHeld() ? 'creating' : 'stopped';
   }
 
   /** What `state` and `list` show. */
@@ -146,6 +146,7 @@ export class Container {
       writeFileSync(`${path}.new`, JSON.stringify(this.record), { mode: 0o600 });
       renameSync(`${path}.new`, path);
     } catch (error) {
+      rmSync(`${path}.new`, { force: true });
       throw new RunscError(`state file ${path}: ${systemReason(error)}`);
     }
   }
@@ -177,6 +178,16 @@ export class Container {
     const held = flock(fd, LOCK_EX_NB) !== 0;
     closeSync(fd);
     return held;
+  }
+}
+
+/** The first state of a container; one that cannot be written (a full disk) gives the id back. Throws RunscError. */
+function saveFirst(container: Container): void {
+  try {
+    container.save();
+  } catch (error) {
+    container.remove();
+    throw error;
   }
 }
 

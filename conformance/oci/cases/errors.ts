@@ -3,7 +3,8 @@
 /**
  * Wrong command lines, wrong bundles, wrong surroundings: one clear error, the status clients expect, nothing left behind.
  */
-import { writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Case } from '../world.ts';
 
@@ -107,6 +108,65 @@ export const errorCases: readonly Case[] = [
       w.says(w.cli('state', 'c'), 'container does not exist');
     },
     expect: ['1', '1 container does not exist'],
+  },
+  {
+    name: 'no room for the state',
+    needsRoot: true,
+    run: (w) => {
+      const small = join(w.directory, 'small');
+      mkdirSync(small);
+      w.note(`mounted ${spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'tmpfs', small]).status}`);
+      writeFileSync(join(small, 'filler'), 'x'.repeat(8192));
+      w.note(`${w.detached('--root', small, 'create', 'c').status}`);
+      w.note(readdirSync(small).join(' '));
+      w.configure(['sleep', '100']);
+      w.note(`pid-file ${w.detached('create', '--pid-file', join(small, 'pid'), 'c').status} ${readdirSync(small).join(' ')}`);
+      w.says(w.cli('state', 'c'), 'container does not exist');
+      spawnSync('umount', [small]);
+    },
+    differs: 'runc leaves the directory and temporary files behind',
+    expect: ['mounted 0', '1', 'filler', 'pid-file 1 filler', '1 container does not exist'],
+  },
+  {
+    name: 'state of an earlier boot, and of a create that was killed',
+    differs: "the state file is this runtime's own",
+    run: (w) => {
+      w.configure(['sleep', '100']);
+      w.detached('run', '-d', 'c');
+      const file = join(w.state, 'c/state.json');
+      const record = JSON.parse(readFileSync(file, 'utf8')) as { sentry: { pid: number; start: string } };
+      const { pid } = record.sentry;
+      writeFileSync(file, JSON.stringify({ ...record, sentry: { pid, start: record.sentry.start.replace(/@.*/, '@00000000') } }));
+      w.note(`${w.stateOf()['status']} ${w.cli('delete', 'c').status}`);
+      process.kill(pid, 'SIGKILL');
+      mkdirSync(join(w.state, 'k'), { recursive: true });
+      w.note(`${w.stateOf('k')['status']} ${w.cli('delete', 'k').status}`);
+      writeFileSync(join(w.state, 'file'), '');
+      w.note(w.cli('list', '-q').out);
+      w.says(w.cli('state', 'file'), 'container does not exist');
+      rmSync(join(w.state, 'file'));
+    },
+    expect: ['stopped 0', 'stopped 0', '', '1 container does not exist'],
+  },
+  {
+    name: 'many commands at once on one id',
+    run: (w) => {
+      w.configure(['sleep', '100']);
+      const script = (count: number, command: string): string => `for i in $(seq ${count}); do ${command} >/dev/null 2>&1 && echo ok >> ${w.directory}/done & done; wait`;
+      const cli = `${w.runtime.path} --root ${w.state}`;
+      const count = (): number => w.read('done').split('ok').length - 1;
+      spawnSync('sh', ['-c', script(6, `${cli} create --bundle ${w.directory} c`)], { timeout: 60_000, stdio: 'ignore' });
+      w.note(`created ${count()}`);
+      rmSync(join(w.directory, 'done'), { force: true });
+      spawnSync('sh', ['-c', script(6, `${cli} start c`)], { timeout: 60_000, stdio: 'ignore' });
+      w.note(`started ${count()}, ${w.stateOf()['status']}`);
+      rmSync(join(w.directory, 'done'), { force: true });
+      spawnSync('sh', ['-c', script(6, `${cli} delete --force c`)], { timeout: 60_000, stdio: 'ignore' });
+      w.note(`deleted ${count() > 0}`);
+      w.says(w.cli('state', 'c'), 'container does not exist');
+    },
+    differs: 'runc has no lock',
+    expect: ['created 1', 'started 1, running', 'deleted true', '1 container does not exist'],
   },
   {
     name: 'exec: process files that make no sense, nothing to run',

@@ -4,6 +4,7 @@
  * process of config.json (runtime-tools: process, process_user, process_rlimits, process_rlimits_fail, process_capabilities,
  * process_oom_score_adj, hostname; runc's bats: cwd, umask, env, rlimits, capabilities, start_hello).
  */
+import { spawnSync } from 'node:child_process';
 import type { Case } from '../world.ts';
 
 const status = (fields: string): string => `grep -E "^(${fields}):" /proc/self/status | tr '\\t' ' '`;
@@ -156,7 +157,15 @@ export const processCases: readonly Case[] = [
     run: (w) => {
       w.script('ls /proc/self/fd | tr "\\n" " "');
       w.runAndNote();
+      w.script('echo "$LISTEN_FDS $LISTEN_PID"; cat <&3; test -e /proc/self/fd/4 || echo no more');
+      const passed = (options: string, environment = ''): void => {
+        const result = spawnSync('sh', ['-c', `exec 3< ${w.write('three', 'content\n')}; ${environment} exec ${w.runtime.path} --root ${w.state} run ${options} c`], { cwd: w.directory, encoding: 'utf8', timeout: 30_000 });
+        w.note(`${result.status} ${result.stdout.trim().replaceAll('\n', ', ')}`);
+      };
+      passed('--preserve-fds 1');
+      passed('', 'LISTEN_FDS=1 LISTEN_PID=$$');
+      passed('', 'LISTEN_FDS=1 LISTEN_PID=1');
     },
-    expect: ['0 1 2 3 '],
+    expect: ['0 1 2 3 ', '0 content, no more', '0 1 1, content, no more', '0 no more'],
   },
 ];
