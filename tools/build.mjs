@@ -30,8 +30,11 @@ const packageJson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
  */
 const FLAGS = ['--single-threaded', '--v8-pool-size=0', '--min-semi-space-size=16', '--interrupt-budget=500000'];
 
-/** None that V8 knows: with any, Node's own modules are compiled anew instead of taken from its code cache, which is 12 ms of a shim's start. */
-const SHIM_FLAGS = ['--v8-pool-size=0'];
+/**
+ * The shim's: it forks too. (A thread that compiles holds locks, which a child would wait for for ever.) A small heap: what lives in a shim
+ * is little, and by the rules for large heaps it would keep whatever it once used.
+ */
+const SHIM_FLAGS = ['--single-threaded', '--v8-pool-size=0', '--max-semi-space-size=1', '--optimize-for-size'];
 
 /** msgpackr makes a TextDecoder when it is loaded, which is slower than the rest of it and than Buffer at the strings we exchange. */
 const msgpackrDecoder = {
@@ -72,7 +75,7 @@ const shared = {
   target: 'node20',
   logLevel: 'warning',
   legalComments: 'none',
-  define: { RUNSC_TS_VERSION: JSON.stringify(packageJson.version), RUNSC_TS_NODE_FLAGS: JSON.stringify(FLAGS), 'import.meta.url': '"file:///bundle"' },
+  define: { RUNSC_TS_VERSION: JSON.stringify(packageJson.version), RUNSC_TS_NODE_FLAGS: JSON.stringify(FLAGS), RUNSC_TS_SHIM_FLAGS: JSON.stringify(SHIM_FLAGS), 'import.meta.url': '"file:///bundle"' },
   external: ['*.node', 'msgpackr-extract'],
   plugins: [koffiDirect, msgpackrDecoder],
 };

@@ -9,7 +9,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { RunscError, systemReason } from '../errors.ts';
-import { NODE_FLAGS } from '../sandbox/node_flags.ts';
+import { NODE_FLAGS, SHIM_FLAGS } from '../sandbox/node_flags.ts';
 import type { Option, Parsed } from './arguments.ts';
 import { containerVerb, print } from './container_verb.ts';
 
@@ -105,7 +105,7 @@ export const installVerb = containerVerb({
     const script = realpathSync(process.argv[1] ?? '');
     const shim = shimOf(runtime, launcher);
     writeLauncher(launcher, launcherText([process.execPath, ...NODE_FLAGS, script, ...operands]));
-    writeLauncher(shim.path, shimLauncherText([process.execPath, '--v8-pool-size=0', join(dirname(script), 'containerd-shim-runsc-ts-v1.cjs')]));
+    writeLauncher(shim.path, shimLauncherText([process.execPath, ...SHIM_FLAGS, join(dirname(script), 'containerd-shim-runsc-ts-v1.cjs')]));
     const runtimes = { ...config.runtimes, [runtime]: { path: launcher } };
     replace(file, `${JSON.stringify({ ...config, runtimes }, null, 4)}\n`);
     return print(`Added runtime ${runtime} to ${file}. Restart Docker, then: docker run --runtime=${runtime} ...

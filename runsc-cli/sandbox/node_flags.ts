@@ -10,3 +10,8 @@ declare const RUNSC_TS_NODE_FLAGS: readonly string[] | undefined;
 /** The flags; from source (tests), those without which a running Node cannot be forked. */
 export const NODE_FLAGS: readonly string[] =
   typeof RUNSC_TS_NODE_FLAGS === 'object' ? RUNSC_TS_NODE_FLAGS : ['--single-threaded', '--v8-pool-size=0'];
+
+declare const RUNSC_TS_SHIM_FLAGS: readonly string[] | undefined;
+
+/** The same for containerd's shim. */
+export const SHIM_FLAGS: readonly string[] = typeof RUNSC_TS_SHIM_FLAGS === 'object' ? RUNSC_TS_SHIM_FLAGS : NODE_FLAGS;

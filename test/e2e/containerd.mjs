@@ -119,8 +119,9 @@ const parts = {
     check(Number(opened.stdout) === 4, "task exec: none of the shim's descriptors are inside", opened);
     const descriptors = () => readdirSync(`/proc/${shim}/fd`).length;
     const before = descriptors();
-    for (let i = 0; i < 10; i++) exec(`many${i}`, 'true');
-    check(descriptors() <= before + 2, 'ten execs leave no descriptor open in the shim', `${before} ${descriptors()}`);
+    const statuses = Array.from({ length: 50 }, (_, i) => exec(`many${i}`, 'sh', '-c', `exit ${i}`).status);
+    check(statuses.every((status, i) => status === i), 'fifty execs end each with its own status', statuses);
+    check(descriptors() <= before + 2, 'and leave no descriptor open in the shim', `${before} ${descriptors()}`);
     const long = spawn('ctr', [...d.args, 'task', 'exec', '--exec-id', 'long', 'task', 'sleep', '1000'], { stdio: 'ignore' });
     const ended = new Promise((resolve) => long.on('exit', resolve));
     await until(() => d.ctr(['task', 'ps', 'task']).stdout.includes('long'));

@@ -2,7 +2,7 @@
 
 /**
  * Runs a process in a running sandbox without a command: the shim asks the sandbox itself, and forks the waiter that stands for the process.
- * A fork of the shim costs a millisecond and little memory; a command costs a start of Node, which a probe every few seconds would pay.
+ * Only when hasForkFlags(): a thread that compiles holds locks, which a child would wait for for ever. A fork of the shim costs a millisecond and little memory; a command costs a start of Node, which a probe every few seconds would pay.
  */
 import { makeForkable } from '../../../platform/ffi/forkable.ts';
 import { close, kill, open } from '../../../platform/ffi/lifecycle.ts';

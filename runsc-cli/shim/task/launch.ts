@@ -5,6 +5,7 @@
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasForkFlags } from '../../../platform/ffi/forkable.ts';
 import { isAlive } from '../../container/process_identity.ts';
 import { Container } from '../../container/state.ts';
 import { messageOf, RunscError } from '../../errors.ts';
@@ -104,8 +105,8 @@ export async function locked(container: TaskContainer): Promise<Container> {
 
 /** Starts a process that was added. Throws RunscError. */
 export async function startExec(container: TaskContainer, process: TaskProcess, context: ServiceContext): Promise<void> {
-  // Another runtime's sandbox is not ours to talk to.
-  const make = container.options.binaryName === '' ? (io: ProcessIo) => execInSandbox(container, process, io) : (io: ProcessIo) => execByCommand(container, process, context, io);
+  // Another runtime's sandbox is not ours to talk to; and only a Node with the right flags may fork.
+  const make = container.options.binaryName === '' && hasForkFlags() ? (io: ProcessIo) => execInSandbox(container, process, io) : (io: ProcessIo) => execByCommand(container, process, context, io);
   await launch(container, process, context, make);
   process.spec = null;
 }
