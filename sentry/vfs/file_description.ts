@@ -88,6 +88,13 @@ export abstract class FileDescription {
   get isNonblocking(): boolean {
     return (this.flags & O_NONBLOCK) !== 0;
   }
+  /** Has read() or write() at all; those without answer EINVAL before they look at the buffer. */
+  get hasRead(): boolean {
+    return this.isDirectory || this.read !== FileDescription.prototype.read;
+  }
+  get hasWrite(): boolean {
+    return this.isDirectory || this.write !== FileDescription.prototype.write;
+  }
   /** True when pread/pwrite/lseek make sense (regular files, directories, block devices). */
   get isSeekable(): boolean {
     return true;

@@ -79,6 +79,8 @@ export abstract class Inode {
   dentryCount = 0;
   /** True: open() also handles FIFOs, sockets and device nodes; false: vfs asks its registries (fifo opener, character devices). */
   readonly opensSpecial: boolean = false;
+  /** chmod and chown are refused (the inode that anonymous files share). */
+  readonly hasFixedAttributes: boolean = false;
   /** FS_IMMUTABLE_FL, FS_APPEND_FL (FS_IOC_GETFLAGS) of filesystems that have them. */
   fsFlags = 0;
 

@@ -20,7 +20,7 @@ import {
 import { MAY_WRITE, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../platform/abi/linux/fcntl.ts';
 import type { IoContext } from './context.ts';
 import type { Dentry } from './dentry.ts';
-import type { Inode } from './inode.ts';
+import type { ByteString, Inode } from './inode.ts';
 import type { Path } from './mount.ts';
 import {
   IN_ATTRIB,
@@ -143,6 +143,11 @@ function renamePermitted(
   moveDentries(from, to, source, target, flags);
   tellWatchers(from, to, inode, exchange ? null : (target?.inode ?? null));
   return 0;
+}
+
+/** What is wrong with the directory of `path`; 0: nothing. */
+export function parentProblem(ctx: IoContext, start: Path | null, path: ByteString): number {
+  return new Walk(ctx, start, 0).parent(path);
 }
 
 /** The filesystem has renamed: makes the cache agree. */

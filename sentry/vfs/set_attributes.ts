@@ -51,6 +51,7 @@ export function changeMode(ctx: IoContext, path: Path, mode: number): number {
   const readOnly = wantWrite(path.mount);
   if (readOnly !== 0) return readOnly;
   if ((inode.fsFlags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) !== 0) return EPERM;
+  if (inode.hasFixedAttributes) return EOPNOTSUPP;
   if (inode.fs.needsRevalidate) inode.refreshAttributes();
   if (!ownerOrCapable(ctx.creds, inode)) return EPERM;
   if ((inode.mode & S_IFMT) === S_IFLNK) return EOPNOTSUPP;
@@ -69,6 +70,7 @@ export function changeOwner(ctx: IoContext, path: Path, uid: number, gid: number
   const readOnly = wantWrite(path.mount);
   if (readOnly !== 0) return readOnly;
   if ((inode.fsFlags & (FS_IMMUTABLE_FL | FS_APPEND_FL)) !== 0) return EPERM;
+  if (inode.hasFixedAttributes) return EOPNOTSUPP;
   if (inode.fs.needsRevalidate) inode.refreshAttributes();
   const isOwner = creds.fsuid === inode.uid;
   const attr = emptyAttr();

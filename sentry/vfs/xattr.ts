@@ -28,7 +28,10 @@ function namespacePermission(ctx: IoContext, inode: Inode, name: ByteString, mas
   if (name.startsWith('security.')) return isWrite ? securityWrite(ctx, name) : 0;
   if (name.startsWith('trusted.'))
     return ctx.creds.hasCap(CAP_SYS_ADMIN) && ctx.creds.userNs.parent === null ? 0 : isWrite ? EPERM : ENODATA;
-  if (!name.startsWith('user.')) return EOPNOTSUPP;
+  if (!name.startsWith('user.')) {
+    const denied = inodePermission(ctx, inode, mask);
+    return denied !== 0 ? denied : EOPNOTSUPP;
+  }
   const type = inode.mode & S_IFMT;
   if (type !== S_IFREG && type !== S_IFDIR) return isWrite ? EPERM : ENODATA;
   if (type === S_IFDIR && isWrite && (inode.mode & S_ISVTX) !== 0 && !ownerOrCapable(ctx.creds, inode)) return EPERM;

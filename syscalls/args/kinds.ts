@@ -42,6 +42,8 @@ export const Offset = kind('Offset', 'i64', decimal);
 export const Flags = kind('Flags', 'u32', hex);
 /** unsigned long flags shown in hex */
 export const LongFlags = kind('LongFlags', 'u64', hex);
+/** unsigned long that holds a number or an address. */
+export const LongOrAddr = kind('LongOrAddr', 'i64', hex);
 /** A pointer shown as an address. */
 export const Addr = kind('Addr', 'u64', hex);
 /** A file descriptor. */

@@ -179,8 +179,9 @@ function fallocateMode(mode: number): 0 | Errno {
   if ((mode & ~FALLOC_KNOWN) !== 0) return EOPNOTSUPP;
   if ((mode & 0x12) === 0x12) return EOPNOTSUPP;
   if ((mode & 2) !== 0 && (mode & 1) === 0) return EOPNOTSUPP;
-  if ((mode & 8) !== 0 && (mode & ~8) !== 0) return EINVAL;
-  if ((mode & 32) !== 0 && (mode & ~32) !== 0) return EINVAL;
-  if ((mode & 64) !== 0 && (mode & ~(64 | 1)) !== 0) return EINVAL;
+  // One thing at a time; collapsing and inserting move the end, so it cannot be kept.
+  const what = mode & ~1;
+  if ((what & (what - 1)) !== 0) return EOPNOTSUPP;
+  if ((mode & (8 | 32)) !== 0 && (mode & 1) !== 0) return EOPNOTSUPP;
   return 0;
 }

@@ -5,7 +5,7 @@
  *
  * Linux: fs/fcntl.c
  */
-import { EBADF, EFAULT, EINVAL, EPERM } from '../../platform/abi/linux/errno.ts';
+import { EBADF, EFAULT, EINVAL, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
 import {
   FD_CLOEXEC,
   F_ADD_SEALS,
@@ -98,6 +98,8 @@ function setOwner(t: Task, file: FileDescription, arg: number): number {
 }
 
 function installOwner(t: Task, file: FileDescription, type: number, id: number): number {
+  const { tasks, processGroups, sessions } = t.pidNs;
+  if (id !== 0 && !tasks.has(id) && !processGroups.has(id) && !sessions.has(id)) return ESRCH;
   const owner = asyncOf(file);
   owner.type = type;
   owner.id = id;

@@ -27,6 +27,11 @@ export function flatIo(t: Task, addr: number, length: number): IoSequence | Errn
   return new FlatUserIo(t.memory, addr, Math.min(length, MAX_RW_COUNT));
 }
 
+/** One buffer of a socket call: cut to MAX_RW_COUNT before it is checked (import_ubuf). Errors: EFAULT. */
+export function socketIo(t: Task, addr: number, length: number): IoSequence | Errno {
+  return flatIo(t, addr, length < 0 ? MAX_RW_COUNT : Math.min(length, MAX_RW_COUNT));
+}
+
 /** An iovec array of `count` entries (unsigned int: Linux drops the upper half). Errors: EINVAL (too many, negative length), EFAULT. */
 export function vectorIo(t: Task, addr: number, count: number): IoSequence | Errno {
   if (count > IOV_MAX) return EINVAL;
@@ -34,9 +39,9 @@ export function vectorIo(t: Task, addr: number, count: number): IoSequence | Err
   if (t.memory.copyIn(addr, raw, 0, count * 16) !== count * 16) return EFAULT;
   const pieces: number[] = [];
   let total = 0;
+  for (let i = 0; i < count; i++) if ((words[i * 4 + 3] as number) >= 0x80000000) return EINVAL;
   for (let i = 0; i < count; i++) {
     const at = i * 4;
-    if ((words[at + 3] as number) >= 0x80000000) return EINVAL;
     const base = (words[at] as number) + (words[at + 1] as number) * 0x100000000;
     const length = (words[at + 2] as number) + (words[at + 3] as number) * 0x100000000;
     if (!isUserRange(base, length)) return EFAULT;

@@ -17,7 +17,7 @@ import {
   isErrno,
 } from '../../platform/abi/linux/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW } from '../../platform/abi/linux/fcntl.ts';
-import { majorOf, minorOf, S_IFBLK, S_IFCHR, S_IFLNK, S_IFMT } from '../../platform/abi/linux/stat.ts';
+import { majorOf, minorOf, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../platform/abi/linux/stat.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { DEVICE_MKNOD } from '../../sentry/vfs/devices.ts';
 import type { Inode } from '../../sentry/vfs/inode.ts';
@@ -31,7 +31,7 @@ import {
   removeDirectory,
   removeFile,
 } from '../../sentry/vfs/names.ts';
-import { renamePath } from '../../sentry/vfs/rename.ts';
+import { parentProblem, renamePath } from '../../sentry/vfs/rename.ts';
 import { readPath, resolveAt, resolveTextAt, startAt } from './path_args.ts';
 
 /** Reads a path that must not be empty. */
@@ -76,9 +76,14 @@ export function sys_renameat2(
   flags: number,
 ): number {
   if ((flags & ~7) !== 0 || ((flags & 5) !== 0 && (flags & 2) !== 0)) return EINVAL;
-  return withPath(t, oldFd, oldPath, (oldStart, oldText) =>
-    withPath(t, newFd, newPath, (newStart, newText) => renamePath(t, oldStart, oldText, newStart, newText, flags)),
-  );
+  return withPath(t, oldFd, oldPath, (oldStart, oldText) => {
+    const newText = readName(t, newPath);
+    const newStart = isErrno(newText) ? newText : startAt(t, newFd, newText);
+    if (!isErrno(newText) && !isErrno(newStart)) return renamePath(t, oldStart, oldText, newStart, newText, flags);
+    // What is wrong with the old name's directory is said first.
+    const problem = parentProblem(t, oldStart, oldText);
+    return problem !== 0 ? problem : (newStart as Errno);
+  });
 }
 export function sys_renameat(t: Task, oldFd: number, oldPath: number, newFd: number, newPath: number): number {
   return sys_renameat2(t, oldFd, oldPath, newFd, newPath, 0);
@@ -98,12 +103,12 @@ export function sys_linkat(
   if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return EINVAL;
   const from = readPath(t, oldPath);
   if (isErrno(from)) return from;
-  const to = readName(t, newPath);
-  if (isErrno(to)) return to;
   const place = resolveTextAt(t, oldFd, from, (flags & AT_SYMLINK_FOLLOW) !== 0, (flags & AT_EMPTY_PATH) !== 0);
   if (isErrno(place)) return place;
   const inode = place.dentry.inode as Inode;
   if (from.length === 0 && !mayLinkByDescriptor(t, inode) && t.fdTable.get(oldFd)?.creds !== t.creds) return ENOENT;
+  const to = readName(t, newPath);
+  if (isErrno(to)) return to;
   if (inode.nlink === 0 && !place.dentry.name.startsWith('#')) return ENOENT;
   const start = startAt(t, newFd, to);
   return isErrno(start) ? start : makeLink(t, place, start, to);
@@ -139,9 +144,14 @@ export function sys_readlink(t: Task, path: number, buf: number, size: number): 
   return sys_readlinkat(t, AT_FDCWD, path, buf, size);
 }
 
+/** may_mknod() */
+const NODE_TYPES: ReadonlySet<number> = new Set([S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK]);
+
 export function sys_mknodat(t: Task, dirfd: number, path: number, mode: number, dev: number): number {
+  const type = mode & S_IFMT;
+  if (type === S_IFDIR) return EPERM;
+  if (type !== 0 && !NODE_TYPES.has(type)) return EINVAL;
   return withPath(t, dirfd, path, (start, text) => {
-    const type = mode & S_IFMT;
     const isDevice = type === S_IFBLK || (type === S_IFCHR && dev !== 0);
     if (isDevice && t.kernel.vfs.devices.policy?.(type === S_IFBLK, majorOf(dev), minorOf(dev), DEVICE_MKNOD) === false) return EPERM;
     const made = makeNode(t, start, text, mode & 0xffff, dev);

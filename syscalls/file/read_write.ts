@@ -110,30 +110,44 @@ export function sys_read(t: Task, fd: number, buf: number, count: number): Sysca
   const file = t.fdTable.get(fd);
   if (file === null || !file.isReadable) return EBADF;
   const io = flatIo(t, buf, count);
-  return isErrno(io) ? io : readFile(t, file, io);
+  if (isErrno(io)) return file.hasRead ? io : EINVAL;
+  return readFile(t, file, io);
+}
+
+/** The vector of a read: the mode comes first, then the vector. Nothing to read is 0 at once. */
+function readVector(t: Task, file: FileDescription, iov: number, count: number): IoSequence | number {
+  if (!file.isReadable) return EBADF;
+  if (!file.hasRead) return EINVAL;
+  const io = vectorIo(t, iov, count);
+  return !isErrno(io) && io.remaining === 0 && !file.isDirectory ? 0 : io;
+}
+function writeVector(t: Task, file: FileDescription, iov: number, count: number): IoSequence | number {
+  if (!file.isWritable) return EBADF;
+  if (!file.hasWrite) return EINVAL;
+  const io = vectorIo(t, iov, count);
+  return !isErrno(io) && io.remaining === 0 ? 0 : io;
 }
 
 export function sys_write(t: Task, fd: number, buf: number, count: number): SyscallReturn {
   const file = t.fdTable.get(fd);
   if (file === null || !file.isWritable) return EBADF;
   const io = flatIo(t, buf, count);
-  return isErrno(io) ? io : writeFile(t, file, io);
+  if (isErrno(io)) return file.hasWrite ? io : EINVAL;
+  return writeFile(t, file, io);
 }
 
 export function sys_readv(t: Task, fd: number, iov: number, count: number): SyscallReturn {
   const file = ioFile(t, fd);
   if (file === null) return EBADF;
-  const io = vectorIo(t, iov, count);
-  if (isErrno(io)) return io;
-  return file.isReadable ? readFile(t, file, io) : EBADF;
+  const io = readVector(t, file, iov, count);
+  return typeof io === 'number' ? io : readFile(t, file, io);
 }
 
 export function sys_writev(t: Task, fd: number, iov: number, count: number): SyscallReturn {
   const file = ioFile(t, fd);
   if (file === null) return EBADF;
-  const io = vectorIo(t, iov, count);
-  if (isErrno(io)) return io;
-  return file.isWritable ? writeFile(t, file, io) : EBADF;
+  const io = writeVector(t, file, iov, count);
+  return typeof io === 'number' ? io : writeFile(t, file, io);
 }
 
 export function sys_pread64(t: Task, fd: number, buf: number, count: number, pos: number): SyscallReturn {
@@ -178,18 +192,16 @@ function preadVector(t: Task, fd: number, iov: number, count: number, pos: numbe
   const file = ioFile(t, fd);
   if (file === null) return EBADF;
   if (!file.isSeekable) return ESPIPE;
-  const io = vectorIo(t, iov, count);
-  if (isErrno(io)) return io;
-  return file.isReadable ? t.io.read(file.pread(t, io, pos)) : EBADF;
+  const io = readVector(t, file, iov, count);
+  return typeof io === 'number' ? io : t.io.read(file.pread(t, io, pos));
 }
 
 function pwriteVector(t: Task, fd: number, iov: number, count: number, pos: number): number {
   const file = ioFile(t, fd);
   if (file === null) return EBADF;
   if (!file.isSeekable) return ESPIPE;
-  const io = vectorIo(t, iov, count);
-  if (isErrno(io)) return io;
-  return file.isWritable ? t.io.wrote(file.pwrite(t, io, pos)) : EBADF;
+  const io = writeVector(t, file, iov, count);
+  return typeof io === 'number' ? io : t.io.wrote(file.pwrite(t, io, pos));
 }
 
 const RWF_READ = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND;
@@ -203,14 +215,25 @@ export function sys_preadv2(
   _high: number,
   flags: number,
 ): SyscallReturn {
-  if ((flags & ~RWF_READ) !== 0) return EOPNOTSUPP;
-  if (pos !== -1) return sys_preadv(t, fd, iov, count, pos, 0);
-  if ((flags & RWF_NOWAIT) === 0) return sys_readv(t, fd, iov, count);
+  if (pos < -1) return EINVAL;
   const file = ioFile(t, fd);
   if (file === null) return EBADF;
-  const io = vectorIo(t, iov, count);
-  if (isErrno(io)) return io;
-  return file.isReadable ? file.read(t, io) : EBADF;
+  if (pos !== -1 && !file.isSeekable) return ESPIPE;
+  const io = readVector(t, file, iov, count);
+  if (typeof io === 'number') return io;
+  if ((flags & ~RWF_READ) !== 0) return EOPNOTSUPP;
+  if (pos !== -1) return t.io.read(file.pread(t, io, pos));
+  return (flags & RWF_NOWAIT) === 0 ? readFile(t, file, io) : file.read(t, io);
+}
+
+/** What is wrong with a pwritev2 whose flags are: the flags are looked at last. */
+function refusedWrite(t: Task, fd: number, iov: number, count: number, pos: number, err: number): number {
+  if (pos < -1) return EINVAL;
+  const file = ioFile(t, fd);
+  if (file === null) return EBADF;
+  if (pos !== -1 && !file.isSeekable) return ESPIPE;
+  const io = writeVector(t, file, iov, count);
+  return typeof io === 'number' ? io : err;
 }
 
 export function sys_pwritev2(
@@ -222,8 +245,9 @@ export function sys_pwritev2(
   _high: number,
   flags: number,
 ): SyscallReturn {
-  if ((flags & ~RWF_READ) !== 0) return EOPNOTSUPP;
-  if ((flags & (RWF_APPEND | RWF_NOAPPEND)) === (RWF_APPEND | RWF_NOAPPEND)) return EINVAL;
+  if ((flags & ~RWF_READ) !== 0) return refusedWrite(t, fd, iov, count, pos, EOPNOTSUPP);
+  if ((flags & (RWF_APPEND | RWF_NOAPPEND)) === (RWF_APPEND | RWF_NOAPPEND))
+    return refusedWrite(t, fd, iov, count, pos, EINVAL);
   if (pos < -1) return EINVAL;
   const file = ioFile(t, fd);
   if (file === null) return EBADF;

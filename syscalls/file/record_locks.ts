@@ -152,7 +152,8 @@ function* lockBlocking(t: Task, file: FileDescription, owner: object, pid: numbe
 
 export function sys_flock(t: Task, fd: number, operation: number): SyscallReturn {
   const kind = operation & ~LOCK_NB;
-  if ((operation & LOCK_MAND) !== 0) return EINVAL;
+  // Mandatory locks are gone: asking for one does nothing, not even look at the descriptor.
+  if ((operation & LOCK_MAND) !== 0) return 0;
   const file = ioFile(t, fd);
   if (kind !== LOCK_SH && kind !== LOCK_EX && kind !== LOCK_UN) return EINVAL;
   if (file === null) return EBADF;

@@ -80,6 +80,21 @@ export function sys_sendfile(t: Task, outFd: number, inFd: number, offsetAddr: n
     if (given === null) return EFAULT;
     pos = given;
   }
+  const result = sendFrom(t, outFd, inFd, offsetAddr, pos, count);
+  // The offset is written back whatever the outcome.
+  if (typeof result === 'number' && result < 0 && offsetAddr !== 0 && t.memory.writeU64(offsetAddr, pos) !== 0)
+    return EFAULT;
+  return result;
+}
+
+function sendFrom(
+  t: Task,
+  outFd: number,
+  inFd: number,
+  offsetAddr: number,
+  pos: number,
+  count: number,
+): SyscallReturn {
   const from = ioFile(t, inFd);
   if (from === null || !from.isReadable) return EBADF;
   if (offsetAddr !== 0 && !from.isSeekable) return ESPIPE;

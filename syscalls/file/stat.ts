@@ -28,7 +28,7 @@ import type { Inode } from '../../sentry/vfs/inode.ts';
 import type { Path } from '../../sentry/vfs/mount.ts';
 import { FS_APPEND_FL, FS_IMMUTABLE_FL } from '../../sentry/vfs/permission.ts';
 import { emptyStatFs, statMount } from '../../sentry/vfs/statfs.ts';
-import { resolveAt, resolveTextAt } from './path_args.ts';
+import { resolveAt, resolveTextAt, readPath } from './path_args.ts';
 
 const STAT_SIZE = 144;
 const STATX_SIZE = 256;
@@ -94,7 +94,9 @@ function statPlace(t: Task, dirfd: number, path: number, flags: number): Path | 
 
 export function sys_newfstatat(t: Task, dirfd: number, path: number, buf: number, flags: number): number {
   const known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC;
-  if ((flags & ~known) !== 0) return EINVAL;
+  // An empty path with AT_EMPTY_PATH is fstat(2): other flags are not looked at.
+  const isFstat = (flags & AT_EMPTY_PATH) !== 0 && dirfd >= 0 && readPath(t, path) === '';
+  if ((flags & ~known) !== 0 && !isFstat) return EINVAL;
   const place = statPlace(t, dirfd, path, flags);
   return isErrno(place) ? place : writeStat(t, place.dentry.inode as Inode, buf);
 }

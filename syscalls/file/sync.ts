@@ -44,10 +44,10 @@ export function sys_sync_file_range(t: Task, fd: number, offset: number, length:
   return flags === 0 ? 0 : file.fsync(t, true);
 }
 
-export function sys_readahead(t: Task, fd: number, _offset: number, _count: number): number {
+export function sys_readahead(t: Task, fd: number, _offset: number, count: number): number {
   const file = ioFile(t, fd);
   if (file === null || !file.isReadable) return EBADF;
-  return (file.inode.mode & S_IFMT) === S_IFREG ? 0 : EINVAL;
+  return count >= 0 && (file.inode.mode & S_IFMT) === S_IFREG ? 0 : EINVAL;
 }
 
 const POSIX_FADV_NOREUSE = 5;

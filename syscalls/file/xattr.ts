@@ -86,7 +86,7 @@ export function sys_lsetxattr(t: Task, path: number, name: number, value: number
   return set(t, byLink(t, path), name, value, size, flags);
 }
 export function sys_fsetxattr(t: Task, fd: number, name: number, value: number, size: number, flags: number): number {
-  return ioFile(t, fd) === null ? EBADF : set(t, byFd(t, fd), name, value, size, flags);
+  return set(t, byFd(t, fd), name, value, size, flags);
 }
 export function sys_getxattr(t: Task, path: number, name: number, value: number, size: number): number {
   return get(t, byPath(t, path), name, value, size);
@@ -95,7 +95,7 @@ export function sys_lgetxattr(t: Task, path: number, name: number, value: number
   return get(t, byLink(t, path), name, value, size);
 }
 export function sys_fgetxattr(t: Task, fd: number, name: number, value: number, size: number): number {
-  return ioFile(t, fd) === null ? EBADF : get(t, byFd(t, fd), name, value, size);
+  return get(t, byFd(t, fd), name, value, size);
 }
 export function sys_listxattr(t: Task, path: number, addr: number, size: number): number {
   return list(t, byPath(t, path), addr, size);
@@ -113,7 +113,7 @@ export function sys_lremovexattr(t: Task, path: number, name: number): number {
   return remove(t, byLink(t, path), name);
 }
 export function sys_fremovexattr(t: Task, fd: number, name: number): number {
-  return ioFile(t, fd) === null ? EBADF : remove(t, byFd(t, fd), name);
+  return remove(t, byFd(t, fd), name);
 }
 
 const args = new Uint8Array(ARGS_SIZE);

@@ -83,7 +83,9 @@ function readLimits(t: Task, addr: number): QueueLimits | number {
 }
 
 export function sys_mq_open(t: Task, nameAddr: number, flags: number, mode: number, attr: number): number {
-  const limits = (flags & O_CREAT) !== 0 ? readLimits(t, attr) : null;
+  const given = readLimits(t, attr);
+  if (given === EFAULT) return EFAULT;
+  const limits = (flags & O_CREAT) !== 0 ? given : null;
   if (typeof limits === 'number') return limits;
   const name = readName(t, nameAddr);
   if (typeof name === 'number') return name;
@@ -131,9 +133,9 @@ export function sys_mq_timedsend(
   priority: number,
   timeout: number,
 ): SyscallReturn {
-  if (priority >= MQ_PRIO_MAX) return EINVAL;
   const deadlineNs = readAbsolute(t, timeout);
   if (deadlineNs < 0) return deadlineNs;
+  if (priority >= MQ_PRIO_MAX) return EINVAL;
   const file = queueOf(t, fd, true);
   if (file === null) return EBADF;
   if (length > file.queue.maxSize) return EMSGSIZE;
@@ -210,7 +212,7 @@ function readNotification(t: Task, addr: number): Notification | number {
     return typeof sender === 'number' ? sender : { group, signo: 0, valueLo, valueHi, ...sender };
   }
   if (notify !== SIGEV_NONE && notify !== SIGEV_SIGNAL) return EINVAL;
-  if (notify === SIGEV_SIGNAL && (signo < 1 || signo > NSIG)) return EINVAL;
+  if (notify === SIGEV_SIGNAL && (signo < 0 || signo > NSIG)) return EINVAL;
   return { group, signo: notify === SIGEV_NONE ? 0 : signo, valueLo, valueHi };
 }
 

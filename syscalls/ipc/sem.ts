@@ -48,8 +48,6 @@ export function sys_semop(t: Task, semid: number, sops: number, nsops: number): 
 }
 
 export function sys_semtimedop(t: Task, semid: number, sops: number, nsops: number, timeout: number): SyscallReturn {
-  if (nsops < 1 || semid < 0) return EINVAL;
-  if (nsops > I.SEMOPM) return E2BIG;
   const deadline = readDeadline(t, timeout);
   return deadline < 0 ? deadline : operate(t, semid, sops, nsops, deadline);
 }
@@ -70,10 +68,11 @@ function readOperations(t: Task, addr: number, count: number): SemOperation[] | 
 }
 
 function operate(t: Task, semid: number, sops: number, nsops: number, deadlineNs: number): SyscallReturn {
-  if (nsops < 1 || semid < 0) return EINVAL;
   if (nsops > I.SEMOPM) return E2BIG;
+  if (nsops < 1) return EINVAL;
   const operations = readOperations(t, sops, nsops);
   if (isErrno(operations)) return operations;
+  if (semid < 0) return EINVAL;
   const set = sysvOf(t.ipcNs).sem.find(semid);
   if (isErrno(set)) return set;
   if (operations.some((op) => op.index >= set.values.length)) return EFBIG;
@@ -121,6 +120,7 @@ export function sys_semctl(t: Task, semid: number, semnum: number, command: numb
     case I.GETZCNT:
     case I.SETVAL:
     case I.SETALL:
+      if (cmd === I.SETVAL && ((arg | 0) > I.SEMVMX || (arg | 0) < 0)) return ERANGE;
       return onValues(t, semid, semnum, cmd, arg);
     case I.IPC_RMID:
     case I.IPC_SET:
@@ -172,7 +172,6 @@ function onValues(t: Task, semid: number, semnum: number, cmd: number, arg: numb
   const set = sysvOf(t.ipcNs).sem.find(semid);
   if (isErrno(set)) return set;
   const isWrite = cmd === I.SETVAL || cmd === I.SETALL;
-  if (cmd === I.SETVAL && ((arg | 0) > I.SEMVMX || (arg | 0) < 0)) return ERANGE;
   const isAll = cmd === I.GETALL || cmd === I.SETALL;
   if (cmd === I.SETVAL && (semnum < 0 || semnum >= set.values.length)) return EINVAL;
   const denied = set.permission(t.creds, isWrite ? 0o222 : 0o444);

@@ -30,9 +30,16 @@ export function sys_shmget(t: Task, key: number, size: number, flags: number): n
   );
 }
 
+/** No huge pages are to be had; what is wrong with the asking is said first. Sizes: the default, 2 MiB, 1 GiB. */
+function hugeSegment(t: Task, flags: number): Errno {
+  const log = (flags >>> 26) & 63;
+  if (log !== 0 && log !== 21 && log !== 30) return EINVAL;
+  return t.creds.hasCap(CAP_IPC_LOCK) ? ENOMEM : EPERM;
+}
+
 function newSegment(t: Task, key: number, size: number, flags: number): SharedSegment | Errno {
   if (size < 1 || size >= I.SHMMAX) return EINVAL;
-  if ((flags & I.SHM_HUGETLB) !== 0) return ENOMEM;
+  if ((flags & I.SHM_HUGETLB) !== 0) return hugeSegment(t, flags);
   const { files } = t.kernel.host;
   const fd = files.memfdCreate('sysv-shm');
   if (fd < 0) return ENOMEM;

@@ -37,6 +37,7 @@ import { inFlightTotal } from '../../sentry/net/unix/in_flight.ts';
 import type { FileDescription } from '../../sentry/vfs/file_description.ts';
 import type { IoSequence } from '../../sentry/vfs/io.ts';
 import { vectorIo } from '../file/iovec.ts';
+import { readAddress } from './socket_args.ts';
 
 /** sizeof(struct msghdr). */
 export const MSGHDR_SIZE = 56;
@@ -62,7 +63,7 @@ function u64(at: number): number {
 }
 
 /** Reads a struct msghdr. Errors: EFAULT, EINVAL (negative name length), EMSGSIZE (too many iovecs). */
-export function readMsghdr(t: Task, addr: number): UserMessage | Errno {
+export function readMsghdr(t: Task, addr: number, isSend: boolean): UserMessage | Errno {
   if (t.memory.copyIn(addr, scratch, 0, MSGHDR_SIZE) !== MSGHDR_SIZE) return EFAULT;
   const nameAddr = u64(0);
   const nameLength = view.getInt32(8, true);
@@ -71,6 +72,10 @@ export function readMsghdr(t: Task, addr: number): UserMessage | Errno {
   const controlAddr = u64(32);
   const controlLength = u64(40);
   if (nameLength < 0) return EINVAL;
+  if (isSend && nameAddr !== 0 && nameLength > 0) {
+    const name = readAddress(t, nameAddr, Math.min(nameLength, SOCKADDR_MAX));
+    if (isErrno(name)) return name;
+  }
   if (iovCount > UIO_MAXIOV) return EMSGSIZE;
   const io = vectorIo(t, iovAddr, iovCount);
   if (isErrno(io)) return io;

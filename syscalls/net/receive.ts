@@ -25,7 +25,7 @@ import {
   WAKE_SIGNAL,
   WAKE_TIMEOUT,
 } from '../../sentry/wait/blocking.ts';
-import { flatIo } from '../file/iovec.ts';
+import { socketIo } from '../file/iovec.ts';
 import { dropFiles, MSGHDR_SIZE, readMsghdr, writeReceived } from './msghdr.ts';
 import { interruption, socketAt, timeoutDeadline, writeAddress } from './socket_args.ts';
 import { readDeadline, writeRemaining } from '../poll/timeout.ts';
@@ -103,7 +103,7 @@ export function sys_recvfrom(
   addr: number,
   lengthAddr: number,
 ): SyscallReturn {
-  const io = flatIo(t, buf, length);
+  const io = socketIo(t, buf, length);
   if (isErrno(io)) return io;
   const socket = socketAt(t, fd);
   if (isErrno(socket)) return socket;
@@ -116,7 +116,7 @@ export function sys_recvfrom(
 }
 
 function receiveOne(t: Task, socket: Socket, addr: number, flags: number): SyscallReturn {
-  const user = readMsghdr(t, addr);
+  const user = readMsghdr(t, addr, false);
   if (isErrno(user)) return user;
   return receive(t, socket, newIncoming(user.io, flags), (n, message) => {
     const err = writeReceived(t, user, message, flags);

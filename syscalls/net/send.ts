@@ -11,7 +11,7 @@ import { MSG_CMSG_COMPAT, MSG_DONTWAIT } from '../../platform/abi/linux/socket.t
 import type { Task } from '../../sentry/kernel/task.ts';
 import { newOutgoing, type OutgoingMessage, type Socket } from '../../sentry/net/socket.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
-import { flatIo } from '../file/iovec.ts';
+import { socketIo } from '../file/iovec.ts';
 import { dropFiles, MSGHDR_SIZE, readControl, readMsghdr } from './msghdr.ts';
 import { interruption, readAddress, socketAt, timeoutDeadline } from './socket_args.ts';
 
@@ -70,7 +70,7 @@ export function sys_sendto(
   addr: number,
   addrlen: number,
 ): SyscallReturn {
-  const io = flatIo(t, buf, length);
+  const io = socketIo(t, buf, length);
   if (isErrno(io)) return io;
   const socket = socketAt(t, fd);
   if (isErrno(socket)) return socket;
@@ -84,7 +84,7 @@ export function sys_sendto(
 }
 
 function sendOne(t: Task, socket: Socket, addr: number, flags: number): SyscallReturn {
-  const user = readMsghdr(t, addr);
+  const user = readMsghdr(t, addr, true);
   if (isErrno(user)) return user;
   const message = newOutgoing(user.io, flags);
   if (user.nameLength > 0) {

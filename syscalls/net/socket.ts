@@ -7,6 +7,7 @@
  */
 import {
   EAGAIN,
+  EBADF,
   EFAULT,
   EINPROGRESS,
   EINVAL,
@@ -61,10 +62,10 @@ export function sys_socketpair(
   const flags = typeAndFlags & ~SOCK_TYPE_MASK;
   if ((flags & ~TYPE_FLAGS) !== 0) return EINVAL;
   const type = typeAndFlags & SOCK_TYPE_MASK;
-  const maker = familyFor(family, type);
-  if (isErrno(maker)) return maker;
   pairWords[0] = pairWords[1] = -1;
   if (t.memory.copyOut(usockvec, pair, 0, 8) !== 8) return EFAULT;
+  const maker = familyFor(family, type);
+  if (isErrno(maker)) return maker;
   if (maker.pair === undefined) return pairless(t, maker, type, protocol);
   const made = maker.pair(t, type, protocol);
   if (isErrno(made)) return made;
@@ -109,8 +110,9 @@ function finishAccept(t: Task, accepted: Socket, addr: number, lengthAddr: numbe
 }
 
 export function sys_accept4(t: Task, fd: number, addr: number, lengthAddr: number, flags: number): SyscallReturn {
-  if ((flags & ~TYPE_FLAGS) !== 0) return EINVAL;
   const socket = socketAt(t, fd);
+  if (socket === EBADF) return EBADF;
+  if ((flags & ~TYPE_FLAGS) !== 0) return EINVAL;
   if (isErrno(socket)) return socket;
   if (t.fdTable.openCount >= t.threadGroup.rlimits.soft(RLIMIT_NOFILE)) return EMFILE;
   const accepted = socket.accept(t);
@@ -144,9 +146,10 @@ export function sys_accept(t: Task, fd: number, addr: number, lengthAddr: number
 
 export function sys_connect(t: Task, fd: number, addr: number, addrlen: number): SyscallReturn {
   const socket = socketAt(t, fd);
-  if (isErrno(socket)) return socket;
+  if (socket === EBADF) return EBADF;
   const address = readAddress(t, addr, addrlen);
   if (isErrno(address)) return address;
+  if (isErrno(socket)) return socket;
   const result = socket.connect(t, address);
   if (result !== WOULD_BLOCK) return result;
   if (socket.isNonblocking) return socket.connectWait() !== null ? EAGAIN : EINPROGRESS;

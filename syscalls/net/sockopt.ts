@@ -199,6 +199,7 @@ export function sys_getsockopt(
 ): number {
   const socket = socketAt(t, fd);
   if (isErrno(socket)) return socket;
+  if (level !== SOL_SOCKET && !socket.hasLevel(level)) return EOPNOTSUPP;
   const length = t.memory.readU32(lengthAddr);
   if (length < 0) return EFAULT;
   if (length > 0x7fffffff) return EINVAL;
@@ -298,9 +299,10 @@ export function sys_setsockopt(
   valueAddr: number,
   length: number,
 ): number {
-  if (length < 0) return EINVAL;
   const socket = socketAt(t, fd);
   if (isErrno(socket)) return socket;
+  if (length < 0) return EINVAL;
+  if (level !== SOL_SOCKET && !socket.hasLevel(level)) return EOPNOTSUPP;
   const value = Buffer.alloc(Math.min(length, OPTLEN_MAX));
   if (value.length > 0 && t.memory.copyIn(valueAddr, value, 0, value.length) !== value.length) return EFAULT;
   const result = socket.setOption(t, level, name, value);

@@ -16,6 +16,7 @@ import {
 } from '../../platform/abi/linux/poll.ts';
 import { EpollFile } from '../../sentry/fs/anon/epoll.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
+import { isUserRange } from '../file/iovec.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
 import { installFile } from './install_file.ts';
 import { pollFile } from './poll_set.ts';
@@ -85,9 +86,10 @@ function report(t: Task, epoll: EpollFile, addr: number, max: number): number {
 }
 
 function waitUntil(t: Task, epfd: number, addr: number, max: number, deadlineNs: number): SyscallReturn {
-  if (max <= 0 || max > MAX_EVENTS) return EINVAL;
   const epoll = pollFile(t, epfd);
   if (epoll === null) return EBADF;
+  if (max <= 0 || max > MAX_EVENTS) return EINVAL;
+  if (!isUserRange(addr, max * EPOLL_EVENT_SIZE)) return EFAULT;
   if (!(epoll instanceof EpollFile)) return EINVAL;
   const n = report(t, epoll, addr, max);
   if (n !== 0 || deadlineNs === 0) return n;

@@ -98,14 +98,14 @@ function setPolicy(t: Task, pid: number, policy: number, priority: number, reset
 }
 
 export function sys_sched_setscheduler(t: Task, pid: number, policy: number, addr: number): number {
-  if (policy < 0 || addr === 0) return EINVAL;
+  if (policy < 0 || addr === 0 || pid < 0) return EINVAL;
   const priority = t.memory.readU32(addr);
   if (priority < 0) return EFAULT;
   return setPolicy(t, pid, (policy & ~SCHED_RESET_ON_FORK) >>> 0, priority | 0, (policy & SCHED_RESET_ON_FORK) !== 0);
 }
 
 export function sys_sched_setparam(t: Task, pid: number, addr: number): number {
-  if (addr === 0) return EINVAL;
+  if (addr === 0 || pid < 0) return EINVAL;
   const priority = t.memory.readU32(addr);
   return priority < 0 ? EFAULT : setPolicy(t, pid, -1, priority | 0, null);
 }

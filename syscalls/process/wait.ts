@@ -77,7 +77,23 @@ export function sys_wait4(
   });
 }
 
+/** Whatever came of it, *infoAddr is written: with zeros when there was nothing to tell. */
 export function sys_waitid(
+  t: Task,
+  type: number,
+  id: number,
+  infoAddr: number,
+  options: number,
+  rusageAddr: number,
+): SyscallReturn {
+  const result = waitId(t, type, id, infoAddr, options, rusageAddr);
+  if (typeof result !== 'number' || result >= 0 || infoAddr === 0) return result;
+  return t.memory.copyOut(infoAddr, new SigInfo().bytes, 0, REPORTED) === REPORTED ? result : EFAULT;
+}
+/** Bytes of a siginfo that waitid fills: up to si_status. */
+const REPORTED = 28;
+
+function waitId(
   t: Task,
   type: number,
   id: number,

@@ -226,7 +226,7 @@ const io: readonly SyscallRow[] = [
   row(19, 'readv', [Fd, Addr, UInt], sys_readv),
   row(20, 'writev', [Fd, Addr, UInt], sys_writev),
   row(40, 'sendfile', [Fd, Fd, Addr, Size], sys_sendfile),
-  row(187, 'readahead', [Fd, Offset, Size], sys_readahead),
+  row(187, 'readahead', [Fd, Offset, Offset], sys_readahead),
   row(221, 'fadvise64', [Fd, Offset, Offset, Int], sys_fadvise64),
   row(275, 'splice', [Fd, Addr, Fd, Addr, Size, Flags], sys_splice),
   row(276, 'tee', [Fd, Fd, Size, Flags], sys_tee),

@@ -111,6 +111,7 @@ function readSigEvent(t: Task, addr: number, id: number): SigEvent | number {
 }
 
 export function sys_timer_create(t: Task, clockId: number, eventAddr: number, idAddr: number): number {
+  if (eventAddr !== 0 && t.memory.copyIn(eventAddr, buffer, 0, 64) !== 64) return EFAULT;
   const clock = clockSource(t, clockId);
   if (clock === null) return EINVAL;
   if (clockId === CLOCK_MONOTONIC_RAW || clockId === CLOCK_MONOTONIC_COARSE || clockId === CLOCK_REALTIME_COARSE)

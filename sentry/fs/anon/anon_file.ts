@@ -11,7 +11,10 @@ import { FileDescription } from '../../vfs/file_description.ts';
 import type { ByteString } from '../../vfs/inode.ts';
 
 /** All anonymous inode files share it, as on Linux. Its mode has no type. */
-const sharedInode = new AnonInode(anonInodeFs.fs, 0o600, 0, 0);
+class SharedInode extends AnonInode {
+  override readonly hasFixedAttributes = true;
+}
+const sharedInode = new SharedInode(anonInodeFs.fs, 0o600, 0, 0);
 
 export abstract class AnonFile extends FileDescription {
   /** "[eventfd]", "inotify": what follows "anon_inode:". */

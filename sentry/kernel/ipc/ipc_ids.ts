@@ -9,7 +9,6 @@
 import {
   EACCES,
   EEXIST,
-  EIDRM,
   EINVAL,
   ENOENT,
   ENOSPC,
@@ -126,12 +125,12 @@ export class IpcIds<T extends IpcObject> {
     return object.id;
   }
 
-  /** By identifier. Errors: EINVAL; EIDRM when the slot now holds another object. */
+  /** By identifier. Errors: EINVAL, also when the slot holds another object now. */
   find(id: number): T | Errno {
     if (id < 0) return EINVAL;
     const object = this.byIndex.get(id % SEQ_SHIFT);
     if (object === undefined) return EINVAL;
-    return object.id === id ? object : EIDRM;
+    return object.id === id ? object : EINVAL;
   }
   /** By index (the *_STAT commands). Errors: EINVAL. */
   at(index: number): T | Errno {
