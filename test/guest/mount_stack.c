@@ -7,13 +7,13 @@
 #include <sys/stat.h>
 
 int main(void) {
-  mkdir("/tmp/a", 0700);
-  mkdir("/tmp/b", 0700);
+  mkdir("/tmp/mount_stack_a", 0700);
+  mkdir("/tmp/mount_stack_b", 0700);
   long n = 0;
-  while (n < 200000 && mount("x", "/tmp/a", "tmpfs", 0, "") == 0) n++;
+  while (n < 200000 && mount("x", "/tmp/mount_stack_a", "tmpfs", 0, "") == 0) n++;
   printf("%s\n", n > 1000 && n < 200000 ? "bounded" : "not bounded");
-  for (int i = 0; i < 3000; i++) umount2("/tmp/a", MNT_DETACH);
-  printf("bind %d\n", mount("/tmp", "/tmp/b", NULL, MS_BIND | MS_REC, NULL));
+  for (int i = 0; i < 3000; i++) umount2("/tmp/mount_stack_a", MNT_DETACH);
+  printf("bind %d\n", mount("/tmp", "/tmp/mount_stack_b", NULL, MS_BIND | MS_REC, NULL));
   printf("namespace %d\n", unshare(CLONE_NEWNS));
   return 0;
 }
