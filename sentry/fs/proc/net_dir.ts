@@ -6,6 +6,7 @@
  *
  * Linux: net/core/net-procfs.c, net/ipv4/proc.c, net/ipv4/tcp_ipv4.c (tcp4_seq_show) and siblings
  */
+import { netCounters } from '../../kernel/net_counters.ts';
 import { procTexts } from '../../kernel/proc_texts.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { Filesystem } from '../../vfs/filesystem.ts';
@@ -26,29 +27,35 @@ function counters(group: string, names: string, values: Record<string, number> =
     .join(' ')}\n`;
 }
 
-const SNMP =
-  counters(
-    'Ip',
-    'Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs FragFails FragCreates OutTransmits',
-    { Forwarding: 2, DefaultTTL: 64 },
-  ) +
-  counters(
-    'Icmp',
-    'InMsgs InErrors InCsumErrors InDestUnreachs InTimeExcds InParmProbs InSrcQuenchs InRedirects InEchos InEchoReps InTimestamps InTimestampReps InAddrMasks InAddrMaskReps OutMsgs OutErrors OutRateLimitGlobal OutRateLimitHost OutDestUnreachs OutTimeExcds OutParmProbs OutSrcQuenchs OutRedirects OutEchos OutEchoReps OutTimestamps OutTimestampReps OutAddrMasks OutAddrMaskReps',
-  ) +
-  counters(
-    'Tcp',
-    'RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors',
-    { RtoAlgorithm: 1, RtoMin: 200, RtoMax: 120000, MaxConn: -1 },
-  ) +
-  counters(
-    'Udp',
-    'InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors',
-  ) +
-  counters(
-    'UdpLite',
-    'InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors',
+function snmpText(): string {
+  const { Ip, Icmp, Tcp, Udp, currEstab } = netCounters;
+  return (
+    counters(
+      'Ip',
+      'Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs FragFails FragCreates OutTransmits',
+      { Forwarding: 2, DefaultTTL: 64, ...Ip },
+    ) +
+    counters(
+      'Icmp',
+      'InMsgs InErrors InCsumErrors InDestUnreachs InTimeExcds InParmProbs InSrcQuenchs InRedirects InEchos InEchoReps InTimestamps InTimestampReps InAddrMasks InAddrMaskReps OutMsgs OutErrors OutRateLimitGlobal OutRateLimitHost OutDestUnreachs OutTimeExcds OutParmProbs OutSrcQuenchs OutRedirects OutEchos OutEchoReps OutTimestamps OutTimestampReps OutAddrMasks OutAddrMaskReps',
+      Icmp,
+    ) +
+    counters(
+      'Tcp',
+      'RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors',
+      { RtoAlgorithm: 1, RtoMin: 200, RtoMax: 120000, MaxConn: -1, CurrEstab: currEstab(), ...Tcp },
+    ) +
+    counters(
+      'Udp',
+      'InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors',
+      Udp,
+    ) +
+    counters(
+      'UdpLite',
+      'InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors',
+    )
   );
+}
 
 const NETSTAT =
   counters(
@@ -61,7 +68,7 @@ const NETSTAT =
   );
 
 /** name to text when nobody registered one. */
-const FILES: readonly (readonly [string, string])[] = [
+const FILES: readonly (readonly [string, string | (() => string)])[] = [
   ['arp', 'IP address       HW type     Flags       HW address            Mask     Device\n'],
   [
     'dev',
@@ -70,6 +77,8 @@ const FILES: readonly (readonly [string, string])[] = [
   ['dev_mcast', ''],
   ['fib_trie', 'Main:\nLocal:\n'],
   ['if_inet6', '00000000000000000000000000000001 01 80 10 80       lo\n'],
+  ['icmp', ` ${INET_HEAD} ref pointer drops\n`],
+  ['icmp6', ` ${INET6_HEAD} ref pointer drops\n`],
   ['igmp', 'Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n'],
   ['ipv6_route', ''],
   ['netlink', 'sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n'],
@@ -80,11 +89,11 @@ const FILES: readonly (readonly [string, string])[] = [
     'protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi br ha uh gp em\n',
   ],
   ['psched', '000003e8 00000040 000f4240 3b9aca00\n'],
-  ['ptype', 'Type Device      Function\n'],
+  ['ptype', 'Type Device      Function\n0800          ip_rcv\n86dd          ipv6_rcv\n'],
   ['raw', `${INET_HEAD} ref pointer drops\n`],
   ['raw6', `${INET6_HEAD} ref pointer drops\n`],
   ['route', `${'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT'.padEnd(127)}\n`],
-  ['snmp', SNMP],
+  ['snmp', snmpText],
   ['snmp6', ''],
   [
     'sockstat',
@@ -104,6 +113,12 @@ const FILES: readonly (readonly [string, string])[] = [
 export function makeNetDir(fs: Filesystem): StaticDirInode {
   const dir = new StaticDirInode(fs);
   for (const [name, empty] of FILES)
-    dir.add(name, new GeneratedFileInode(fs, (ctx) => procTexts.get(`net/${name}`)?.(ctx as Task) ?? empty));
+    dir.add(
+      name,
+      new GeneratedFileInode(
+        fs,
+        (ctx) => procTexts.get(`net/${name}`)?.(ctx as Task) ?? (typeof empty === 'string' ? empty : empty()),
+      ),
+    );
   return dir;
 }

@@ -7,6 +7,7 @@
  * Linux: net/ipv4/icmp.c (icmp_rcv, icmp_echo), net/ipv4/ping.c (ping_rcv), net/ipv4/raw.c (raw_v4_input), net/ipv6/icmp.c
  */
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../../../platform/abi/linux/socket.ts';
+import { countPacket, netCounters } from '../../kernel/net_counters.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { netOf } from '../net_namespace.ts';
 import { realtime } from './ancillary.ts';
@@ -113,12 +114,28 @@ function deliverRaw(ctx: IoContext, packet: Packet): void {
 
 /** A packet reaches this host: raw sockets see it, echo requests are answered, answers go to the ping socket that asked. */
 export function deliverPacket(ctx: IoContext, packet: Packet): void {
+  countPacket();
   deliverRaw(ctx, packet);
   const isIcmp = packet.protocol === (packet.isV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
   if (!isIcmp || packet.payload.length < ICMP_HEADER || !isIntact(packet)) return;
   const type = packet.payload[0] as number;
+  if (!packet.isV6) countIcmp(type);
   if (type === (packet.isV6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO)) answerEcho(ctx, packet);
   else if (type === (packet.isV6 ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY)) deliverReply(ctx, packet);
+}
+
+function countIcmp(type: number): void {
+  const { Icmp } = netCounters;
+  Icmp.InMsgs++;
+  Icmp.OutMsgs++;
+  if (type === ICMP_ECHO) Icmp.InEchos++;
+  else if (type === ICMP_ECHOREPLY) {
+    Icmp.InEchoReps++;
+    Icmp.OutEchoReps++;
+  } else if (type === ICMP_DEST_UNREACH) {
+    Icmp.InDestUnreachs++;
+    Icmp.OutDestUnreachs++;
+  }
 }
 
 function answerEcho(ctx: IoContext, request: Packet): void {

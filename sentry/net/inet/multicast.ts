@@ -25,6 +25,8 @@ const MCAST_JOIN_GROUP = 42;
 const MCAST_LEAVE_GROUP = 45;
 const IP_ADD_SOURCE_MEMBERSHIP = 39;
 const IP_DROP_SOURCE_MEMBERSHIP = 40;
+/** 224.0.0.1 */
+const ALL_HOSTS = 0xe0000001;
 const SOCKADDR_STORAGE = 128;
 
 interface Membership {
@@ -199,4 +201,23 @@ export function multicastInterface(value: Buffer): { index: number; address: num
   const index = named !== 0 ? named : interfaceOfAddress(address);
   if (index === null || !interfaces().some((link) => link.index === index)) return EADDRNOTAVAIL;
   return { index, address };
+}
+
+/** Text of /proc/net/igmp: every interface is in the group of all hosts. */
+export function igmpText(): string {
+  let text = 'Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n';
+  for (const { index, name } of interfaces()) {
+    const groups: [number, number][] = [[ALL_HOSTS, 1]];
+    for (const [key, users] of joined) {
+      const [itsIndex, ip] = key.split('/') as [string, string];
+      if (Number(itsIndex) === index && /^\d+$/.test(ip)) groups.unshift([Number(ip), users]);
+    }
+    text += `${index}\t${name.padEnd(10)}: ${String(groups.length).padStart(5)}      V3\n`;
+    for (const [ip, users] of groups) {
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32LE(ip, 0);
+      text += `\t\t\t\t${bytes.toString('hex').toUpperCase()} ${String(users).padStart(5)} 0:00000000\t\t0\n`;
+    }
+  }
+  return text;
 }

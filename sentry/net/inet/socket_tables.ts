@@ -7,6 +7,7 @@
  */
 import { AF_INET, AF_INET6 } from '../../../platform/abi/linux/socket.ts';
 import { anyEndpoint, procText } from './inet_address.ts';
+import { igmpText } from './multicast.ts';
 import { inetProvider } from './inet_provider.ts';
 import type { SocketRow } from './socket_row.ts';
 
@@ -102,6 +103,7 @@ export const socketTables: ReadonlyMap<string, () => string> = new Map([
   ['raw6', () => datagramText('raw', AF_INET6)],
   ['icmp', () => datagramText('ping', AF_INET)],
   ['icmp6', () => datagramText('ping', AF_INET6)],
+  ['igmp', igmpText],
   ['sockstat', sockstatText],
   ['sockstat6', sockstat6Text],
 ]);

@@ -48,6 +48,7 @@ import {
   SO_SNDBUFFORCE,
   SOCK_STREAM,
 } from '../../../platform/abi/linux/socket.ts';
+import { countPacket, netCounters } from '../../kernel/net_counters.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { IncomingMessage, OutgoingMessage, Socket } from '../socket.ts';
@@ -71,6 +72,15 @@ import { UrgentMark } from './urgent_mark.ts';
 
 export const tcpPorts = new PortTable();
 export const closedConnections = new ClosedConnections(tcpPorts);
+
+netCounters.currEstab = () => {
+  let open = 0;
+  for (const holder of tcpPorts) {
+    const state = holder.isClosed ? TCP_CLOSE : (holder as TcpSocket).stateNumber;
+    if (state === TCP_ESTABLISHED || state === TCP_CLOSE_WAIT) open++;
+  }
+  return open;
+};
 
 const SIGPIPE = 13;
 /** What a connection holds each way when no buffer size was asked for. */
@@ -231,6 +241,7 @@ export class TcpSocket extends InetSocket {
     } else this.local = from;
     this.remote = to;
     const listener = findListener(to, this.netTag);
+    netCounters.Tcp.ActiveOpens++;
     if (listener === null) this.refuse();
     else if (listener.pending.length > listener.backlog) {
       this.state = 'connecting';
@@ -273,6 +284,7 @@ export class TcpSocket extends InetSocket {
       end.sawEnd = false;
       end.hasReadEnd = false;
     }
+    netCounters.Tcp.PassiveOpens++;
     this.isNews = true;
     this.peer = other;
     other.peer = this;
@@ -333,6 +345,7 @@ export class TcpSocket extends InetSocket {
     this.waitQueue.wake(EVERYTHING);
   }
   private refuse(): void {
+    netCounters.Tcp.AttemptFails++;
     this.state = 'closed';
     this.knockedAt = null;
     this.remote = null;
@@ -365,6 +378,8 @@ export class TcpSocket extends InetSocket {
     this.peer = null;
     this.forgetGhost();
     if (peer === null) return;
+    netCounters.Tcp.EstabResets++;
+    netCounters.Tcp.OutRsts++;
     peer.peer = null;
     peer.broken(peer.finReceived ? -EPIPE : -ECONNRESET);
   }
@@ -417,6 +432,9 @@ export class TcpSocket extends InetSocket {
     if (want === 0) return WOULD_BLOCK;
     const n = peer.queue.fill(io, want);
     if (n > 0) {
+      netCounters.Tcp.InSegs++;
+      netCounters.Tcp.OutSegs++;
+      countPacket();
       const isUrgent = (message.flags & MSG_OOB) !== 0;
       if (isUrgent) peer.markUrgent();
       peer.waitQueue.wake(isUrgent ? READABLE | EPOLLPRI : READABLE);

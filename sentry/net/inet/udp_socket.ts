@@ -54,6 +54,7 @@ import {
   sourceFor,
 } from './inet_address.ts';
 import { isJoined, routedInterface } from './multicast.ts';
+import { countPacket, netCounters } from '../../kernel/net_counters.ts';
 import { PortTable } from './port_table.ts';
 import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from './queued_error.ts';
 import { interfaceOfAddress } from '../netlink/network_view.ts';
@@ -155,6 +156,8 @@ export class UdpSocket extends DatagramSocket {
     return length;
   }
   private transmit(ctx: IoContext, data: Uint8Array, to: Endpoint, control: OutgoingMessage['control']): void {
+    netCounters.Udp.OutDatagrams++;
+    countPacket();
     const from = spokenFor(control, this.local.port) ?? (isAny(this.local) ? this.sourceOf(to) : this.local);
     if (isMulticast(to) || broadcastAddresses.has(to.isV6 ? -1 : to.ip)) {
       this.spread(ctx, data, from, to);
@@ -166,6 +169,7 @@ export class UdpSocket extends DatagramSocket {
       return;
     }
     const stamp = receiver.wantsStamp ? realtime(ctx) : NO_STAMP;
+    netCounters.Udp.InDatagrams++;
     receiver.deliver({ data, from, to, ...this.markings(control), interface: LO_INDEX, stamp });
   }
   /** Sends to every socket a group or broadcast address means. */
@@ -201,6 +205,7 @@ export class UdpSocket extends DatagramSocket {
   }
   /** Nobody has the port: what ICMP's "port unreachable" does to the sender. */
   private unreachable(ctx: IoContext, data: Uint8Array, from: Endpoint, to: Endpoint): void {
+    netCounters.Udp.NoPorts++;
     unreachableHook.notify(ctx, data, from, to);
     const sender = from.port === this.local.port ? this : null;
     sender?.reportError({

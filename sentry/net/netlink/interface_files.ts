@@ -21,9 +21,30 @@ const OPERSTATES = ['unknown', 'notpresent', 'down', 'lowerlayerdown', 'testing'
 
 /** Fields of struct rtnl_link_stats64, in order. */
 const STATISTICS = [
-  'rx_packets', 'tx_packets', 'rx_bytes', 'tx_bytes', 'rx_errors', 'tx_errors', 'rx_dropped', 'tx_dropped', 'multicast', 'collisions', 'rx_length_errors',
-  'rx_over_errors', 'rx_crc_errors', 'rx_frame_errors', 'rx_fifo_errors', 'rx_missed_errors', 'tx_aborted_errors', 'tx_carrier_errors', 'tx_fifo_errors',
-  'tx_heartbeat_errors', 'tx_window_errors', 'rx_compressed', 'tx_compressed', 'rx_nohandler',
+  'rx_packets',
+  'tx_packets',
+  'rx_bytes',
+  'tx_bytes',
+  'rx_errors',
+  'tx_errors',
+  'rx_dropped',
+  'tx_dropped',
+  'multicast',
+  'collisions',
+  'rx_length_errors',
+  'rx_over_errors',
+  'rx_crc_errors',
+  'rx_frame_errors',
+  'rx_fifo_errors',
+  'rx_missed_errors',
+  'tx_aborted_errors',
+  'tx_carrier_errors',
+  'tx_fifo_errors',
+  'tx_heartbeat_errors',
+  'tx_window_errors',
+  'rx_compressed',
+  'tx_compressed',
+  'rx_nohandler',
 ];
 
 /** Every interface by name, with its files. */
@@ -38,9 +59,11 @@ function interfaceFiles(link: Interface): [string, string][] {
     return value === undefined || value.length < 4 ? otherwise : value.readUInt32LE(0);
   };
   const u8 = (attribute: number): number => link.attributes.get(attribute)?.[0] ?? 0;
-  const colons = (attribute: number): string => (link.attributes.get(attribute) ?? Buffer.alloc(0)).toString('hex').replace(/..(?=.)/g, '$&:');
+  const colons = (attribute: number): string =>
+    (link.attributes.get(attribute) ?? Buffer.alloc(0)).toString('hex').replace(/..(?=.)/g, '$&:');
   const stats = link.attributes.get(IFLA_STATS64);
-  const statistic = (i: number): string => (stats !== undefined && stats.length >= i * 8 + 8 ? stats.readBigUInt64LE(i * 8).toString() : '0');
+  const statistic = (i: number): string =>
+    stats !== undefined && stats.length >= i * 8 + 8 ? stats.readBigUInt64LE(i * 8).toString() : '0';
   return [
     ['addr_len', String(link.attributes.get(IFLA_ADDRESS)?.length ?? 0)],
     ['address', colons(IFLA_ADDRESS)],

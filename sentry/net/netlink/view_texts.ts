@@ -31,6 +31,7 @@ const ROUTE_WIDTH = 127;
 const RTF_UP = 1;
 const RTF_GATEWAY = 2;
 const RTF_HOST = 4;
+const RTF_LOCAL = 0x80000000;
 
 const hex = (value: number, width: number): string => (value >>> 0).toString(16).padStart(width, '0');
 
@@ -79,9 +80,26 @@ function inet6Text(): string {
     .join('');
 }
 
+function ipv6RouteText(): string {
+  const none = '0'.repeat(32);
+  return network.view.routes
+    .filter((body) => body[0] === AF_INET6)
+    .map((body) => {
+      const attributes = readAttributes(Buffer.from(body.buffer, body.byteOffset, body.length).subarray(RTMSG_SIZE));
+      const word = (type: number): number => attributes.get(type)?.readUInt32LE(0) ?? 0;
+      const bytes = (type: number): string => attributes.get(type)?.toString('hex') ?? none;
+      const isLocal = body[7] !== RTN_UNICAST;
+      const flags = RTF_UP | (attributes.has(RTA_GATEWAY) ? RTF_GATEWAY : 0) | (isLocal ? RTF_LOCAL : 0);
+      const prefix = hex(body[1] as number, 2);
+      return `${bytes(RTA_DST)} ${prefix} ${none} 00 ${bytes(RTA_GATEWAY)} ${hex(word(RTA_PRIORITY), 8)} 00000001 00000000 ${hex(flags, 8)} ${nameOf(word(RTA_OIF)).padStart(8)}\n`;
+    })
+    .join('');
+}
+
 /** Names under /proc/net, and their texts. */
 export const viewTexts: ReadonlyMap<string, () => string> = new Map([
   ['dev', devText],
   ['route', routeText],
   ['if_inet6', inet6Text],
+  ['ipv6_route', ipv6RouteText],
 ]);
