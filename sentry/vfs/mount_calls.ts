@@ -3,8 +3,7 @@
 /**
  * mount(2), umount2(2) and pivot_root(2).
  *
- * Linux:   fs/namespace.c (path_mount, do_umount, pivot_root)
- * Differs: propagation types are recorded and shown, events are not propagated to peers.
+ * Linux: fs/namespace.c (path_mount, do_umount, pivot_root)
  */
 import { CAP_SYS_ADMIN } from '../../platform/abi/linux/capability.ts';
 import {
@@ -14,7 +13,6 @@ import {
   ELOOP,
   ENODEV,
   ENOENT,
-  ENOSPC,
   ENOTDIR,
   EPERM,
   type Errno,
@@ -48,7 +46,8 @@ import type { Dentry } from './dentry.ts';
 import type { Filesystem, FilesystemType } from './filesystem.ts';
 import type { Inode } from './inode.ts';
 import { type Mount, type Path, forEachMount } from './mount.ts';
-import { attachMount, copyTree, countMounts, detachTree, unhookMount } from './mount_tree.ts';
+import { attachPropagated, detachPropagated, hasUnbindable, setPropagationType } from './mount_propagation.ts';
+import { attachMount, copyTree, detachTree, unhookMount } from './mount_tree.ts';
 import { Walk, isDir, walkPath } from './path_walk.ts';
 import type { VirtualFilesystem } from './virtual_filesystem.ts';
 
@@ -169,10 +168,7 @@ export function attachNew(ctx: IoContext, mount: Mount, target: Path): number {
   if (!isOurs(ctx, target.mount)) return EINVAL;
   if (target.dentry.isUnlinked) return ENOENT;
   if (isDir(mount.root.inode as Inode) !== isDir(target.dentry.inode as Inode)) return ENOTDIR;
-  const namespace = target.mount.namespace;
-  if (namespace !== null && countMounts(namespace.root) + countMounts(mount) > MOUNT_MAX) return ENOSPC;
-  attachMount(mount, target);
-  return 0;
+  return attachPropagated(mount, target, MOUNT_MAX);
 }
 
 function setPropagation(vfs: VirtualFilesystem, ctx: IoContext, target: Path, flags: number): number {
@@ -186,10 +182,7 @@ function setPropagation(vfs: VirtualFilesystem, ctx: IoContext, target: Path, fl
 /** Sets the propagation type of a mount, or of a whole tree. */
 export function changePropagation(vfs: VirtualFilesystem, top: Mount, type: number, recursive: boolean): void {
   const change = (mount: Mount): void => {
-    mount.masterGroup = type === MS_SLAVE ? mount.peerGroup || mount.masterGroup : 0;
-    if (type === MS_SHARED) mount.peerGroup ||= vfs.newPeerGroup();
-    else mount.peerGroup = 0;
-    mount.propagation = type === MS_SLAVE && mount.masterGroup === 0 ? MS_PRIVATE : type;
+    setPropagationType(vfs, mount, type);
   };
   if (recursive) forEachMount(top, change);
   else change(top);
@@ -215,10 +208,13 @@ export function moveTo(ctx: IoContext, source: Path, target: Path): number {
   if (!isOurs(ctx, mount) || !isOurs(ctx, target.mount)) return EINVAL;
   if (isDir(mount.root.inode as Inode) !== isDir(target.dentry.inode as Inode)) return EINVAL;
   if (mount.parent.propagation === MS_SHARED || mount.isLocked) return EINVAL;
+  if (target.mount.propagation === MS_SHARED && hasUnbindable(mount)) return EINVAL;
   for (let m: Mount | null = target.mount; m !== null; m = m.parent) if (m === mount) return ELOOP;
+  const home = { mount: mount.parent, dentry: mount.mountpoint as Dentry };
   unhookMount(mount);
-  attachMount(mount, target);
-  return 0;
+  const err = attachPropagated(mount, target, MOUNT_MAX);
+  if (err !== 0) attachMount(mount, home);
+  return err;
 }
 
 /** Outside the initial user namespace: does the caller own what the filesystem shows? */
@@ -292,7 +288,7 @@ export function unmount(vfs: VirtualFilesystem, ctx: IoContext, path: string, fl
   }
   if ((flags & MNT_DETACH) === 0 && (mount.parent === null || isBusy(mount))) return EBUSY;
   if (mount.parent === null || mount.isLocked) return EINVAL;
-  detachTree(vfs, mount);
+  detachPropagated(vfs, mount);
   return 0;
 }
 

@@ -69,6 +69,7 @@ export function cloneMount(vfs: VirtualFilesystem, from: Mount, root: Dentry): M
   if (from.propagation === MS_SHARED) {
     copy.propagation = MS_SHARED;
     copy.peerGroup = from.peerGroup;
+    copy.masterGroup = from.masterGroup;
   } else if (from.propagation === MS_SLAVE) {
     copy.propagation = MS_SLAVE;
     copy.masterGroup = from.masterGroup;

@@ -16,6 +16,7 @@ import type { FileDescription } from './file_description.ts';
 import type { Filesystem, FilesystemType } from './filesystem.ts';
 import type { ByteString, Inode } from './inode.ts';
 import { Mount, MountNamespace, type Path } from './mount.ts';
+import { trackMount, untrackMount } from './mount_propagation.ts';
 import { fsNotify } from './notify.ts';
 import { openPath } from './open.ts';
 import { walkPath } from './path_walk.ts';
@@ -73,11 +74,13 @@ export class VirtualFilesystem {
     const mount = new Mount(++this.lastMountId, fs, root ?? top, flags);
     mount.root.get();
     fs.mountRefs++;
+    trackMount(this, mount);
     return mount;
   }
 
   /** The last holder of a detached mount is gone: lets its filesystem go when no other mount shows it. */
   releaseMount(mount: Mount): void {
+    untrackMount(mount);
     mount.root.put();
     if (--mount.fs.mountRefs > 0) return;
     fsNotify.unmounted?.(mount.fs);

@@ -326,9 +326,7 @@ const names: readonly SyscallRow[] = [
 const mounts: readonly SyscallRow[] = [
   row(155, 'pivot_root', [PathName, PathName], sys_pivot_root),
   row(162, 'sync', [], sys_sync),
-  row(165, 'mount', [PathName, PathName, PathName, LongFlags, Addr], sys_mount, {
-    partial: 'Propagation types are recorded, events are not propagated.',
-  }),
+  row(165, 'mount', [PathName, PathName, PathName, LongFlags, Addr], sys_mount),
   row(166, 'umount2', [PathName, Flags], sys_umount2),
   row(428, 'open_tree', [DirFd, PathName, Flags], mountApi.sys_open_tree),
   row(429, 'move_mount', [DirFd, PathName, DirFd, PathName, Flags], mountApi.sys_move_mount, {

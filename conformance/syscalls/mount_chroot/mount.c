@@ -197,3 +197,93 @@ CASE(poll_mounts) {
   VAL(p.revents);
   close(fd);
 }
+
+static void show_tree(const char *when) {
+  char line[4096], here[1024], root[512], at[512], options[256], rest[1024];
+  NEED(getcwd(here, sizeof here) ? 0 : -1);
+  // Group numbers differ between runs: they are renumbered as they come.
+  int numbers[64], count = 0;
+  say("-- %s", when);
+  FILE *file = fopen("/proc/self/mountinfo", "r");
+  while (fgets(line, sizeof line, file)) {
+    if (sscanf(line, "%*d %*d %*s %511s %511s %255s %1023[^\n]", root, at, options, rest) != 4) continue;
+    if (strncmp(at, here, strlen(here)) != 0 || at[strlen(here)] != '/') continue;
+    char text[256] = "";
+    for (char *word = strtok(rest, " "); word && strcmp(word, "-") != 0; word = strtok(0, " ")) {
+      char *colon = strchr(word, ':');
+      int number = colon ? atoi(colon + 1) : 0, i = 0;
+      while (colon && i < count && numbers[i] != number) i++;
+      if (colon && i == count && count < 64) numbers[count++] = number;
+      if (colon) *colon = 0;
+      snprintf(text + strlen(text), sizeof text - strlen(text), " %s%d", word, i);
+    }
+    say("%s%s", at + strlen(here) + 1, text);
+  }
+  fclose(file);
+}
+static void tmpfs_at(const char *path) { NEED(mount("none", path, "tmpfs", 0, "")); }
+// What happens on a shared mount happens on its peers and slaves; what happens on a slave stays there.
+CASE(mount_propagation) {
+  own_namespace();
+  NEED(mkdir("a", 0755)), NEED(mkdir("b", 0755)), NEED(mkdir("c", 0755)), NEED(mkdir("d", 0755));
+  tmpfs_at("a");
+  CALL(mount("none", "a", NULL, MS_SHARED, NULL));
+  NEED(mkdir("a/x", 0755)), NEED(mkdir("a/y", 0755)), NEED(mkdir("a/x/z", 0755));
+  CALL(mount("a", "b", NULL, MS_BIND, NULL));
+  CALL(mount("a", "c", NULL, MS_BIND, NULL));
+  CALL(mount("none", "c", NULL, MS_SLAVE, NULL));
+  CALL(mount("c", "d", NULL, MS_BIND, NULL));
+  CALL(mount("none", "d", NULL, MS_SHARED, NULL));
+  show_tree("set up");
+  tmpfs_at("b/x");
+  show_tree("mounted on a peer");
+  tmpfs_at("c/y");
+  show_tree("mounted on the slave");
+  tmpfs_at("a/y");
+  show_tree("beneath what the slave has");
+  CALL(umount("a/y"));
+  show_tree("taken off again");
+  CALL(umount("a/x"));
+  show_tree("and the first");
+  NEED(mkdir("u", 0755));
+  tmpfs_at("u");
+  CALL(mount("none", "u", NULL, MS_UNBINDABLE, NULL));
+  CALL(mount("u", "a/x", NULL, MS_BIND, NULL));
+  CALL(mount("u", "a/x", NULL, MS_MOVE, NULL));
+  CALL(mount("none", "u", NULL, MS_PRIVATE, NULL));
+  CALL(mount("u", "a/x", NULL, MS_MOVE, NULL));
+  show_tree("moved");
+  CALL(mount("a/x", "b/y", NULL, MS_MOVE, NULL));
+  CALL(umount2("b", MNT_DETACH));
+  CALL(umount2("a/x", MNT_DETACH));
+  show_tree("at the end");
+}
+// A copy of the namespace has peers of what was shared.
+CASE(propagation_between_namespaces) {
+  own_namespace();
+  NEED(mkdir("s", 0755));
+  tmpfs_at("s");
+  NEED(mount("none", "s", NULL, MS_SHARED, NULL));
+  NEED(mkdir("s/x", 0755)), NEED(mkdir("s/y", 0755));
+  int to[2], from[2];
+  char c;
+  NEED(pipe(to)), NEED(pipe(from));
+  pid_t child = NEED(fork());
+  if (child == 0) {
+    if (unshare(CLONE_NEWNS) != 0 || write(from[1], "u", 1) != 1 || read(to[0], &c, 1) != 1) _exit(1);
+    if (access("s/x/in_parent", F_OK) != 0) _exit(2);
+    if (mount("none", "s/y", "tmpfs", 0, "") != 0 || mkdir("s/y/in_child", 0755) != 0) _exit(3);
+    if (write(from[1], "m", 1) != 1 || read(to[0], &c, 1) != 1) _exit(4);
+    _exit(access("s/x/in_parent", F_OK) == 0 ? 5 : 0);
+  }
+  NEED(read(from[0], &c, 1));
+  tmpfs_at("s/x");
+  NEED(mkdir("s/x/in_parent", 0755));
+  NEED(write(to[1], "x", 1));
+  NEED(read(from[0], &c, 1));
+  CALL(access("s/y/in_child", F_OK));
+  NEED(umount("s/x"));
+  NEED(write(to[1], "x", 1));
+  report_end("child", child);
+  CALL(access("s/y/in_child", F_OK));
+}
