@@ -63,6 +63,7 @@ const SYSTEM_REASONS: Record<string, string> = {
   EIO: 'input/output error',
   EMFILE: 'too many open files',
   EDQUOT: 'disk quota exceeded',
+  ENODEV: 'no such device',
   ENOTEMPTY: 'directory not empty',
 };
 
