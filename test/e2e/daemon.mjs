@@ -4,12 +4,13 @@
  * A Docker daemon of one's own: everything of it is in one temporary directory, its bridge and cgroup parent have names of their own, and
  * nothing of it is left on the machine when it has been stopped.
  */
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawn, spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { run, until } from './command.mjs';
 import { imageTar, makeRootfs } from './image.mjs';
+import { leftovers, processes, snapshot } from './leftovers.mjs';
 
 const hostRun = (...argv) => spawnSync(argv[0], argv.slice(1), { encoding: 'utf8' });
 
@@ -20,6 +21,7 @@ export class DockerDaemon {
     daemon.configure({ runtimes: { 'runsc-ts': { path: runtime } }, ...config });
     daemon.makeBridge();
     await daemon.boot();
+    daemon.before = snapshot(daemon.mark);
     makeRootfs(daemon.rootfs);
     const imported = await daemon.docker(['import', '-', 'bb'], { input: imageTar(daemon.rootfs) });
     if (imported.status !== 0) throw new Error(`docker import: ${imported.stderr}`);
@@ -41,8 +43,17 @@ export class DockerDaemon {
     mkdirSync(join(this.directory, 'client'));
   }
 
-  configure(config) {
-    writeFileSync(this.configFile, JSON.stringify(config));
+  /** Changes daemon.json. A running dockerd reads it at SIGHUP. */
+  configure(changes) {
+    this.config = { ...this.config, ...changes };
+    writeFileSync(this.configFile, JSON.stringify(this.config));
+  }
+
+  /** What is left of containers that are gone, waited for: nothing, it is hoped. */
+  leftovers() {
+    // dockerd's own are not: itself, its containerd, sockets of one that was killed.
+    const isOurs = (thing) => !/^process: \d+ (dockerd|containerd): |^socket: .*(libnetwork|docker.sock)/.test(thing);
+    return leftovers(this.mark, { before: this.before, states: [this.states, join(this.directory, 'exec/containerd/daemon/io.containerd.runtime.v2.task/moby')], isOurs });
   }
 
   makeBridge() {
@@ -103,6 +114,18 @@ export class DockerDaemon {
     await this.ended;
   }
 
+  /** Ends what a test that failed left: processes and cgroups that bear our mark. */
+  endRest() {
+    for (const { pid } of processes(this.mark)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // Gone by itself.
+      }
+    }
+    for (const hierarchy of readdirSync('/sys/fs/cgroup')) spawnSync('find', [`/sys/fs/cgroup/${hierarchy}/${this.mark}`, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';']);
+  }
+
   /** Removes all containers, ends dockerd and takes back what it did to the machine. */
   async stop() {
     try {
@@ -110,6 +133,7 @@ export class DockerDaemon {
       await this.docker(['network', 'prune', '-f']);
     } finally {
       await this.halt();
+      this.endRest();
       for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
         const at = line.split(' ')[1] ?? '';
         if (at.startsWith(`${this.directory}/`)) hostRun('umount', '-l', at);

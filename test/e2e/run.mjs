@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The clients' own programs, on this machine, with daemons of our own: node test/e2e/run.mjs [--long] [--only PART,...] [--filter TEXT].
- * Needs root and `npm run build`; installs what is missing from apt. Ends with "N passed, N failed".
+ * The clients' own programs, on this machine, with daemons of our own. Needs root and `npm run build`; installs what is missing from apt. Ends with
+ * "N passed, N failed".
+ *
+ * node test/e2e/run.mjs [--long] [--only docker,podman,kills,containerd] [--filter TEXT]; --long: more of each; --filter: only scenarios with TEXT.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DockerDaemon } from './daemon.mjs';
 import { dockerList } from './docker.mjs';
 import { podmanList } from './podman.mjs';
-import { check, finish, notRun } from './report.mjs';
+import { addCounts, check, finish, notRun } from './report.mjs';
 
 const { values } = parseArgs({ options: { long: { type: 'boolean' }, only: { type: 'string' }, filter: { type: 'string', default: '' } } });
 const runtime = process.env.RUNSC_TS ?? join(import.meta.dirname, '../../dist/runsc-ts.cjs');
@@ -30,6 +32,18 @@ function installMissing() {
   if (result.status !== 0) console.log(result.stderr.slice(-500));
 }
 
+/** Runs a program that counts by itself, its output shown. */
+async function child(what, argv) {
+  const started = spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const text = [];
+  started.stdout.on('data', (chunk) => {
+    text.push(chunk);
+    process.stdout.write(chunk);
+  });
+  const status = await new Promise((resolve) => started.on('close', resolve));
+  addCounts(what, status, Buffer.concat(text).toString());
+}
+
 async function main() {
   if (process.geteuid() !== 0) {
     notRun('test/e2e', 'it needs root');
@@ -39,11 +53,14 @@ async function main() {
   if (wanted('docker')) {
     const daemon = await DockerDaemon.start(runtime);
     try {
-      await dockerList(daemon, values.filter);
+      await dockerList(daemon, runtime, { filter: values.filter, isLong: values.long === true });
     } finally {
       await daemon.stop();
     }
   }
+  const long = values.long ? ['--long'] : [];
+  if (wanted('kills')) await child('kills', ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child', process.execPath, join(import.meta.dirname, 'kills.mjs'), runtime, ...long]);
+  if (wanted('containerd')) await child('containerd', [process.execPath, join(import.meta.dirname, 'containerd.mjs')]);
   if (wanted('podman')) await podmanList(runtime, values.filter);
 }
 

@@ -117,7 +117,8 @@ async function play(client, act) {
   return client;
 }
 
-function compare(client, name, runc, ours) {
+/** Counts the comparison of two clients' facts. */
+export function compare(client, name, runc, ours) {
   const differences = [];
   for (let i = 0; i < Math.max(runc.facts.length, ours.facts.length); i++) {
     const [expected, actual] = [runc.facts[i], ours.facts[i]];
