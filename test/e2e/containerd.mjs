@@ -3,33 +3,26 @@
 /**
  * containerd as a client: starts a daemon of its own in a temporary directory and runs containers through our shim with ctr and over the CRI;
  * restarts the daemon, kills shims and sandboxes, and looks for what is left. Needs root, containerd and busybox (static); the pod also the
- * CNI plugins. Usage: node test/e2e/containerd.mjs [WORD...] (after npm run build; words: only the parts whose names have one).
+ * CNI plugins. Part of run.mjs; alone: node test/e2e/containerd.mjs [WORD...] (words: only the parts whose names have one).
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CriClient } from './containerd_cri.mjs';
 import { Containerd, sleep, until } from './containerd_daemon.mjs';
 import { makeImage } from './containerd_image.mjs';
+import { finish, notRun, check as report } from './report.mjs';
 
-const PROGRAM = process.env.RUNSC_TS ?? join(dirname(fileURLToPath(import.meta.url)), '../../dist/runsc-ts.cjs');
-const SHIM = join(dirname(PROGRAM), 'containerd-shim-runsc-ts-v1.cjs');
 const IMAGE = 'docker.io/library/e2e:latest';
 const RUNTIME = ['--runtime', 'io.containerd.runsc-ts.v1'];
-const words = process.argv.slice(2);
-let passed = 0;
-let failed = 0;
 let d;
+let shim;
 const ids = new Map();
 
-function check(ok, what, detail = '') {
-  if (ok) passed++;
-  else failed++;
-  console.log(`${ok ? 'ok  ' : 'FAIL'} ${what}${ok ? '' : `\n${typeof detail === 'string' ? detail : JSON.stringify(detail)}`}`);
-}
+const check = (ok, what, detail = '') => report(ok, `containerd: ${what}`, typeof detail === 'string' ? detail : JSON.stringify(detail));
 
 /** A new container id. */
 function id(name, namespace = d.namespace) {
@@ -72,7 +65,7 @@ const parts = {
     });
     check(set.status === 0 && set.stdout === '/tmp\nb\nread-only\nroot', 'run: directory, environment, read-only root, a bind mount', set);
     // Not through the launcher that install wrote: it has a start of its own.
-    const byPath = d.ctr(['run', '--rm', '--runtime', SHIM, IMAGE, id('bypath'), 'echo', 'by path']);
+    const byPath = d.ctr(['run', '--rm', '--runtime', shim, IMAGE, id('bypath'), 'echo', 'by path']);
     check(byPath.stdout === 'by path\n', 'run: the shim by its path', byPath);
     for (const [name, program, words] of [['nosuch', 'nosuch', 'executable file not found in $PATH'], ['nofile', '/nosuch', 'no such file or directory'], ['noexec', '/etc/passwd', 'permission denied']]) {
       const refused = run(name, [program]);
@@ -121,6 +114,8 @@ const parts = {
     const before = descriptors();
     const statuses = Array.from({ length: 50 }, (_, i) => exec(`many${i}`, 'sh', '-c', `exit ${i}`).status);
     check(statuses.every((status, i) => status === i), 'fifty execs end each with its own status', statuses);
+    const zombies = readFileSync(`/proc/${shim}/task/${shim}/children`, 'latin1').trim().split(' ').filter((pid) => !isRunning(pid));
+    check(zombies.length === 0, 'and leave no zombie', zombies);
     check(descriptors() <= before + 2, 'and leave no descriptor open in the shim', `${before} ${descriptors()}`);
     const long = spawn('ctr', [...d.args, 'task', 'exec', '--exec-id', 'long', 'task', 'sleep', '1000'], { stdio: 'ignore' });
     const ended = new Promise((resolve) => long.on('exit', resolve));
@@ -303,7 +298,7 @@ async function killedWhileCreating() {
 async function runPod() {
   const imported = d.ctr(['images', 'import', join(d.directory, 'image.tar')], { namespace: 'k8s.io' });
   const hasNetwork = existsSync('/usr/lib/cni/ptp');
-  if (!hasNetwork) console.log('skip the network of the pod: no CNI plugins');
+  if (!hasNetwork) notRun('containerd: the network of the pod', 'no CNI plugins');
   let cri = new CriClient(d.socket);
   let sandbox = '';
   try {
@@ -396,39 +391,36 @@ async function memoryLimit(container) {
 
 const socketOf = (name, namespace) => `/run/containerd/s/${createHash('sha256').update(join(d.socket, namespace, name)).digest('hex')}`;
 
-async function main() {
+/** Runs the parts whose names have one of the words (none: all). */
+export async function containerdList(program, words = []) {
   if (process.getuid() !== 0 || spawnSync('containerd', ['--version']).status !== 0 || spawnSync('ctr', ['--version']).status !== 0) {
-    console.log('skipped: needs root, containerd and ctr');
-    return 0;
+    notRun('containerd', 'it needs root, containerd and ctr');
+    return;
   }
   const directory = mkdtempSync(join(tmpdir(), 'containerd-e2e-'));
+  let isOk = true;
   try {
-    d = new Containerd(directory, PROGRAM, IMAGE);
+    shim = join(dirname(realpathSync(program)), 'containerd-shim-runsc-ts-v1.cjs');
+    d = new Containerd(directory, program, IMAGE);
     await d.start();
     const imported = d.ctr(['images', 'import', makeImage(directory, IMAGE)]);
     if (imported.status !== 0) throw new Error(`import: ${imported.stderr}`);
     for (const [name, part] of Object.entries(parts)) {
       if (words.length > 0 && !words.some((word) => name.includes(word))) continue;
-      try {
-        await part();
-      } catch (error) {
-        check(false, name, error.stack);
-      }
+      await part().catch((error) => check(false, name, error.stack));
     }
     const sockets = [...ids].map(([name, namespace]) => socketOf(name, namespace));
     const isClean = await until(() => d.leftovers(sockets).length === 0, 15_000);
-    check(isClean !== null, 'nothing is left: no process, mount, cgroup, state, socket', d.leftovers(sockets).join('\n'));
+    isOk = check(isClean !== null, 'nothing is left: no process, mount, cgroup, state, socket', d.leftovers(sockets).join('\n'));
   } catch (error) {
-    check(false, 'the test itself', error.stack);
+    isOk = check(false, 'the test itself', error.stack);
   } finally {
     cleanUp();
     await d?.stop();
     d?.removeParents();
-    if (failed > 0) writeFileSync(join(tmpdir(), 'containerd-e2e.log'), d?.log() ?? '');
+    if (!isOk) writeFileSync(join(tmpdir(), 'containerd-e2e.log'), d?.log() ?? '');
     rmSync(directory, { recursive: true, force: true });
   }
-  console.log(`${passed} passed, ${failed} failed`);
-  return failed === 0 ? 0 : 1;
 }
 
 /** What a failed part left. */
@@ -441,4 +433,7 @@ function cleanUp() {
   }
 }
 
-process.exit(await main());
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await containerdList(process.env.RUNSC_TS ?? join(import.meta.dirname, '../../dist/runsc-ts.cjs'), process.argv.slice(2));
+  process.exit(finish());
+}
