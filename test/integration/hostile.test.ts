@@ -75,6 +75,12 @@ describe.runIf(existsSync(cliPath()))('a hostile program', () => {
     expect(peakKib).toBeLessThan(400 * MIB);
   });
 
+  test('processes that trace each other', { timeout: 60_000 }, async () => {
+    const { output, peakKib } = await attack('attack_ptrace', ['1', '8'], 50_000);
+    expect(output).toMatch(/^all gone\nsurvived 0\n$/m);
+    expect(peakKib).toBeLessThan(400 * MIB);
+  });
+
   test('damaged executables', { timeout: 60_000 }, async () => {
     const { output, peakKib } = await attack('attack_elf', ['1', '150'], 50_000);
     expect(output).toMatch(/^all ended\nsurvived 0\n$/m);
