@@ -8,7 +8,7 @@
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { RunscError, systemReason } from '../errors.ts';
+import { RunscError, systemReason, UsageError } from '../errors.ts';
 import { NODE_FLAGS, SHIM_FLAGS } from '../sandbox/node_flags.ts';
 import type { Option, Parsed } from './arguments.ts';
 import { containerVerb, print } from './container_verb.ts';
@@ -18,6 +18,8 @@ const OPTIONS: readonly Option[] = [
   { name: 'runtime', kind: 'value', placeholder: 'NAME', help: 'name of the runtime (default runsc-ts)' },
   { name: 'launcher', kind: 'value', placeholder: 'FILE', help: 'launcher to write (default /usr/local/bin/NAME)' },
 ];
+
+const SHIM: Option = { name: 'shim', kind: 'flag', help: "register containerd's shim, with which containers start faster (Docker 23 or newer; takes no global flags)" };
 
 function names(parsed: Parsed): { file: string; runtime: string; launcher: string } {
   const runtime = parsed.value('runtime') ?? 'runsc-ts';
@@ -96,17 +98,19 @@ export const installVerb = containerVerb({
   summary: 'register this runtime with Docker',
   operands: '[-- GLOBAL FLAGS]',
   text: "Adds this runtime to Docker's daemon.json, with the global flags given, and prints what containerd and Podman need.",
-  options: OPTIONS,
+  options: [...OPTIONS, SHIM],
   min: 0,
   max: 100,
   run: (parsed, operands) => {
     const { file, runtime, launcher } = names(parsed);
+    const isShim = parsed.flag('shim');
+    if (isShim && operands.length > 0) throw new UsageError('install --shim takes no global flags: a shim is not a command');
     const config = readConfig(file);
     const script = realpathSync(process.argv[1] ?? '');
     const shim = shimOf(runtime, launcher);
     writeLauncher(launcher, launcherText([process.execPath, ...NODE_FLAGS, script, ...operands]));
     writeLauncher(shim.path, shimLauncherText([process.execPath, ...SHIM_FLAGS, join(dirname(script), 'containerd-shim-runsc-ts-v1.cjs')]));
-    const runtimes = { ...config.runtimes, [runtime]: { path: launcher } };
+    const runtimes = { ...config.runtimes, [runtime]: isShim ? { runtimeType: shim.path } : { path: launcher } };
     replace(file, `${JSON.stringify({ ...config, runtimes }, null, 4)}\n`);
     return print(`Added runtime ${runtime} to ${file}. Restart Docker, then: docker run --runtime=${runtime} ...
 

@@ -18,7 +18,8 @@ export class DockerDaemon {
   /** Starts one that knows `runtime` (a program) as runsc-ts. `config` is added to its daemon.json. */
   static async start(runtime, config = {}) {
     const daemon = new DockerDaemon();
-    daemon.configure({ runtimes: { 'runsc-ts': { path: runtime } }, ...config });
+    const how = process.env.RUNSC_TS_E2E_SHIM === undefined ? { path: runtime } : { runtimeType: process.env.RUNSC_TS_E2E_SHIM };
+    daemon.configure({ runtimes: { 'runsc-ts': how }, ...config });
     daemon.makeBridge();
     await daemon.boot();
     daemon.before = snapshot(daemon.mark);

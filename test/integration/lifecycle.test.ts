@@ -272,6 +272,10 @@ describe.runIf(existsSync(cliPath()))('lifecycle', () => {
     const shim = join(bundle, 'containerd-shim-runsc-ts-v1');
     expect((await runShell(`env -i ${shim} -v`)).status).toBe(0);
     expect((await cli('uninstall', '--config_file', file, '--launcher', launcher)).status).toBe(0);
+    expect((await cli('install', '--shim', '--config_file', file, '--launcher', launcher)).status).toBe(0);
+    expect(JSON.parse(readFileSync(file, 'utf8')).runtimes['runsc-ts']).toEqual({ runtimeType: shim });
+    expect((await cli('install', '--shim', '--config_file', file, '--launcher', launcher, '--', '--debug')).status).toBe(1);
+    expect((await cli('uninstall', '--config_file', file, '--launcher', launcher)).status).toBe(0);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ debug: true, runtimes: { other: { path: '/x' } } });
     expect([launcher, shim].filter((path) => existsSync(path))).toEqual([]);
     writeFileSync(file, '{ not json');
