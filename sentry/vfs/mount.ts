@@ -27,7 +27,15 @@ export class Mount {
   readonly children = new Map<Dentry, Mount[]>();
   /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, MS_NODIRATIME, MS_RELATIME. */
   flags: number;
-  namespace: MountNamespace | null = null;
+  get namespace(): MountNamespace | null {
+    return this.inNamespace;
+  }
+  set namespace(namespace: MountNamespace | null) {
+    if (this.inNamespace !== null) this.inNamespace.mountCount--;
+    if (namespace !== null) namespace.mountCount++;
+    this.inNamespace = namespace;
+  }
+  private inNamespace: MountNamespace | null = null;
   /** Open files, cwds and roots on it: umount(2) without MNT_DETACH answers EBUSY while there are any. */
   refs = 0;
   /** MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE as last set, and its peer groups (0: none). */
@@ -59,6 +67,8 @@ export class MountNamespace {
   root: Mount;
   /** For /proc/pid/ns/mnt. */
   readonly id: number;
+  /** Mounts whose namespace this is. */
+  mountCount = 0;
   /** The user namespace whose CAP_SYS_ADMIN counts here; null: the initial one. */
   owner: UserNamespace | null = null;
   /** Tasks in it (kept by whoever enters and leaves tasks); the last one takes it apart. */
@@ -92,6 +102,7 @@ export function forEachMount(mount: Mount, visit: (mount: Mount) => void): void 
   const stack = [mount];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     visit(next);
+    if (next.children.size === 0) continue;
     const children = [...next.children.values()].flat();
     for (let i = children.length - 1; i >= 0; i--) stack.push(children[i] as Mount);
   }

@@ -81,7 +81,7 @@ function isTooMany(tree: Mount, target: Mount, receivers: readonly Receiver[], m
     const { namespace } = mount;
     if (namespace !== null) more.set(namespace, (more.get(namespace) ?? 0) + size);
   }
-  for (const [namespace, count] of more) if (countMounts(namespace.root) + count > most) return true;
+  for (const [namespace, count] of more) if (namespace.mountCount + count > most) return true;
   return false;
 }
 
