@@ -65,6 +65,8 @@ export interface IncomingMessage {
   files: FileDescription[] | null;
   creds: PeerCred | null;
   control: ControlMessage[] | null;
+  /** SO_PASSPIDFD: the pid of the sender, whose pidfd is to be made. */
+  pidfdOf: number | null;
   /** What came ends where no more may be added to it (a mark in the stream): MSG_WAITALL does not go on. */
   stop: boolean;
 }
@@ -73,7 +75,7 @@ export function newOutgoing(io: IoSequence, flags = 0): OutgoingMessage {
   return { io, address: null, flags, files: null, creds: null, control: null };
 }
 export function newIncoming(io: IoSequence, flags = 0): IncomingMessage {
-  return { io, flags, address: null, outFlags: 0, files: null, creds: null, control: null, stop: false };
+  return { io, flags, address: null, outFlags: 0, files: null, creds: null, control: null, pidfdOf: null, stop: false };
 }
 
 /** Options every socket keeps (SOL_SOCKET). */

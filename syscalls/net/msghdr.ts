@@ -42,6 +42,7 @@ import { readAddress } from './socket_args.ts';
 /** sizeof(struct msghdr). */
 export const MSGHDR_SIZE = 56;
 const CMSGHDR_SIZE = 16;
+const SCM_PIDFD = 4;
 const UIO_MAXIOV = 1024;
 /** net.core.optmem_max: longest control buffer taken. */
 const OPTMEM_MAX = 131072;
@@ -193,6 +194,12 @@ class ControlWriter {
   get written(): number {
     return this.at - this.start;
   }
+  /** Is there room for one more number? When not, that is noted. */
+  get hasRoom(): boolean {
+    if (this.left >= CMSGHDR_SIZE + 4) return true;
+    this.truncated = true;
+    return false;
+  }
   /** Descriptors that fit. */
   get roomForFds(): number {
     return this.left < CMSGHDR_SIZE ? 0 : Math.floor((this.left - CMSGHDR_SIZE) / 4);
@@ -237,12 +244,19 @@ function deliverFiles(t: Task, writer: ControlWriter, files: readonly FileDescri
   writer.put(SOL_SOCKET, SCM_RIGHTS, new Uint8Array(Int32Array.from(numbers).buffer));
 }
 
+/** A descriptor of the sender's process, or why there is none. */
+function pidfdFor(t: Task, pid: number): Uint8Array {
+  const group = t.kernel.tasks.get(pid)?.threadGroup;
+  return new Uint8Array(Int32Array.of(group === undefined ? ESRCH : t.kernel.installPidfd(t, group)).buffer);
+}
+
 /** Writes everything of a received message but the data back: name, control, flags. Returns 0 or EFAULT. */
 export function writeReceived(t: Task, user: UserMessage, message: IncomingMessage, flags: number): number {
   const writer = new ControlWriter(t, user);
   if (message.creds !== null) writer.put(SOL_SOCKET, SCM_CREDENTIALS, encodeCred(t, message.creds));
   for (const { level, type, data } of message.control ?? []) writer.put(level, type, data);
   if (message.files !== null) deliverFiles(t, writer, message.files, (flags & MSG_CMSG_CLOEXEC) !== 0);
+  if (message.pidfdOf !== null && writer.hasRoom) writer.put(SOL_SOCKET, SCM_PIDFD, pidfdFor(t, message.pidfdOf));
   if (writer.fault) return EFAULT;
   if (user.nameAddr !== 0) {
     const address = message.address ?? new Uint8Array(0);

@@ -7,6 +7,7 @@
  */
 import { CAP_NET_RAW } from '../../../platform/abi/linux/capability.ts';
 import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT } from '../../../platform/abi/linux/errno.ts';
+import { UDP_CORK, UDP_SEGMENT } from './udp_cork.ts';
 import * as abi from '../../../platform/abi/linux/socket.ts';
 
 export interface OptionRule {
@@ -168,8 +169,6 @@ const TCP: ReadonlyMap<number, OptionRule> = new Map([
   [abi.TCP_TIMESTAMP, any(0)],
 ]);
 
-const UDP_CORK = 1;
-const UDP_SEGMENT = 103;
 const UDP_GRO = 104;
 const UDP: ReadonlyMap<number, OptionRule> = new Map([
   [UDP_CORK, toggle()],

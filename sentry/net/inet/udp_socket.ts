@@ -32,6 +32,7 @@ import {
   IPV6_MULTICAST_ALL,
   IPV6_MULTICAST_HOPS,
   IPV6_MULTICAST_LOOP,
+  MSG_MORE,
   MSG_OOB,
   SO_BROADCAST,
   SOCK_DGRAM,
@@ -56,6 +57,7 @@ import {
 import { isJoined, routedInterface } from './multicast.ts';
 import { countPacket, netCounters } from '../../kernel/net_counters.ts';
 import { PortTable } from './port_table.ts';
+import { PendingDatagram, segments, segmentSize, UDP_CORK, UDP_SEGMENT } from './udp_cork.ts';
 import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from './queued_error.ts';
 import { interfaceOfAddress } from '../netlink/network_view.ts';
 
@@ -75,6 +77,8 @@ export const unreachableHook: { notify: (ctx: IoContext, data: Uint8Array, from:
 export class UdpSocket extends DatagramSocket {
   /** The address was chosen by connect, not bind: disconnecting gives it up. */
   private isBoundByConnect = false;
+  /** What MSG_MORE and UDP_CORK hold back. */
+  private pending: PendingDatagram | null = null;
 
   constructor(ctx: IoContext, family: number) {
     super(ctx, family, SOCK_DGRAM, IPPROTO_UDP, udpPorts);
@@ -139,21 +143,53 @@ export class UdpSocket extends DatagramSocket {
   override sendMessage(ctx: IoContext, message: OutgoingMessage): number {
     if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
     if (message.io.remaining > 65535) return EMSGSIZE;
-    const to = this.target(message.address);
+    const to = this.pending?.to ?? this.target(message.address);
     if (isErrno(to)) return to;
     if (this.error !== 0) return -this.takeError();
     if ((this.shutdownMask & SEND_SHUTDOWN) !== 0) return EPIPE;
-    const { io } = message;
+    const { io, control } = message;
     const length = io.remaining;
-    if (length > DATAGRAM_MAX) return EMSGSIZE;
+    if ((this.pending?.length ?? 0) + length > DATAGRAM_MAX) return EMSGSIZE;
     const refused = this.cannotSend(to);
     if (refused !== 0) return refused;
     const bound = this.autobind();
     if (bound < 0) return bound;
     const data = Buffer.allocUnsafe(length);
     if (length > 0 && io.take(data, 0, length) < length) return EFAULT;
-    this.transmit(ctx, data, to, message.control);
-    return length;
+    const isMore = (message.flags & MSG_MORE) !== 0 || this.intOption(IPPROTO_UDP, UDP_CORK) !== 0;
+    if (isMore || this.pending !== null) return this.hold(ctx, data, to, control, isMore);
+    return this.transmitAll(ctx, data, to, control);
+  }
+  /** Adds to the datagram that is being put together; sends it when this was the last part. */
+  private hold(
+    ctx: IoContext,
+    data: Buffer,
+    to: Endpoint,
+    control: OutgoingMessage['control'],
+    isMore: boolean,
+  ): number {
+    this.pending ??= new PendingDatagram(to, control);
+    this.pending.add(data);
+    if (isMore) return data.length;
+    const result = this.uncork(ctx);
+    return result < 0 ? result : data.length;
+  }
+  private uncork(ctx: IoContext): number {
+    const { pending } = this;
+    this.pending = null;
+    return pending === null ? 0 : this.transmitAll(ctx, pending.whole(), pending.to, pending.control);
+  }
+  private transmitAll(ctx: IoContext, data: Uint8Array, to: Endpoint, control: OutgoingMessage['control']): number {
+    const parts = segments(data, segmentSize(control, this.intOption(IPPROTO_UDP, UDP_SEGMENT)));
+    if (typeof parts === 'number') return parts;
+    for (const part of parts) this.transmit(ctx, part, to, control);
+    return data.length;
+  }
+  override setOption(ctx: IoContext, level: number, name: number, value: Uint8Array): number {
+    const result = super.setOption(ctx, level, name, value);
+    const isUncorked = level === IPPROTO_UDP && name === UDP_CORK && this.intOption(IPPROTO_UDP, UDP_CORK) === 0;
+    if (result === 0 && isUncorked) this.uncork(ctx);
+    return result;
   }
   private transmit(ctx: IoContext, data: Uint8Array, to: Endpoint, control: OutgoingMessage['control']): void {
     netCounters.Udp.OutDatagrams++;

@@ -51,6 +51,8 @@ export class Packet {
   /** Bytes after which part of the charge is given back: Linux would have made a packet of each part. */
   private readonly part: number;
   private readonly held: number;
+  /** When it was sent, for a receiver that wants to know. */
+  stamp: readonly [seconds: number, nanoseconds: number] | null = null;
   /** Its urgent byte was taken; it keeps its place as a mark. */
   isSpent = false;
 

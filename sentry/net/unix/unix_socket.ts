@@ -43,6 +43,8 @@ import {
   SIOCOUTQ,
   SO_OOBINLINE,
   SO_PASSCRED,
+  SO_TIMESTAMP,
+  SO_TIMESTAMPNS,
   SOCK_DGRAM,
   SOCK_RAW,
   SOCK_SEQPACKET,
@@ -78,6 +80,7 @@ export type UnixState = 'unconnected' | 'listening' | 'connected';
 export const RCV_SHUTDOWN = 1;
 export const SEND_SHUTDOWN = 2;
 const ALL_SHUTDOWN = 3;
+const SO_PASSPIDFD = 76;
 
 /** Every open Unix socket, for /proc/net/unix. */
 export const unixSockets = new Set<UnixSocket>();
@@ -148,6 +151,14 @@ export class UnixSocket extends Socket implements Collectable {
     return this.state !== 'listening' && this.charged * 4 <= this.options.sendBuffer;
   }
 
+  /** SO_PASSPIDFD. */
+  get passPidfd(): boolean {
+    return (this.options.flags.get(SO_PASSPIDFD) ?? 0) !== 0;
+  }
+  get wantsStamp(): boolean {
+    const { flags } = this.options;
+    return (flags.get(SO_TIMESTAMP) ?? 0) !== 0 || (flags.get(SO_TIMESTAMPNS) ?? 0) !== 0;
+  }
   get isUrgentInline(): boolean {
     return (this.options.flags.get(SO_OOBINLINE) ?? 0) !== 0;
   }

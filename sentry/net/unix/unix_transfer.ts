@@ -34,6 +34,7 @@ import type { IoContext } from '../../vfs/context.ts';
 import { CHUNK_SIZE, returnChunk, takeChunk } from '../chunk_pool.ts';
 import { queueBudget } from '../queue_budget.ts';
 import type { IncomingMessage, OutgoingMessage, PeerCred } from '../socket.ts';
+import { realtime, stampMessages } from '../inet/ancillary.ts';
 import { findUnixSocket, parseUnixAddress } from './unix_address.ts';
 import { Packet, packetCharge } from './unix_queue.ts';
 import { RCV_SHUTDOWN, SEND_SHUTDOWN, type UnixSocket } from './unix_socket.ts';
@@ -47,7 +48,9 @@ const NO_CREDS: PeerCred = { pid: 0, uid: 65534, gid: 65534 };
 /** Credentials to attach: those given, or the sender's when either side wants them. */
 function credsFor(ctx: IoContext, from: UnixSocket, to: UnixSocket, message: OutgoingMessage): PeerCred | null {
   if (message.creds !== null) return message.creds;
-  return from.passCred || to.passCred ? { pid: ctx.lockOwnerPid, uid: ctx.creds.euid, gid: ctx.creds.egid } : null;
+  return from.passCred || to.passCred || to.passPidfd
+    ? { pid: ctx.lockOwnerPid, uid: ctx.creds.euid, gid: ctx.creds.egid }
+    : null;
 }
 
 function broken(ctx: IoContext, message: OutgoingMessage): number {
@@ -148,7 +151,9 @@ export function sendDatagram(ctx: IoContext, socket: UnixSocket, message: Outgoi
   const data = Buffer.allocUnsafe(length);
   const n = length === 0 ? 0 : io.take(data, 0, length);
   if (n < length) return EFAULT;
-  queueTo(target, new Packet(data, length, socket, message.files, credsFor(ctx, socket, target, message)));
+  const packet = new Packet(data, length, socket, message.files, credsFor(ctx, socket, target, message));
+  if (target.wantsStamp) packet.stamp = realtime(ctx);
+  queueTo(target, packet);
   return length;
 }
 
@@ -255,6 +260,8 @@ function movePeekOffset({ options }: UnixSocket, isPeek: boolean, done: number):
 function describe(socket: UnixSocket, message: IncomingMessage, packet: Packet): void {
   message.address = packet.address;
   if (socket.passCred) message.creds = packet.creds ?? NO_CREDS;
+  if (socket.passPidfd) message.pidfdOf = packet.creds?.pid ?? 0;
+  if (packet.stamp !== null && socket.wantsStamp) message.control = stampMessages(socket.options.flags, packet.stamp);
 }
 
 export function receiveDatagram(socket: UnixSocket, message: IncomingMessage): number {
