@@ -155,6 +155,7 @@ export class PtraceAddressSpace implements AddressSpace {
 
   /** Does what is pending for a thread of this address space. */
   flush(): void {
+    this.tracer.commands.clear();
     this.perform();
   }
 

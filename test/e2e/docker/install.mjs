@@ -9,7 +9,7 @@ import { check } from '../report.mjs';
 export async function dockerInstall(daemon, runtime) {
   daemon.configure({ labels: ['kept=yes'] });
   const launcher = join(daemon.directory, 'installed-launcher');
-  const words = ['--config-file', daemon.configFile, '--runtime', 'installed', '--launcher', launcher];
+  const words = ['--config_file', daemon.configFile, '--runtime', 'installed', '--launcher', launcher];
   const reload = async (isThere) => {
     daemon.process.kill('SIGHUP');
     return until(async () => (await daemon.must('info', '-f', '{{json .Runtimes}}')).includes('"installed"') === isThere);

@@ -2,6 +2,9 @@
 
 /** `docker run`: the process, its identity, its limits, its exit status. */
 
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 const CAPS = 'grep ^Cap /proc/self/status';
 
 export const processScenarios = [
@@ -52,6 +55,27 @@ export const processScenarios = [
       await d.run(['--cap-add', 'NOSUCH'], ['true']);
       await d.run(['--security-opt', 'no-new-privileges'], 'grep NoNewPrivs /proc/self/status');
       await d.run(['--cap-drop', 'NET_BIND_SERVICE', '--user', '1000'], 'nc -l -p 80 -w 1 2>&1 | head -1');
+    },
+  ],
+  [
+    '--security-opt seccomp=FILE',
+    async (d) => {
+      const profile = (name, ...rules) => {
+        const path = join(d.daemon.directory, `${d.name(name)}.json`);
+        writeFileSync(path, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', architectures: ['SCMP_ARCH_X86_64'], syscalls: rules }));
+        return ['--security-opt', `seccomp=${path}`];
+      };
+      const act = 'mkdir /x; echo "mkdir $?"; chmod 600 /tmp; echo "chmod $?"; chmod 700 /tmp; echo "chmod $?"; grep ^Seccomp: /proc/self/status';
+      await d.run(profile('errno', { names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 38 }), act);
+      const mode = { index: 1, value: 0o600, op: 'SCMP_CMP_EQ' };
+      await d.run(profile('arguments', { names: ['chmod'], action: 'SCMP_ACT_ERRNO', args: [mode] }, { names: ['fchmodat', 'fchmodat2'], action: 'SCMP_ACT_ERRNO', args: [{ ...mode, index: 2 }] }), act);
+      await d.run(profile('kill', { names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_KILL_PROCESS' }), 'sh -c "mkdir /x; echo not here" 2>/dev/null; echo $?');
+      await d.run(['--security-opt', 'seccomp=unconfined'], act);
+      await d.run([], 'unshare -U true 2>/dev/null; echo $?; grep ^Seccomp: /proc/self/status');
+      const c = await d.start('sc', profile('exec', { names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' }), 'echo up; sleep 300');
+      await d.logged(c, 'up');
+      await d.docker(['exec', c, 'mkdir', '/x']);
+      await d.docker(['run', '--rm', `--runtime=${d.runtime}`, '--security-opt', 'seccomp=/nosuch/file', 'bb', 'true']);
     },
   ],
   [

@@ -4,8 +4,10 @@
 
 import { onTerminal } from '../terminal.mjs';
 
+/** Waits for a size: Docker sets it only after the start. */
+const SIZE = 'size() { until [ "$(stty size 2>/dev/null)" = "$1" ]; do sleep 0.05; done; echo "it is $1"; }; ';
 /** A shell that does no editing of its own: what it prints does not depend on when keys arrive. It has job control. */
-const PLAIN = 'set -m; printf "ready> "; while read -r l; do eval "$l"; printf "ready> "; done';
+const PLAIN = `${SIZE}set -m; printf "ready> "; while read -r l; do eval "$l"; printf "ready> "; done`;
 /** An interactive one, whose output is not compared. */
 const PROMPT = 'PS1="ready> "; export PS1; exec sh';
 
@@ -14,7 +16,7 @@ export const terminalScenarios = [
     'run -it',
     async (d) => {
       const words = (shell) => [...d.runWords(['--rm', '-it']), 'bb', 'sh', '-c', shell];
-      await d.terminal(words(PLAIN), [['expect', 'ready> '], ['send', 'tty; stty size; echo "pid $$"; ls /dev/pts\n'], ['expect', 'pid 1'], ['expect', 'ready> '], ['send', 'exit 7\n']]);
+      await d.terminal(words(PLAIN), [['expect', 'ready> '], ['send', 'tty; size "24 80"; echo "pid $$"; ls /dev/pts\n'], ['expect', 'pid 1'], ['expect', 'ready> '], ['send', 'exit 7\n']]);
       const sleeper = `sh -c 'echo begun; exec sleep 300'; echo "status $?"\n`;
       await d.terminal(words(PLAIN), [['expect', 'ready> '], ['send', sleeper], ['expect', 'begun\r'], ['send', '\x03'], ['expect', 'status 130'], ['expect', 'ready> '], ['send', 'exit\n']]);
       await d.terminal(words(PLAIN), [['expect', 'ready> '], ['send', 'cat\n'], ['expect', 'cat'], ['send', 'line\n'], ['expect', 'line\r\nline'], ['send', '\x04'], ['expect', 'ready> '], ['send', '\x04']]);
@@ -25,7 +27,7 @@ export const terminalScenarios = [
   [
     'resize',
     async (d) => {
-      const words = [...d.runWords(['--rm', '-it']), 'bb', 'sh', '-c', 'trap "echo x > /told" WINCH; until [ "$(stty size 2>/dev/null)" = "24 80" ]; do sleep 0.05; done; rm -f /told; echo ready; until [ -e /told ] && [ "$(stty size)" = "33 101" ]; do sleep 0.05; done; echo first; until [ "$(stty size)" = "20 60" ]; do sleep 0.05; done; echo second; sleep 300'];
+      const words = [...d.runWords(['--rm', '-it']), 'bb', 'sh', '-c', `${SIZE}trap "echo x > /told" WINCH; size "24 80"; rm -f /told; echo ready; size "33 101"; until [ -e /told ]; do sleep 0.05; done; echo first; size "20 60"; echo second; sleep 300`];
       await d.terminal(words, [['expect', 'ready'], ['resize', 33, 101], ['expect', 'first'], ['resize', 20, 60], ['expect', 'second'], ['send', '\x03']]);
     },
   ],
@@ -34,8 +36,8 @@ export const terminalScenarios = [
     async (d) => {
       const c = await d.start('term', [], 'echo started; while :; do sleep 0.1; done');
       await d.logged(c, 'started');
-      const steps = [['expect', 'ready> '], ['send', 'stty size; tty\n'], ['expect', '/dev/pts/'], ['expect', 'ready> '], ['resize', 44, 99]];
-      const wait = 'until [ "$(stty size)" = "44 99" ]; do sleep 0.05; done; echo resized\n';
+      const steps = [['expect', 'ready> '], ['send', 'size "24 80"; tty\n'], ['expect', '/dev/pts/'], ['expect', 'ready> '], ['resize', 44, 99]];
+      const wait = 'size "44 99"; echo resized\n';
       await d.terminal(['exec', '-it', c, 'sh', '-c', PLAIN], [...steps, ['send', wait], ['expect', 'resized\r'], ['expect', 'ready> '], ['send', 'exit 5\n']]);
       const jobs = 'until ps -o args | grep -q "^sleep 299"; do :; done; kill %1; wait %1; echo "over $?"\n';
       await d.terminal(['exec', '-it', c, 'sh', '-c', PLAIN], [['expect', 'ready> '], ['send', 'sleep 299 &\n'], ['expect', 'ready> '], ['send', jobs], ['expect', 'over 143'], ['expect', 'ready> '], ['send', 'exit\n']]);
@@ -63,7 +65,7 @@ export const terminalScenarios = [
   [
     'run -t, and detached',
     async (d) => {
-      await d.run(['-t'], 'stty size; test -t 0 && test -t 1 && echo terminal; ls -l /dev/console | cut -c1');
+      await d.run(['-t'], 'test -t 0 && test -t 1 && echo terminal; ls -l /dev/console | cut -c1');
       const c = await d.start('dt', ['-t'], 'echo on a terminal; tty; sleep 300');
       await d.logged(c, 'pts');
       await d.docker(['logs', c]);
