@@ -22,6 +22,7 @@ import type { MountNamespace } from '../../sentry/vfs/mount.ts';
 import type { ExitMessage } from '../../sentry/control/messages/lifecycle.ts';
 import type { ContainerLimits } from '../../sentry/fs/cgroup/cgroup_filesystem.ts';
 import { changeLimits } from './limits.ts';
+import type { NotifySocket } from './notify_socket.ts';
 import { startExec } from './exec.ts';
 
 const SOCK_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
@@ -32,15 +33,17 @@ export class Commands {
   private readonly mountNs: MountNamespace;
   private readonly seccomp: SeccompState | null;
   private readonly limits: ContainerLimits;
+  private readonly notify: NotifySocket | null;
   private readonly waiters = new Set<Peer>();
   private isHeld = false;
 
-  constructor(kernel: Kernel, init: Task, mountNs: MountNamespace, { seccomp, limits }: { seccomp: SeccompState | null; limits: ContainerLimits }) {
+  constructor(kernel: Kernel, init: Task, mountNs: MountNamespace, { seccomp, limits, notify }: { seccomp: SeccompState | null; limits: ContainerLimits; notify: NotifySocket | null }) {
     this.kernel = kernel;
     this.init = init;
     this.mountNs = mountNs;
     this.seccomp = seccomp;
     this.limits = limits;
+    this.notify = notify;
   }
 
   /** Keeps init from running until `start`. */
@@ -95,6 +98,9 @@ export class Commands {
       case 'start':
         this.release();
         return { type: 'ok' };
+      case 'notify':
+        if (this.notify === null) return { type: 'failed', message: 'the container has no socket for it' };
+        return this.notify.ask(peer) ? { type: 'notified' } : null;
       case 'limits':
         changeLimits(this.kernel, this.limits, command.changes);
         return { type: 'ok' };

@@ -42,7 +42,8 @@ import { HostSignals } from './host_signals.ts';
 import { ControlChannel } from './control_channel.ts';
 import { connectGofer, type GoferTrees } from './gofer_trees.ts';
 import { importStandardFiles } from './stdio.ts';
-import { buildMounts } from './mounts.ts';
+import { buildMounts, setupContext } from './mounts.ts';
+import { NotifySocket } from './notify_socket.ts';
 import { containerCredentials, containerRlimits } from './process_settings.ts';
 import type { ChildDescriptors } from './process_entry.ts';
 import { StartError } from './start_error.ts';
@@ -154,7 +155,7 @@ export class Sandbox {
     init.seccomp = seccompOf(config);
     stdio.tty?.adopt(init.threadGroup);
     if (this.fds.listener < 0) return;
-    this.commands = new Commands(kernel, init, mountNs, { seccomp: init.seccomp, limits: this.limits });
+    this.commands = new Commands(kernel, init, mountNs, { seccomp: init.seccomp, limits: this.limits, notify: config.hasNotifySocket === true ? new NotifySocket(kernel, setupContext(kernel, { mount: mountNs.root, dentry: mountNs.root.root })) : null });
     this.commands.hold();
   }
 

@@ -6,6 +6,7 @@
 import { resolve } from 'node:path';
 import { createContainer, type CreateOptions } from '../container/create.ts';
 import { startContainer } from '../container/lifecycle.ts';
+import { forwardReadiness } from '../container/service_manager.ts';
 import { Container } from '../container/state.ts';
 import { RunscError } from '../errors.ts';
 import type { Option, Parsed } from './arguments.ts';
@@ -66,7 +67,10 @@ export const startVerb = containerVerb({
   min: 1,
   max: 1,
   run: (_parsed, operands, { flags, log }) => {
-    startContainer(Container.loadLocked(flags.root, idOf(operands)), log);
+    const container = Container.loadLocked(flags.root, idOf(operands));
+    startContainer(container, log);
+    container.unlock();
+    forwardReadiness(container);
     return 0;
   },
 });

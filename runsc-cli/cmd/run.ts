@@ -5,6 +5,7 @@
  */
 import { createContainer } from '../container/create.ts';
 import { destroy } from '../container/destroy.ts';
+import { forwardReadiness } from '../container/service_manager.ts';
 import { startContainer } from '../container/lifecycle.ts';
 import { TerminalRelay } from '../console/relay.ts';
 import { RunscError } from '../errors.ts';
@@ -39,7 +40,10 @@ export const runVerb = containerVerb({
       startContainer(container, context.log);
       isStarted = true;
       container.unlock();
-      if (signals === null) return 0;
+      if (signals === null) {
+        forwardReadiness(container);
+        return 0;
+      }
       return waitInForeground(running, signals, terminal === null ? null : new TerminalRelay(terminal.master, terminal.size));
     } finally {
       if (signals !== null || !isStarted) {

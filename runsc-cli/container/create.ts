@@ -22,6 +22,7 @@ import { listenIn } from './control_client.ts';
 import { identify } from './process_identity.ts';
 import { compileSeccomp } from './seccomp_filter.ts';
 import { type JoinCgroups, prepareCgroups } from './cgroups.ts';
+import { NOTIFY_MOUNT, NOTIFY_VARIABLE, notifySocket } from './service_manager.ts';
 import { Container } from './state.ts';
 import { destroy } from './destroy.ts';
 import type { GlobalFlags } from '../cmd/global_flags.ts';
@@ -65,15 +66,18 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   const oci = ociSettings(field);
   const sockets = listenEnvironment(listenFds());
   const config = { ...translated, process: { ...translated.process, env: [...translated.process.env, ...sockets] }, ...(oci.seccomp === null ? {} : { seccomp: seccompOf(oci.seccomp, warnings) }) };
+  const hasNotifySocket = notifySocket() !== '';
   for (const warning of warnings) log.debug('warn', warning);
   checkConsole(oci, options);
   const facts = { id: options.id, bundle: options.bundle, rootfs: config.trees[0]?.source ?? '', annotations: oci.annotations, hostname: config.hostname, hooks: oci.hooks, process: config.process };
+  const whole = hasNotifySocket ? { ...config, hasNotifySocket, mounts: [...config.mounts, NOTIFY_MOUNT], process: { ...config.process, env: [...config.process.env, NOTIFY_VARIABLE] } } : config;
   const container = Container.claim(flags.root, facts, oci.ociVersion, !options.isDetached);
+  container.record.hasNotifySocket = hasNotifySocket;
   try {
     const joinCgroups = prepareCgroups(container, oci, flags, log);
     const pty = oci.terminal && (options.isDetached || !hasTerminalStdio()) ? openPty(oci.consoleSize) : null;
     const isMemoryHeldByHost = container.record.cgroupsPath !== '';
-    const running = startIn(container, { ...config, isMemoryHeldByHost }, oci, { ...options, joinCgroups }, pty, log);
+    const running = startIn(container, { ...whole, isMemoryHeldByHost }, oci, { ...options, joinCgroups }, pty, log);
     try {
       finish(container, running, oci, options, pty);
     } catch (error) {

@@ -39,6 +39,8 @@ export interface ContainerRecord {
   foreground: ProcessIdentity | null;
   /** Cgroup directories that were made for it. */
   cgroups: readonly string[];
+  /** It has a socket for its service to say that it is ready. */
+  hasNotifySocket: boolean;
   /** The systemd unit whose cgroup it is; '': none. */
   systemdUnit: string;
   /** linux.cgroupsPath as joined; '': it is in its creator's cgroups. */
@@ -79,7 +81,7 @@ export class Container {
       }
       const record: ContainerRecord = {
         ociVersion, ...facts, created: `${new Date().toISOString().slice(0, -1)}000000Z`, owner: '', phase: 'creating', sentry: null, gofer: null,
-        foreground: isForeground ? identify(process.pid) : null, cgroups: [], systemdUnit: '', cgroupsPath: '',
+        foreground: isForeground ? identify(process.pid) : null, cgroups: [], hasNotifySocket: false, systemdUnit: '', cgroupsPath: '',
       };
       const lockFd = lock(directory, 0, constants.O_RDWR | constants.O_CREAT);
       const container = new Container(directory, record, lockFd);
@@ -203,7 +205,7 @@ function removeLeftover(root: string, id: string): boolean {
 
 function readRecord(directory: string, id: string): ContainerRecord {
   const empty: ContainerRecord = {
-    ociVersion: OCI_VERSION, id, bundle: '', rootfs: '', created: '', annotations: {}, hostname: '', owner: '', phase: 'creating', sentry: null, gofer: null, foreground: null, cgroups: [], systemdUnit: '', cgroupsPath: '',
+    ociVersion: OCI_VERSION, id, bundle: '', rootfs: '', created: '', annotations: {}, hostname: '', owner: '', phase: 'creating', sentry: null, gofer: null, foreground: null, cgroups: [], hasNotifySocket: false, systemdUnit: '', cgroupsPath: '',
     hooks: {}, process: null,
   };
   try {

@@ -86,6 +86,10 @@ export interface TreeConfig {
   readonly covered: readonly string[];
 }
 
+/** Where a container's service finds the socket of its service manager. */
+export const NOTIFY_DIRECTORY = '/run/notify';
+export const NOTIFY_PATH = `${NOTIFY_DIRECTORY}/notify.sock`;
+
 export interface SandboxConfig {
   readonly id: string;
   readonly hostname: string;
@@ -116,6 +120,8 @@ export interface SandboxConfig {
   readonly isMemoryHeldByHost?: boolean;
   /** A seccomp filter (struct sock_filter[], base64) on every process of the container. */
   readonly seccomp?: string;
+  /** There is a socket at NOTIFY_PATH. */
+  readonly hasNotifySocket?: boolean;
   readonly debug: boolean;
   readonly strace: boolean;
 }

@@ -47,7 +47,7 @@ export interface LimitChanges {
 export type KillTarget = 'init' | 'all' | 'foreground';
 
 export type Command =
-  | { readonly type: 'start' | 'wait' | 'pause' | 'resume' | 'processes' | 'ping' }
+  | { readonly type: 'start' | 'wait' | 'pause' | 'resume' | 'processes' | 'ping' | 'notify' }
   | { readonly type: 'limits'; readonly changes: LimitChanges }
   | { readonly type: 'kill'; readonly signo: number; readonly target: KillTarget }
   /** Descriptors 0, 1, 2 and then those for 3, 4... come with it. Answered by `started`, later by `exit`; its connection's end kills it. */
@@ -69,6 +69,8 @@ export interface ProcessFacts {
 
 export type Reply =
   | { readonly type: 'ok' }
+  /** To `notify`: the container's service has said that it is ready. */
+  | { readonly type: 'notified' }
   | { readonly type: 'started'; readonly pid: number }
   | { readonly type: 'exit'; readonly status: number; readonly signo: number }
   | { readonly type: 'failed'; readonly message: string }
@@ -100,7 +102,7 @@ export function memfdLength(bytes: Uint8Array): number {
   return value !== null && whole(value['memfd'], MAX_REQUEST) ? value['memfd'] : -1;
 }
 
-const PLAIN = ['start', 'wait', 'pause', 'resume', 'processes', 'ping'];
+const PLAIN = ['start', 'wait', 'pause', 'resume', 'processes', 'ping', 'notify'];
 
 /** Decodes a command; null when it is none. */
 export function decodeCommand(bytes: Uint8Array): Command | null {
@@ -118,7 +120,7 @@ export function decodeReply(bytes: Uint8Array): Reply | null {
   const value = unpack(bytes);
   if (value === null) return null;
   const { type, pid, status, signo, message, list } = value;
-  if (type === 'ok') return { type };
+  if (type === 'ok' || type === 'notified') return { type };
   if (type === 'started' && whole(pid, 2 ** 31)) return { type, pid };
   if (type === 'exit' && whole(status, 255) && whole(signo, 64)) return { type, status, signo };
   if (type === 'failed' && typeof message === 'string') return { type, message: printable(message) };
