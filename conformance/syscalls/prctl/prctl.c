@@ -20,6 +20,21 @@ CASE(prctl_name) {
   prctl(PR_GET_NAME, b);
   STR(b);
 }
+// Once a change of name repeated the last change of memory: what had been written since was gone.
+CASE(prctl_name_leaves_memory) {
+  char *p = (char *)NEED(mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  p[0] = 'k';
+  CALL(prctl(PR_SET_NAME, "one"));
+  VAL(p[0]);
+  CALL(mprotect(p + 4096, 4096, PROT_READ));
+  CALL(prctl(PR_SET_NAME, "two"));
+  VAL(p[0]);
+  CALL(munmap(p, 4096));
+  char *q = (char *)NEED(mmap(p, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+  q[1] = 'm';
+  CALL(prctl(PR_SET_NAME, "three"));
+  VAL(q[1]);
+}
 CASE(prctl_pdeathsig) {
   int v = 77, p[2], q[2];
   CALL(prctl(PR_GET_PDEATHSIG, &v));
