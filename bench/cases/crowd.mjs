@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { guest, launcher, median, ours, run } from '../harness.mjs';
 
-const KINDS = { threads: [1, 10, 100, 1000], processes: [1, 10, 100, 1000], descriptors: [10, 1000, 10_000, 100_000], epoll: [10, 100, 1000, 10_000] };
+const KINDS = { threads: [1, 10, 100, 1000], processes: [1, 10, 100, 1000], readers: [1, 10, 100, 1000], descriptors: [10, 1000, 10_000, 100_000], epoll: [10, 100, 1000, 10_000] };
 
 /** Prints a table a kind: operations down, counts across, microseconds. */
 export async function crowds(rounds) {

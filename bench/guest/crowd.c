@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one operation costs while many things exist: prints "kind count op us" lines.
-// usage: crowd threads|processes|descriptors|epoll|timers COUNT...
+// usage: crowd threads|processes|readers|descriptors|epoll COUNT...
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -125,6 +125,21 @@ static void processes(void) {
   report("end", (now() - start) / count);
   close(block[0]);
 }
+/* Threads that all wait to read the same pipe: one byte is for one of them. */
+static void readers(void) {
+  pthread_t *all = calloc(count, sizeof *all);
+  pthread_attr_t attr;
+  pthread_attr_init(&attr);
+  pthread_attr_setstacksize(&attr, 65536);
+  if (pipe(there) || pipe(back)) die("pipe");
+  for (int i = 0; i < count; i++)
+    if ((errno = pthread_create(&all[i], &attr, echo, 0))) die("pthread_create");
+  TIME("pingpong", 1000, pingpong());
+  close(there[1]);
+  for (int i = 0; i < count; i++) pthread_join(all[i], 0);
+  close(there[0]), close(back[0]), close(back[1]);
+  free(all);
+}
 static void raise_limit(int n) {
   struct rlimit r;
   getrlimit(RLIMIT_NOFILE, &r);
@@ -181,6 +196,7 @@ int main(int argc, char **argv) {
     count = atoi(argv[i]);
     if (!strcmp(kind, "threads")) threads();
     else if (!strcmp(kind, "processes")) processes();
+    else if (!strcmp(kind, "readers")) readers();
     else if (!strcmp(kind, "descriptors")) descriptors();
     else if (!strcmp(kind, "epoll")) epolls();
     else return 2;

@@ -108,7 +108,8 @@ function register(t: Task, request: WaitRequest): void {
   t.state = TASK_BLOCKED;
   t.waitRequest = request;
   const mask = request.mask ?? WAKE_ALL;
-  for (const queue of request.queues) queue.add(t, mask);
+  const sharing = request.exclusive === true ? 'exclusive' : 'shared';
+  for (const queue of request.queues) queue.add(t, mask, sharing);
   if (request.deadlineNs !== Number.POSITIVE_INFINITY) t.kernel.timers.arm(t.waitTimer, request.deadlineNs);
 }
 

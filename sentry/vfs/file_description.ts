@@ -112,6 +112,8 @@ export abstract class FileDescription {
   readonly ignoresOffset: boolean = false;
   /** True: a blocking write(2) that was cut short goes on until all is written (pipes, stream sockets, ttys). */
   readonly writesAll: boolean = false;
+  /** True: of several blocked readers only one is woken for what comes, and a read that leaves something wakes the next (pipes). */
+  readonly readersTakeTurns: boolean = false;
   /** SO_RCVTIMEO and SO_SNDTIMEO in ns: how long a blocking read or write waits. */
   get readTimeoutNs(): number {
     return Number.POSITIVE_INFINITY;

@@ -16,6 +16,8 @@ export interface WaitRequest {
   readonly mask?: number;
   /** CLOCK_MONOTONIC ns; Infinity: no timeout. */
   readonly deadlineNs: number;
+  /** One event is for one waiter (a pipe's readers, accept): see WaitQueue.add(). */
+  readonly exclusive?: boolean;
   /** True for waits that only a fatal signal may end (vfork, execve). */
   readonly killableOnly?: boolean;
   /** Not a wait but a ptrace event stop (PTRACE_EVENT_*), when the task is traced: the handler goes on when the tracer lets it. */

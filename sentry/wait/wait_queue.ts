@@ -21,7 +21,12 @@ export interface Waiter {
 interface Entry {
   waiter: Waiter;
   mask: number;
+  /** One of several that only one event is for: a wake reaches the first of them alone, unless it tells of an end. */
+  exclusive: boolean;
 }
+
+/** EPOLLERR | EPOLLHUP | EPOLLRDHUP: what everybody is told. */
+const ENDS = 0x8 | 0x10 | 0x2000;
 
 /** All bits: a waiter or wake that is not about poll masks. */
 export const WAKE_ALL = 0x7fffffff;
@@ -29,9 +34,21 @@ export const WAKE_ALL = 0x7fffffff;
 export class WaitQueue {
   private entries: Entry[] = [];
 
-  /** Adds `waiter` for wakes that meet `mask` (EPOLL* bits; EPOLLERR and EPOLLHUP always match). */
-  add(waiter: Waiter, mask: number = WAKE_ALL): void {
-    this.entries.push({ waiter, mask: mask | 0x18 });
+  /**
+   * Adds `waiter` for wakes that meet `mask` (EPOLL* bits; EPOLLERR and EPOLLHUP always match). 'exclusive': it will take what it was woken
+   * for, and whoever takes it calls wakeNext() when something is left.
+   */
+  add(waiter: Waiter, mask: number = WAKE_ALL, sharing: 'exclusive' | 'shared' = 'shared'): void {
+    this.entries.push({ waiter, mask: mask | 0x18, exclusive: sharing === 'exclusive' });
+  }
+
+  /** Something is left of what an exclusive waiter was woken for: wakes the next of them, and nobody else. */
+  wakeNext(mask: number): void {
+    for (const entry of this.entries)
+      if (entry.exclusive && (entry.mask & mask) !== 0) {
+        entry.waiter.notify(this, mask);
+        return;
+      }
   }
 
   /** Removes one registration of `waiter`; no-op when it has none. */
@@ -63,9 +80,10 @@ export class WaitQueue {
       return (only.mask & mask) !== 0 && only.waiter.notify(this, mask) ? 1 : 0;
     }
     let isTaken = false;
+    const isEnd = (mask & ENDS) !== 0;
     for (const entry of entries.slice()) {
       if ((entry.mask & mask) === 0) continue;
-      const isExclusive = entry.waiter.isExclusive === true;
+      const isExclusive = (entry.exclusive && !isEnd) || entry.waiter.isExclusive === true;
       if ((isExclusive && isTaken) || !entry.waiter.notify(this, mask)) continue;
       isTaken ||= isExclusive;
       if (++woken >= limit) break;

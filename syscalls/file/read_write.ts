@@ -57,7 +57,12 @@ export function readFile(t: Task, file: FileDescription, io: IoSequence): Syscal
 
 function* readBlocking(t: Task, file: FileDescription, io: IoSequence): Blocking {
   const timeoutNs = file.readTimeoutNs;
-  const request = { queues: [file.waitQueue], mask: READ_MASK, deadlineNs: deadline(t, timeoutNs) };
+  const request = {
+    queues: [file.waitQueue],
+    mask: READ_MASK,
+    deadlineNs: deadline(t, timeoutNs),
+    exclusive: file.readersTakeTurns,
+  };
   file.incRef();
   try {
     for (;;) {

@@ -98,8 +98,17 @@ export function sys_listen(t: Task, fd: number, backlog: number): number {
   return isErrno(socket) ? socket : socket.listen(t, backlog);
 }
 
-/** Gives an accepted connection its descriptor and tells who it is. */
-function finishAccept(t: Task, accepted: Socket, addr: number, lengthAddr: number, flags: number): number {
+/** Gives a connection accepted from `listener` its descriptor and tells who it is. */
+function finishAccept(
+  t: Task,
+  listener: Socket,
+  accepted: Socket,
+  addr: number,
+  lengthAddr: number,
+  flags: number,
+): number {
+  // Those who wait to accept are woken one at a time.
+  if (!listener.waitQueue.isEmpty && (listener.poll() & EPOLLIN) !== 0) listener.waitQueue.wakeNext(EPOLLIN);
   const address = addr === 0 ? null : accepted.peerAddress();
   const fd = install(t, accepted, flags);
   if (fd < 0 || address === null || isErrno(address)) return fd;
@@ -116,7 +125,7 @@ export function sys_accept4(t: Task, fd: number, addr: number, lengthAddr: numbe
   if (isErrno(socket)) return socket;
   if (t.fdTable.openCount >= t.threadGroup.rlimits.soft(RLIMIT_NOFILE)) return EMFILE;
   const accepted = socket.accept(t);
-  if (!isErrno(accepted)) return finishAccept(t, accepted, addr, lengthAddr, flags);
+  if (!isErrno(accepted)) return finishAccept(t, socket, accepted, addr, lengthAddr, flags);
   return accepted === WOULD_BLOCK && !socket.isNonblocking
     ? acceptBlocking(t, socket, addr, lengthAddr, flags)
     : accepted;
@@ -124,13 +133,18 @@ export function sys_accept4(t: Task, fd: number, addr: number, lengthAddr: numbe
 
 function* acceptBlocking(t: Task, socket: Socket, addr: number, lengthAddr: number, flags: number): Blocking {
   const timeoutNs = socket.readTimeoutNs;
-  const request = { queues: [socket.waitQueue], mask: EPOLLIN | EPOLLRDHUP, deadlineNs: timeoutDeadline(t, timeoutNs) };
+  const request = {
+    queues: [socket.waitQueue],
+    mask: EPOLLIN | EPOLLRDHUP,
+    deadlineNs: timeoutDeadline(t, timeoutNs),
+    exclusive: true,
+  };
   socket.incRef();
   try {
     for (;;) {
       const reason = yield request;
       const accepted = socket.accept(t);
-      if (!isErrno(accepted)) return finishAccept(t, accepted, addr, lengthAddr, flags);
+      if (!isErrno(accepted)) return finishAccept(t, socket, accepted, addr, lengthAddr, flags);
       if (accepted !== WOULD_BLOCK) return accepted;
       if (reason === WAKE_SIGNAL) return interruption(timeoutNs);
       if (reason === WAKE_TIMEOUT) return EAGAIN;

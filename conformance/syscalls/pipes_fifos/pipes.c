@@ -228,3 +228,28 @@ done:
   VAL(count);
   VAL(mixed);
 }
+
+/* Many readers wait on one pipe: what one leaves is for the next, and the end is for all. */
+CASE(many_readers) {
+  int p[2], status, got = 0, ended = 0;
+  NEED(pipe(p));
+  for (int i = 0; i < 8; i++)
+    if (fork() == 0) {
+      char b;
+      close(p[1]);
+      _exit(read(p[0], &b, 1));
+    }
+  usleep(50000);
+  VAL(write(p[1], "abc", 3));
+  VAL(write(p[1], "d", 1));
+  usleep(50000);
+  VAL(write(p[1], "e", 1));
+  for (int i = 0; i < 5; i++) {
+    NEED(wait(&status));
+    got += WEXITSTATUS(status);
+  }
+  close(p[1]);
+  while (wait(&status) > 0) ended += WEXITSTATUS(status) == 0;
+  VAL(got);
+  VAL(ended);
+}

@@ -260,3 +260,29 @@ CASE(stream_fill) {
     close(s[0]), close(s[1]);
   }
 }
+
+/* Many wait to accept: each connection is for one of them, and none is forgotten. */
+CASE(many_accept) {
+  int s = bound(SOCK_STREAM, "many"), clients[6];
+  NEED(listen(s, 16));
+  for (int i = 0; i < 6; i++)
+    if (fork() == 0) {
+      int c = accept(s, 0, 0);
+      _exit(c < 0 || write(c, "x", 1) != 1);
+    }
+  for (int round = 0; round < 2; round++) {
+    if (round == 1) usleep(50000);
+    for (int i = round * 3; i < round * 3 + 3; i++) {
+      clients[i] = NEED(socket(AF_UNIX, SOCK_STREAM, 0));
+      CALL(CONNECT(clients[i], "many"));
+    }
+  }
+  for (int i = 0; i < 6; i++) {
+    char b;
+    VAL(read(clients[i], &b, 1));
+  }
+  for (int i = 0, status; i < 6; i++) {
+    NEED(wait(&status));
+    VAL(WEXITSTATUS(status));
+  }
+}

@@ -119,6 +119,11 @@ export class Pipe {
     return this.consume(io.remaining, (ring, offset, length) => io.put(ring, offset, length));
   }
 
+  /** Readers are woken one at a time: when something is left, it is the next one's turn. */
+  private passOn(): void {
+    if (!this.isEmpty) this.queue.wakeNext(EPOLLIN | EPOLLRDNORM);
+  }
+
   /**
    * Writes as much as fits, all of it or nothing when at most PIPE_BUF bytes are left. Precondition: there are readers.
    * Returns bytes, WOULD_BLOCK, EFAULT.
@@ -166,7 +171,10 @@ export class Pipe {
       const run = this.runLength(slot, want - done);
       const n = move(this.ring as Uint8Array, slot * PAGE + (this.offs[slot] as number), run);
       if (n < 0) {
-        if (done === 0) return n;
+        if (done === 0) {
+          this.passOn();
+          return n;
+        }
         break;
       }
       done += n;
@@ -178,6 +186,7 @@ export class Pipe {
       if (n < run) break;
     }
     if (wasFull && !this.isFull) this.queue.wake(EPOLLOUT | EPOLLWRNORM);
+    this.passOn();
     return done;
   }
 
@@ -207,6 +216,7 @@ export class Pipe {
     const wasFull = this.isFull;
     this.dropBytes(n);
     if (wasFull && !this.isFull) this.queue.wake(EPOLLOUT | EPOLLWRNORM);
+    this.passOn();
     return n;
   }
 

@@ -33,6 +33,7 @@ export class PipeFile extends FileDescription {
   readonly pipe: Pipe;
   override readonly waitQueue: WaitQueue;
   override readonly writesAll: boolean = true;
+  override readonly readersTakeTurns = true;
   /** pipe.writerOpens when this reader was opened without a writer: end of file is no hang-up before one came. */
   private readonly bornAtWriterOpen: number;
   /** What a blocking open waits to leave behind; -1: complete. */
