@@ -57,10 +57,13 @@ export const READDIR_TREE = 24;
 export const TMPFILE = 25;
 export const WATCH = 26;
 export const UNWATCH = 27;
+export const BIND = 28;
 
 /** Root flags in the HELLO reply. */
 export const ROOT_READONLY = 1;
 export const ROOT_UDS = 2;
+/** Sockets may be made in it. */
+export const ROOT_UDS_BIND = 4;
 
 /** WALK flags: make a control id for the last component reached; send what is likely wanted next (a link's text, a file's descriptor). */
 export const WALK_CONTROL = 1;

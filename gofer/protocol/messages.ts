@@ -82,6 +82,8 @@ const entries: readonly (readonly [number, string, readonly Kind<unknown>[]])[] 
   [c.TMPFILE, 'tmpfile', [...AT, MODE, ...OWNER]],
   // SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET -> the connected descriptor
   [c.CONNECT, 'connect', [...AT, flags('socket type', 7)]],
+  // directory, name, socket type, mode, uid, gid -> directory's attr, attr, and the bound descriptor
+  [c.BIND, 'bind', [...AT, NAME, flags('socket type', 7), MODE, ...OWNER]],
   // -> watch descriptor, with the first one the inotify descriptor that reports changes of content, attributes and entries
   [c.WATCH, 'watch', [...AT]],
   // watch descriptor

@@ -36,6 +36,8 @@ export interface GoferRoot {
   readonly readonly: boolean;
   /** Socket files in it may be connected to. */
   readonly hostUds: boolean;
+  /** Socket files may be made in it. */
+  readonly hostUdsBind?: boolean;
 }
 
 export interface GoferOptions {
@@ -75,6 +77,7 @@ const HANDLERS: readonly (Handler | undefined)[] = (() => {
   table[c.STATFS] = walk.statfs;
   table[c.FSYNC] = open.fsync;
   table[c.CONNECT] = open.connect;
+  table[c.BIND] = open.bind;
   table[c.WATCH] = notify.watch;
   table[c.UNWATCH] = notify.unwatch;
   return table;
@@ -97,7 +100,13 @@ export class GoferServer {
     const ids: number[] = [];
     for (const root of roots) {
       const type = fileType(root.fd);
-      ids.push(controls.add(root.fd, { isReadonly: root.readonly, allowsUds: root.hostUds }, type));
+      ids.push(
+        controls.add(
+          root.fd,
+          { isReadonly: root.readonly, allowsUds: root.hostUds, allowsBinding: root.hostUdsBind === true },
+          type,
+        ),
+      );
     }
     this.session = new Session(controls, ids);
   }

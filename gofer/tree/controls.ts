@@ -27,6 +27,8 @@ export interface Root {
   readonly isReadonly: boolean;
   /** Sockets in it may be connected to. */
   readonly allowsUds: boolean;
+  /** Sockets may be made in it. */
+  readonly allowsBinding: boolean;
 }
 
 /** A file held by descriptor while one request runs, or for longer as a control. */

@@ -61,6 +61,7 @@ const c_inotify_rm_watch = lazy(255, 'ii');
 const c_dup = lazy(72, 'iii');
 const c_socket = lazy(41, 'iii');
 const c_connect = lazy(42, 'ipi');
+const c_bind = lazy(49, 'ipi');
 const c_socketpair = lazy(53, 'iiip');
 const c_exit_group = lazy(231, 'i');
 const c_prlimit64 = lazy(302, 'iipp');
@@ -68,6 +69,8 @@ const c_geteuid = lazy(107, '');
 const c_getegid = lazy(108, '');
 
 export const AT_FDCWD = -100;
+const UNIX_PATH_MAX = 108;
+const ENAMETOOLONG = -36;
 
 const nameA = Buffer.alloc(4352);
 const nameB = Buffer.alloc(4352);
@@ -273,6 +276,18 @@ export function connectUnixFd(fd: number, type: number): number {
     return r;
   }
   return sock;
+}
+
+/** A Unix socket bound to `name` in the directory behind an O_PATH descriptor. Returns the descriptor or errno. Errors: ENAMETOOLONG. */
+export function bindUnixAt(dirFd: number, name: string, type: number): number {
+  const path = Buffer.from(`${dirFd}/${name}\0`, 'latin1');
+  if (path.length > UNIX_PATH_MAX) return ENAMETOOLONG;
+  const sock = c_socket(1, type | 0o2000000 | 0o4000, 0);
+  if (sock < 0) return sock;
+  const r = c_bind(sock, Buffer.concat([Buffer.from([1, 0]), path]), 2 + path.length);
+  if (r >= 0) return sock;
+  c_close(sock);
+  return r;
 }
 
 /**

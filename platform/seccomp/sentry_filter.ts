@@ -117,11 +117,14 @@ const NETWORK_CALLS: readonly AllowedCall[] = [
   allow(288, 'accept4', 'guest sockets'),
 ];
 
-/** Host sockets the Gofer has connected, with --host-uds=open. */
-const UNIX_CALLS: readonly AllowedCall[] = [allow(48, 'shutdown', 'guest sockets connected to a host socket file')];
+/** Host sockets the Gofer has connected or bound, with --host-uds. */
+const UNIX_CALLS: readonly AllowedCall[] = [
+  allow(48, 'shutdown', 'guest sockets connected to a host socket file'),
+  allow(50, 'listen', 'guest sockets bound to one'),
+];
 
 /** The list for a container with or without the host's network. */
-export function sentryCalls(network: 'none' | 'host', hostUds: 'none' | 'open' = 'none'): readonly AllowedCall[] {
+export function sentryCalls(network: 'none' | 'host', hostUds: 'none' | 'open' | 'all' = 'none'): readonly AllowedCall[] {
   if (network === 'host') return [...SENTRY_CALLS, ...NETWORK_CALLS];
-  return hostUds === 'open' ? [...SENTRY_CALLS, ...UNIX_CALLS] : SENTRY_CALLS;
+  return hostUds === 'none' ? SENTRY_CALLS : [...SENTRY_CALLS, ...UNIX_CALLS];
 }

@@ -43,7 +43,7 @@ export function prepareGofer(config: SandboxConfig, fds: ChildDescriptors, grant
     const tree = config.trees[i] as SandboxConfig['trees'][number];
     const fd = open(isPivoted ? `/${i}` : tree.source, O_PATH_CLOEXEC);
     if (fd < 0) return `${tree.source}: errno ${-fd}`;
-    roots.push({ fd, readonly: tree.readonly, hostUds: i > 0 && config.hostUds === 'open' });
+    roots.push({ fd, readonly: tree.readonly, hostUds: i > 0 && (config.hostUds ?? 'none') !== 'none', hostUdsBind: i > 0 && config.hostUds === 'all' });
   }
   const dropped = keepOnly(CAPABILITIES);
   return dropped < 0 ? `capabilities: errno ${-dropped}` : '';

@@ -85,7 +85,7 @@ export class Sandbox {
       if (error instanceof PlatformError) throw new StartError(error.message, EXIT_OWN_FAILURE);
       throw error;
     }
-    this.unixSockets = config.hostUds === 'open' ? createHostSockets() : null;
+    this.unixSockets = (config.hostUds ?? 'none') !== 'none' ? createHostSockets() : null;
     const isOn = config.debug || config.strace;
     this.host = createHostServices({
       ...(config.memoryLimit === null ? {} : { memoryLimit: config.memoryLimit }),
@@ -120,7 +120,7 @@ export class Sandbox {
     kernel.pidNs.protectsInit = config.process.isProtectedInit;
     mark('  sentry: kernel made');
     wireKernel(kernel, this.limits);
-    if (this.unixSockets !== null) hostEnds.services = { sockets: this.unixSockets, files: host.files, platform };
+    if (this.unixSockets !== null) hostEnds.services = { sockets: this.unixSockets, files: host.files, platform, mayBind: config.hostUds === 'all' };
     if (config.deviceRules !== undefined) kernel.vfs.devices.policy = devicePolicy(config.deviceRules);
     this.startInit(kernel, trees);
   }

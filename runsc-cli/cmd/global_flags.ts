@@ -17,7 +17,7 @@ export const GLOBAL_OPTIONS: readonly Option[] = [
   { name: 'strace', kind: 'flag', help: 'log every system call, decoded, to the debug log' },
   { name: 'platform', kind: 'value', placeholder: 'ptrace', help: 'how application code is run (default ptrace)' },
   { name: 'network', kind: 'value', placeholder: 'none|host', help: 'network: loopback only, or host sockets in its network namespace (default: containers host, do none)' },
-  { name: 'host-uds', kind: 'value', placeholder: 'none|open', help: 'open: programs may connect to Unix sockets of the host in bind mounts (default none)' },
+  { name: 'host-uds', kind: 'value', placeholder: 'none|open|all', help: 'open: programs may connect to Unix sockets of the host in bind mounts; all: and what they bind there is a socket of the host (default none)' },
   { name: 'overlay', kind: 'flag', help: 'run: put a writable in-memory overlay on the root; do: on unless --overlay=false' },
   { name: 'version', short: 'v', kind: 'flag', help: 'print the version' },
   { name: 'help', short: 'h', kind: 'flag', help: 'print help' },
@@ -38,7 +38,7 @@ export interface GlobalFlags {
   readonly strace: boolean;
   readonly platform: string;
   readonly network: 'none' | 'host';
-  readonly hostUds: 'none' | 'open';
+  readonly hostUds: 'none' | 'open' | 'all';
   /** It was said, and is not just the default. */
   readonly hasNetwork: boolean;
   /** Containers stay in the cgroups of whoever made them. */
@@ -66,7 +66,7 @@ export function parseGlobalFlags(args: readonly string[]): { flags: GlobalFlags;
     strace: parsed.flag('strace'),
     platform: choice('platform', ['ptrace'], 'ptrace'),
     network: choice('network', ['none', 'host'], 'none'),
-    hostUds: choice('host-uds', ['none', 'open'], 'none'),
+    hostUds: choice('host-uds', ['none', 'open', 'all'], 'none'),
     hasNetwork: parsed.value('network') !== undefined,
     ignoreCgroups: parsed.flag('ignore-cgroups'),
     systemdCgroup: parsed.flag('systemd-cgroup'),

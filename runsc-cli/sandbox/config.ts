@@ -104,8 +104,8 @@ export interface SandboxConfig {
   readonly readonlyPaths: readonly string[];
   readonly process: ProcessConfig;
   readonly network: 'none' | 'host';
-  /** Socket files of the host in bind mounts may be connected to. */
-  readonly hostUds?: 'none' | 'open';
+  /** Socket files of the host in bind mounts may be connected to; all: and made. */
+  readonly hostUds?: 'none' | 'open' | 'all';
   readonly platform: string;
   readonly devices?: readonly { readonly path: string; readonly type: string; readonly major: number; readonly minor: number; readonly mode: number; readonly uid: number; readonly gid: number }[];
   /** Settings of the sandbox's own /proc/sys. */

@@ -27,7 +27,7 @@ export interface RunSettings {
   readonly bundle: string;
   readonly overlay: boolean;
   readonly network: 'none' | 'host';
-  readonly hostUds?: 'none' | 'open';
+  readonly hostUds?: 'none' | 'open' | 'all';
   readonly platform: string;
   readonly debug: boolean;
   readonly strace: boolean;

@@ -8,7 +8,16 @@
  *             enforces only its own filesystem's rules. Names are byte strings (one char per byte, latin1), one component,
  *             never '', '.' or '..'. The attribute fields are always readable; refreshAttributes() makes them current.
  */
-import { ECONNREFUSED, EINVAL, ENODATA, ENOTDIR, ENOTTY, EOPNOTSUPP, EPERM, type Errno } from '../../platform/abi/linux/errno.ts';
+import {
+  ECONNREFUSED,
+  EINVAL,
+  ENODATA,
+  ENOTDIR,
+  ENOTTY,
+  EOPNOTSUPP,
+  EPERM,
+  type Errno,
+} from '../../platform/abi/linux/errno.ts';
 import type { IoContext } from './context.ts';
 import type { FileDescription } from './file_description.ts';
 import type { Filesystem } from './filesystem.ts';
@@ -115,6 +124,17 @@ export abstract class Inode {
     return null;
   }
 
+  /** In a directory: makes a socket of the host's and gives its bound descriptor to `take`. null: sockets here are the sandbox's own. */
+  bindHost(
+    _name: ByteString,
+    _type: number,
+    _mode: number,
+    _uid: number,
+    _gid: number,
+    _take: (fd: number) => void,
+  ): Inode | Errno | null {
+    return null;
+  }
   /** Connects to the host's socket this file is. Returns the host descriptor. Errors: ECONNREFUSED (it is none, or not allowed). */
   connectHost(_type: number): number {
     return ECONNREFUSED;

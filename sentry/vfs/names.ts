@@ -89,6 +89,9 @@ export function makeDirectory(ctx: IoContext, start: Path | null, path: ByteStri
   return 0;
 }
 
+/** Makes the file itself; its mode has the type. */
+type NodeCreator = (dir: Inode, name: ByteString, mode: number, gid: number) => Inode | Errno;
+
 /** mknod(2), also for regular files and (AF_UNIX bind) sockets. Returns the new place or errno. */
 export function makeNode(
   ctx: IoContext,
@@ -96,6 +99,7 @@ export function makeNode(
   path: ByteString,
   mode: number,
   rdev: number,
+  create: NodeCreator = (dir, name, itsMode, gid) => dir.mknod(ctx, name, itsMode, 0, ctx.creds.fsuid, gid),
 ): Path | Errno {
   const given = mode & S_IFMT;
   const type = given === 0 ? S_IFREG : given;
@@ -114,7 +118,9 @@ export function makeNode(
   const inode =
     type === S_IFREG
       ? dir.create(ctx, walk.lastName, owner.mode & 0o7777, fsuid, owner.gid)
-      : dir.mknod(ctx, walk.lastName, owner.mode, isDevice ? rdev : 0, fsuid, owner.gid);
+      : isDevice
+        ? dir.mknod(ctx, walk.lastName, owner.mode, rdev, fsuid, owner.gid)
+        : create(dir, walk.lastName, owner.mode, owner.gid);
   if (isErrno(inode)) return inode;
   return { mount: walk.mount, dentry: made(walk, inode) };
 }

@@ -8,7 +8,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, get, type Server } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, createConnection, createServer as createTcpServer } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -236,6 +236,29 @@ describe('--host-uds', () => {
     echo.close();
     rmSync(shared, { recursive: true, force: true });
   }, 2 * LIMIT_MS);
+});
+
+const UNIX_SERVER = `
+import socket
+s = socket.socket(socket.AF_UNIX); s.bind('/mnt/guest'); s.listen(1)
+print('listening', flush=True)
+c, _ = s.accept(); c.sendall(c.recv(100).upper()); c.close()
+`;
+
+describe('--host-uds=all', () => {
+  test('makes what the sandbox binds in a bind mount a socket of the host', async () => {
+    const shared = mkdtempSync(join(tmpdir(), 'uds-'));
+    const [command, ...args] = [...cliCommand(), '--host-uds=all', 'do', '-V', `${shared}:/mnt`, '--', PYTHON, '-c', UNIX_SERVER];
+    const guest = spawn(command as string, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: LIMIT_MS });
+    await new Promise((resolve) => guest.stdout.once('data', resolve));
+    const client = createConnection(join(shared, 'guest'));
+    client.write('from the host');
+    const answer = await new Promise<string>((resolve) => client.on('data', (data) => resolve(data.toString())));
+    expect(answer).toBe('FROM THE HOST');
+    expect(await new Promise((resolve) => guest.on('close', resolve))).toBe(0);
+    client.destroy();
+    rmSync(shared, { recursive: true, force: true });
+  }, LIMIT_MS);
 });
 
 describe('the tools of iproute2', () => {

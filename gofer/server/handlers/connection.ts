@@ -4,7 +4,7 @@
  * Handlers about the connection itself: the handshake and forgetting controls.
  */
 import { EPROTO } from '../../../platform/abi/linux/errno.ts';
-import { FRAME_MAX, PROTOCOL_VERSION, ROOT_READONLY, ROOT_UDS } from '../../protocol/constants.ts';
+import { FRAME_MAX, PROTOCOL_VERSION, ROOT_READONLY, ROOT_UDS, ROOT_UDS_BIND } from '../../protocol/constants.ts';
 import { ATTR_SIZE } from '../../protocol/constants.ts';
 import { readAttr } from '../../tree/controls.ts';
 import type { Reply } from '../reply.ts';
@@ -20,7 +20,13 @@ export function hello(session: Session, args: readonly unknown[], reply: Reply):
     const attr = Buffer.alloc(ATTR_SIZE);
     const r = readAttr(place.fd, attr, 0);
     if (r < 0) return r;
-    roots.push([id, (place.root.isReadonly ? ROOT_READONLY : 0) | (place.root.allowsUds ? ROOT_UDS : 0), attr]);
+    roots.push([
+      id,
+      (place.root.isReadonly ? ROOT_READONLY : 0) |
+        (place.root.allowsUds ? ROOT_UDS : 0) |
+        (place.root.allowsBinding ? ROOT_UDS_BIND : 0),
+      attr,
+    ]);
   }
   reply.push(PROTOCOL_VERSION);
   reply.push(FRAME_MAX);

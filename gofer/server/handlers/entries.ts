@@ -13,7 +13,7 @@ import type { Session } from '../session.ts';
 const AT_REMOVEDIR = 0x200;
 
 /** Sets owner and mode of an entry just made and pushes both attributes; takes the entry back when that fails. */
-function finishEntry(
+export function finishEntry(
   session: Session,
   dir: Place,
   name: string,

@@ -3,8 +3,15 @@
 /**
  * Handlers that donate descriptors: open, create, connect; and fsync.
  */
-import { ECONNREFUSED, EINVAL, EROFS } from '../../../platform/abi/linux/errno.ts';
-import { close, connectUnixFd, fdatasync, fsync as hostFsync, unlinkat } from '../../../platform/ffi/gofer_calls.ts';
+import { ECONNREFUSED, EINVAL, EPERM, EROFS } from '../../../platform/abi/linux/errno.ts';
+import {
+  bindUnixAt,
+  close,
+  connectUnixFd,
+  fdatasync,
+  fsync as hostFsync,
+  unlinkat,
+} from '../../../platform/ffi/gofer_calls.ts';
 import {
   createFile,
   createUnnamed,
@@ -14,6 +21,7 @@ import {
   setOwnerAndMode,
 } from '../../hostfs/files.ts';
 import { S_IFDIR, S_IFREG, S_IFSOCK } from '../../tree/controls.ts';
+import { finishEntry } from './entries.ts';
 import type { Reply } from '../reply.ts';
 import type { Session } from '../session.ts';
 import { hasXattrs } from './walk.ts';
@@ -84,6 +92,22 @@ export function connect(session: Session, args: readonly unknown[], reply: Reply
     if (fd < 0) return fd;
     reply.passFd = fd;
     return 0;
+  });
+}
+
+/** [directory, name, socket type, mode, uid, gid] -> directory's attr, attr, and the bound descriptor. Errors: EPERM when the root does not allow it, EROFS. */
+export function bind(session: Session, args: readonly unknown[], reply: Reply): number {
+  const name = args[4] as string;
+  const type = args[5] as number;
+  if (type !== 1 && type !== 2 && type !== 5) return EINVAL;
+  return session.withDir(args[2] as number, args[3] as string[], (dir) => {
+    if (!dir.root.allowsBinding) return EPERM;
+    if (dir.root.isReadonly) return EROFS;
+    const fd = bindUnixAt(dir.fd, name, type);
+    if (fd < 0) return fd;
+    reply.passFd = fd;
+    const mode = S_IFSOCK | ((args[6] as number) & 0o7777);
+    return finishEntry(session, dir, name, mode, args[7] as number, args[8] as number, reply);
   });
 }
 

@@ -11,7 +11,7 @@
 import { isErrno } from '../../../platform/abi/linux/errno.ts';
 import type { HostFiles, HostStat } from '../../../platform/platform.ts';
 import { type Attr, decodeAttr, deviceOf } from '../../../gofer/protocol/attr.ts';
-import { ROOT_READONLY, ROOT_UDS, STATFS } from '../../../gofer/protocol/constants.ts';
+import { ROOT_READONLY, ROOT_UDS, ROOT_UDS_BIND, STATFS } from '../../../gofer/protocol/constants.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
 import { Filesystem, type StatFs } from '../../vfs/filesystem.ts';
@@ -65,6 +65,8 @@ export class GoferFilesystem extends Filesystem {
   readonly isExclusive: boolean;
   /** Socket files in it may be connected to. */
   readonly allowsUds: boolean;
+  /** Sockets may be made in it. */
+  readonly allowsBinding: boolean;
   /** Reused by fstat of donated descriptors. */
   readonly stat = makeHostStat();
   /** Tree walks: subdirectories listed since the last one that was not below a listed directory, and bytes to fetch at a time. */
@@ -96,6 +98,7 @@ export class GoferFilesystem extends Filesystem {
     this.fresh = new FreshWalk(connection);
     this.isReadOnly = (info.flags & ROOT_READONLY) !== 0;
     this.allowsUds = (info.flags & ROOT_UDS) !== 0;
+    this.allowsBinding = (info.flags & ROOT_UDS_BIND) !== 0;
     const first = decodeAttr(info.attr, 0, -1);
     this.mainDevice = deviceOf(first.devMajor, first.devMinor);
     this.devices.set(this.mainDevice, 0);

@@ -270,6 +270,24 @@ export class GoferInode extends Inode implements ControlHolder {
   override prefetchWalk(names: readonly ByteString[]): void {
     dirs.walkAhead(this, names);
   }
+  override bindHost(
+    name: ByteString,
+    type: number,
+    mode: number,
+    uid: number,
+    gid: number,
+    take: (fd: number) => void,
+  ): Inode | Errno | null {
+    if (!this.fs.allowsBinding) return null;
+    const made = dirs.makeEntry(this, name, c.BIND, [name, type, mode & 0o7777, uid, gid]);
+    const fd = this.fs.connection.takeFd();
+    if (isErrno(made)) {
+      if (fd >= 0) this.fs.files.close(fd);
+      return made;
+    }
+    if (fd >= 0) take(fd);
+    return made;
+  }
   override connectHost(type: number): number {
     if (!this.fs.allowsUds) return ECONNREFUSED;
     const reply = this.callOn(c.CONNECT, [type]);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * HostEnd: what a guest's Unix socket becomes when it connects to a socket of the host's (--host-uds=open): a descriptor, connected by
- * the Gofer, over which bytes move.
+ * HostEnd: what a guest's Unix socket becomes when it connects to a socket of the host's (--host-uds=open), or is bound
+ * where the host sees it (--host-uds=all): a descriptor, connected or bound by the Gofer, over which bytes move.
  *
  * Linux:      unix(7)
  * Invariants: the descriptor is non-blocking and watched, edge triggered, until close(). Descriptors and credentials do not pass:
@@ -29,6 +29,8 @@ export interface HostEndServices {
   readonly sockets: HostSockets;
   readonly files: HostFiles;
   readonly platform: Pick<Platform, 'watch' | 'unwatch'>;
+  /** What the sandbox binds in a bind mount is a socket of the host's. */
+  readonly mayBind: boolean;
 }
 export const hostEnds: { services: HostEndServices | null } = { services: null };
 
@@ -106,6 +108,13 @@ export class HostEnd implements HostListener {
     const n = want === 0 ? 0 : message.io.put(unread, 0, want);
     if (n > 0 && (message.flags & MSG_PEEK) === 0) this.unread = n === unread.length ? null : unread.subarray(n);
     return n;
+  }
+  listen(backlog: number): number {
+    return this.services.sockets.listen(this.fd, backlog);
+  }
+  /** The next connection's descriptor. Errors: WOULD_BLOCK. */
+  accept(): number {
+    return this.services.sockets.accept(this.fd, received);
   }
   shutdown(how: number): number {
     return this.services.sockets.shutdown(this.fd, how);

@@ -236,9 +236,19 @@ export class UnixSocket extends Socket implements Collectable {
       abstractNames.set(key, this);
     } else {
       const mode = S_IFSOCK | (this.inode.mode & 0o777);
-      const place = makeNode(ctx, null, name.path, mode, 0);
+      let hostFd = -1;
+      const place = makeNode(ctx, null, name.path, mode, 0, (dir, base, itsMode, gid) => {
+        const { fsuid } = ctx.creds;
+        const made =
+          hostEnds.services?.mayBind === true
+            ? dir.bindHost(base, this.type, itsMode, fsuid, gid, (fd) => (hostFd = fd))
+            : null;
+        return made ?? dir.mknod(ctx, base, itsMode, 0, fsuid, gid);
+      });
       if (isErrno(place)) return place === EEXIST ? EADDRINUSE : place;
-      (place.dentry.inode as { attachment: unknown }).attachment = this;
+      if (hostFd >= 0 && hostEnds.services !== null)
+        this.host = new HostEnd(hostEnds.services, hostFd, this.type, this.waitQueue);
+      else (place.dentry.inode as { attachment: unknown }).attachment = this;
       this.place = pathGet(place);
     }
     this.setName(name);
@@ -293,19 +303,33 @@ export class UnixSocket extends Socket implements Collectable {
     const limit = sysctlHooks.net.somaxconn;
     const wanted = backlog < 0 || backlog > limit ? limit : backlog;
     if (wanted > this.backlog) this.connectQueue.wake();
+    const heard = this.host?.listen(wanted) ?? 0;
+    if (heard < 0) return heard;
     this.backlog = wanted;
     this.state = 'listening';
     this.listenCred = credOf(ctx);
     return 0;
   }
 
-  override accept(_ctx: IoContext): Socket | Errno {
+  override accept(ctx: IoContext): Socket | Errno {
     if (!this.isConnectionBased) return EOPNOTSUPP;
     if (this.state !== 'listening') return EINVAL;
+    if (this.host !== null) return this.acceptFromHost(ctx, this.host);
     const next = this.pending.shift();
     if (next === undefined) return (this.shutdownMask & RCV_SHUTDOWN) !== 0 ? EINVAL : WOULD_BLOCK;
     this.connectQueue.wake();
     return next;
+  }
+
+  private acceptFromHost(ctx: IoContext, host: HostEnd): Socket | Errno {
+    const { services } = hostEnds;
+    const fd = host.accept();
+    if (fd < 0 || services === null) return fd as Errno;
+    const socket = new UnixSocket(ctx, this.type);
+    socket.host = new HostEnd(services, fd, this.type, socket.waitQueue);
+    socket.state = 'connected';
+    socket.boundAddress = this.boundAddress;
+    return socket;
   }
 
   override connect(ctx: IoContext, address: Uint8Array): number {
