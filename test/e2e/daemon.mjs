@@ -52,8 +52,8 @@ export class DockerDaemon {
 
   /** What is left of containers that are gone, waited for: nothing, it is hoped. */
   leftovers() {
-    // dockerd's own are not: itself, its containerd, sockets of one that was killed.
-    const isOurs = (thing) => !/^process: \d+ (dockerd|containerd): |^socket: .*(libnetwork|docker.sock)/.test(thing);
+    // Not ours: dockerd itself, its containerd, sockets and the host's network namespace as it names it.
+    const isOurs = (thing) => !/^process: \d+ (dockerd|containerd): |^socket: .*(libnetwork|docker.sock)|^mount: .*netns.default$/.test(thing);
     return leftovers(this.mark, { before: this.before, states: [this.states, join(this.directory, 'exec/containerd/daemon/io.containerd.runtime.v2.task/moby')], isOurs });
   }
 
