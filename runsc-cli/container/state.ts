@@ -195,6 +195,8 @@ function saveFirst(container: Container): void {
 
 /** A foreground container whose command was killed leaves its directory: it goes when its name is wanted again. */
 function removeLeftover(root: string, id: string): boolean {
+  // One that was killed before it had the lock has left an empty directory.
+  removeEmpty(join(root, id));
   const old = Container.find(root, id);
   if (old === null) return true;
   const { foreground } = old.record;

@@ -140,13 +140,17 @@ export const errorCases: readonly Case[] = [
       w.note(`${w.stateOf()['status']} ${w.cli('delete', 'c').status}`);
       process.kill(pid, 'SIGKILL');
       mkdirSync(join(w.state, 'k'), { recursive: true });
+      w.note(`create ${w.detached('create', 'k').status}`);
+      w.cli('kill', 'k', 'KILL');
+      w.untilStatus('stopped', 'k');
+      rmSync(join(w.state, 'k/state.json'));
       w.note(`${w.stateOf('k')['status']} ${w.cli('delete', 'k').status}`);
       writeFileSync(join(w.state, 'file'), '');
       w.note(w.cli('list', '-q').out);
       w.says(w.cli('state', 'file'), 'container does not exist');
       rmSync(join(w.state, 'file'));
     },
-    expect: ['stopped 0', 'stopped 0', '', '1 container does not exist'],
+    expect: ['stopped 0', 'create 0', 'stopped 0', '', '1 container does not exist'],
   },
   {
     name: 'many commands at once on one id',
