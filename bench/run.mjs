@@ -8,6 +8,7 @@
  */
 import { median, grounds, native } from './harness.mjs';
 import apps from './cases/apps.mjs';
+import { containers } from './cases/containers.mjs';
 import calls from './cases/calls.mjs';
 import { crowds, idle } from './cases/crowd.mjs';
 import streams from './cases/streams.mjs';
@@ -19,7 +20,7 @@ const bestAt = args.indexOf('--best');
 const isBest = bestAt >= 0 && args.splice(bestAt, 1).length === 1;
 const groups = { calls, streams, apps };
 const all = [...calls, ...streams, ...apps];
-const extra = ['crowd', 'idle'];
+const extra = ['crowd', 'idle', 'containers'];
 
 for (const name of args)
   if (!(name in groups) && !extra.includes(name) && !all.some((c) => c.name === name))
@@ -67,3 +68,4 @@ for (const [group, cases] of Object.entries(groups)) {
 console.log(`\n${isBest ? `Bests of ${rounds} interleaved rounds, and ratios of those.` : `Medians of ${rounds} interleaved rounds; ratios are medians of the rounds' ratios.`} Floors: getppid, a bare PTRACE_SYSEMU loop from Node; fork64, a bare injected host fork; true, ${native.label} node -e 0.`);
 if (isWanted('crowd', 'crowd')) await crowds(rounds);
 if (isWanted('idle', 'idle')) await idle();
+if (isWanted('containers', 'containers')) await containers(rounds, isBest);
