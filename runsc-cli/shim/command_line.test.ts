@@ -9,7 +9,7 @@ import { groupOf, socketPath } from './address.ts';
 import { checkNames, parseShimFlags } from './flags.ts';
 import { commonDirectory } from './mounts.ts';
 import { decodeOptions, stateRoot } from './options.ts';
-import { RuncOptions, RuntimeOptions } from './protocol/option_messages.ts';
+import { LinuxCreateOptions, RuncOptions, RuntimeOptions } from './protocol/option_messages.ts';
 import { parseSettings } from './toml_settings.ts';
 
 test("flags in every form of Go's flag package", () => {
@@ -51,10 +51,12 @@ test('settings in TOML, and what is refused by its line', () => {
   expect(Object.getPrototypeOf(parseSettings('__proto__ = 1', 'f')[''])).toBeNull();
 });
 
-test('options of both kinds', () => {
+test('options of all kinds', () => {
   const runc = decodeOptions({ typeUrl: 'containerd.runc.v1.Options', value: RuncOptions.encode({ binaryName: '/b', root: '/r', ioUid: 3 }) });
   expect(runc).toMatchObject({ binaryName: '/b', root: '/r', ioUid: 3 });
   expect(stateRoot(runc, 'ns')).toBe('/r/ns');
+  const create = decodeOptions({ typeUrl: 'containerd.linux.runc.CreateOptions', value: LinuxCreateOptions.encode({ noPivotRoot: true, ioUid: 7, ioGid: 8 }) });
+  expect(create).toMatchObject({ binaryName: '', ioUid: 7, ioGid: 8 });
   const body = Buffer.from('[runsc_config]\nnetwork = "none"\ndebug = true\n');
   expect(decodeOptions({ typeUrl: 'x/runtimeoptions.v1.Options', value: RuntimeOptions.encode({ configBody: body }) }).flags).toEqual(['--network=none', '--debug=true']);
   expect(() => decodeOptions({ typeUrl: 'other', value: new Uint8Array() })).toThrow('unsupported option type "other"');

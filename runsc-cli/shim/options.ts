@@ -8,7 +8,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, RunscError, systemReason } from '../errors.ts';
 import { parseSettings, type Settings } from './toml_settings.ts';
-import { RuncOptions, RuntimeOptions } from './protocol/option_messages.ts';
+import { LinuxCreateOptions, RuncOptions, RuntimeOptions } from './protocol/option_messages.ts';
 
 export interface ShimOptions {
   /** The runtime; '': the one that the shim came with. */
@@ -34,6 +34,10 @@ export function decodeOptions(any: { typeUrl: string; value: Uint8Array } | null
   if (url === 'containerd.runc.v1.Options') {
     const { binaryName, root, shimCgroup, systemdCgroup, ioUid, ioGid } = decode(() => RuncOptions.decode(any.value));
     return { binaryName, root, shimCgroup, systemdCgroup, ioUid, ioGid, flags: [] };
+  }
+  if (url === 'containerd.linux.runc.CreateOptions') {
+    const { shimCgroup, ioUid, ioGid } = decode(() => LinuxCreateOptions.decode(any.value));
+    return { ...fromDefaultFile(), shimCgroup, ioUid, ioGid };
   }
   if (url === 'runtimeoptions.v1.Options') {
     const { configPath, configBody } = decode(() => RuntimeOptions.decode(any.value));

@@ -64,6 +64,8 @@ const parts = {
       flags: ['--cwd', '/tmp', '--env', 'A=b', '--read-only', '--mount', 'type=bind,src=/etc,dst=/m,options=rbind:ro'],
     });
     check(set.status === 0 && set.stdout === '/tmp\nb\nread-only\nroot', 'run: directory, environment, read-only root, a bind mount', set);
+    const noPivot = run('nopivot', ['sh', '-c', 'cat /etc/passwd | head -c 4'], { flags: ['--no-pivot'] });
+    check(noPivot.status === 0 && noPivot.stdout === 'root', "run: options in another message than runc's", noPivot);
     // Not through the launcher that install wrote: it has a start of its own.
     const byPath = d.ctr(['run', '--rm', '--runtime', shim, IMAGE, id('bypath'), 'echo', 'by path']);
     check(byPath.stdout === 'by path\n', 'run: the shim by its path', byPath);

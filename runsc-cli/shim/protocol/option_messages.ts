@@ -12,6 +12,8 @@ export const RuncOptions = message('RuncOptions', {
   noPivotRoot: [1, 'bool'], noNewKeyring: [2, 'bool'], shimCgroup: [3, 'string'], ioUid: [4, 'uint32'], ioGid: [5, 'uint32'], binaryName: [6, 'string'], root: [7, 'string'],
   systemdCgroup: [9, 'bool'],
 });
+/** containerd.linux.runc.CreateOptions, which ctr sends to shims that it does not know. */
+export const LinuxCreateOptions = message('LinuxCreateOptions', { noPivotRoot: [1, 'bool'], shimCgroup: [9, 'string'], ioUid: [10, 'uint32'], ioGid: [11, 'uint32'] });
 /** runtimeoptions.v1.Options */
 export const RuntimeOptions = message('RuntimeOptions', { typeUrl: [1, 'string'], configPath: [2, 'string'], configBody: [3, 'bytes'] });
 
