@@ -18,7 +18,7 @@ const [runtime, mode] = process.argv.slice(2);
 const directory = mkdtempSync(join(tmpdir(), 'e2e-kills-'));
 const mark = basename(directory);
 const states = join(directory, 'state');
-const tries = mode === '--long' ? 12 : 4;
+const tries = mode === '--long' ? 12 : 3;
 let serial = 0;
 
 /** Processes that run here, but for this one and what it waits for. */

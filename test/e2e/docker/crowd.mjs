@@ -10,7 +10,7 @@ export async function dockerCrowd(daemon, isLong) {
   const many = await Promise.all(Array.from({ length: 20 }, (_, i) => daemon.docker(words(`crowd${i}`, `echo ${i}; exit ${i % 3}`), { limitMs })));
   const wrong = many.filter(({ status, stdout }, i) => status !== i % 3 || stdout !== `${i}\n`);
   check(wrong.length === 0, 'docker: 20 containers at once', JSON.stringify(wrong));
-  const count = isLong ? 200 : 20;
+  const count = isLong ? 200 : 10;
   const failed = [];
   for (let i = 0; i < count; i++) {
     const result = await daemon.docker(words(`row${i}`, `echo ${i}`));
