@@ -257,14 +257,16 @@ describe('signals', () => {
     ).toBe(4 << 8);
   });
 
-  it('a signal from outside ends an init without a handler', () => {
+  it('SIGKILL from outside ends an init, what it has no handler for does nothing', () => {
     expect(
       run(function* (m) {
         yield [NR.getpid];
         m().kernel.signalInit(SIGTERM);
+        for (let i = 0; i < 3; i++) yield [NR.getpid];
+        m().kernel.signalInit(SIGKILL);
         for (;;) yield [NR.getpid];
       }),
-    ).toBe(SIGTERM);
+    ).toBe(SIGKILL);
   });
 
   it('a fault without a handler kills with SIGSEGV', () => {

@@ -101,7 +101,7 @@ export class Kernel {
   /** Called when a process started from outside (init, exec) ends, with its wait status. */
   readonly onProcessExit = new Map<ThreadGroup, (status: number) => void>();
   /** Makes a pidfd for clone's CLONE_PIDFD; set by the composition root. Returns the descriptor or errno. */
-  installPidfd: (t: Task, group: ThreadGroup) => number = () => EPERM;
+  installPidfd: (t: Task, group: ThreadGroup, thread?: Task | null) => number = () => EPERM;
   /** The process a pidfd stands for; null: not a pidfd. Set by the composition root. */
   pidfdTarget: (file: FileDescription) => ThreadGroup | null = () => null;
   /** Copies a mount namespace for CLONE_NEWNS; set by the composition root. */

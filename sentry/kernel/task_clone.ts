@@ -94,7 +94,7 @@ function checkFlags(t: Task, args: CloneArgs): number {
   if (has(CLONE_PARENT) && t.pidNs.init === t.threadGroup) return EINVAL;
   if (has(CLONE_THREAD) && (has(CLONE_NEWUSER) || has(CLONE_NEWPID) || t.childPidNs !== t.pidNs)) return EINVAL;
   if (has(CLONE_NEWIPC) && has(0x40000)) return EINVAL;
-  if (has(CLONE_PIDFD) && (has(CLONE_DETACHED) || has(CLONE_THREAD))) return EINVAL;
+  if (has(CLONE_PIDFD) && has(CLONE_DETACHED)) return EINVAL;
   if (has(CLONE_CLEAR_SIGHAND) && has(CLONE_SIGHAND)) return EINVAL;
   if (has(CLONE_NEWTIME)) return EPERM;
   return 0;
@@ -207,7 +207,7 @@ export function cloneTask(t: Task, args: CloneArgs): number | Blocking {
   if (hasFlag(flags, CLONE_PARENT_SETTID)) t.memory.writeU32(args.parentTidAddr, result);
   if (hasFlag(flags, CLONE_CHILD_SETTID)) child.memory.writeU32(args.childTidAddr, child.tidIn(child.pidNs));
   if (hasFlag(flags, CLONE_PIDFD)) {
-    const fd = t.kernel.installPidfd(t, child.threadGroup);
+    const fd = t.kernel.installPidfd(t, child.threadGroup, hasFlag(flags, CLONE_THREAD) ? child : null);
     if (fd >= 0) t.memory.writeU32(args.pidfdAddr, fd);
   }
   const event = cloneEvent(t, args);
