@@ -66,6 +66,10 @@ const parts = {
     check(set.status === 0 && set.stdout === '/tmp\nb\nread-only\nroot', 'run: directory, environment, read-only root, a bind mount', set);
     const noPivot = run('nopivot', ['sh', '-c', 'cat /etc/passwd | head -c 4'], { flags: ['--no-pivot'] });
     check(noPivot.status === 0 && noPivot.stdout === 'root', "run: options in another message than runc's", noPivot);
+    const settings = join(d.directory, 'shim.toml');
+    writeFileSync(settings, `root = "${d.directory}/other-root"\n[runsc_config]\ndebug = true\ndebug-log = "${d.directory}/debug.log"\n`);
+    const configured = run('configured', ['echo', 'configured'], { flags: ['--runtime-config-path', settings] });
+    check(configured.stdout === 'configured\n' && existsSync(join(d.directory, 'debug.log')) && existsSync(join(d.directory, 'other-root', d.namespace)), 'run: a configuration file', configured);
     // Not through the launcher that install wrote: it has a start of its own.
     const byPath = d.ctr(['run', '--rm', '--runtime', shim, IMAGE, id('bypath'), 'echo', 'by path']);
     check(byPath.stdout === 'by path\n', 'run: the shim by its path', byPath);
