@@ -100,14 +100,17 @@ function enableControllers(directory: string): void {
   }
 }
 
+/** Hierarchies that hold back, or count against a container, what a process does while it loads its code. */
+const LATE = ['memory', 'cpu'];
+
 /**
- * Puts a process into the cgroups. Throws RunscError. `which`: those that count memory, those that do not, or all: the first of several moves
- * takes the host milliseconds, in which a process may load its code, but what it loads is not to be the container's memory.
+ * Puts a process into the cgroups. Throws RunscError. `which`: those that are indifferent to its loading its code, those that are not, or all: the
+ * first of several moves takes the host milliseconds, in which it may load.
  */
-export function joinCgroups(cgroupsPath: string, pid: number, which: 'all' | 'memory' | 'other' = 'all'): void {
+export function joinCgroups(cgroupsPath: string, pid: number, which: 'all' | 'early' | 'late' = 'all'): void {
   for (const { hierarchy, directory } of directoriesOf(cgroupsPath)) {
-    const countsMemory = hierarchy.version === 2 || hierarchy.controllers.includes('memory');
-    if (which !== 'all' && countsMemory !== (which === 'memory')) continue;
+    const isLate = hierarchy.version === 2 || LATE.some((controller) => hierarchy.controllers.includes(controller));
+    if (which !== 'all' && isLate !== (which === 'late')) continue;
     try {
       writeFileSync(join(directory, 'cgroup.procs'), String(pid));
     } catch (error) {

@@ -46,8 +46,8 @@ function prepareFiles(container: Container, oci: OciSettings, warn: (message: st
   return (pid, stage) => {
     if (stage === 'forked') {
       early.add(pid);
-      joinCgroups(path, pid, 'other');
-    } else joinCgroups(path, pid, early.has(pid) ? 'memory' : 'all');
+      joinCgroups(path, pid, 'early');
+    } else joinCgroups(path, pid, early.has(pid) ? 'late' : 'all');
   };
 }
 
