@@ -284,3 +284,18 @@ CASE(userns_over_others) {
   kill(p, SIGKILL);
   waitpid(p, NULL, 0);
 }
+CASE(userns_status_of_pid_namespace) {
+  fflush(stdout);
+  NEED(unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS));
+  pid_t child = fork();
+  if (child == 0) {
+    char line[256];
+    NEED(mount("proc", "/proc", "proc", 0, 0));
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && fgets(line, sizeof line, status))
+      if (strncmp(line, "NS", 2) == 0) say("%.*s", (int)strcspn(line, "\n"), line);
+    fflush(stdout);
+    _exit(0);
+  }
+  waitpid(child, 0, 0);
+}

@@ -179,9 +179,10 @@ export function statusFileText(t: Task, ctx: IoContext, scope: TaskScope): strin
   let queued = group.sharedPending.count;
   for (const task of group.tasks) queued += task.pending.count;
   const levels = (ids: readonly number[]): string =>
-    ids
+    // In each namespace of the task: 0 where the group or session is not to be seen.
+    t.pids
+      .map((_, level) => `\t${ids[level] ?? 0}`)
       .slice(scope.pidNs.level)
-      .map((id) => `\t${id}`)
       .join('');
   const { processGroup, session } = group;
   const usage = taskUsage(t);
