@@ -47,6 +47,7 @@ import type { Filesystem, FilesystemType } from './filesystem.ts';
 import type { Inode } from './inode.ts';
 import { type Mount, type Path, forEachMount } from './mount.ts';
 import { attachPropagated, detachPropagated, hasUnbindable, setPropagationType } from './mount_propagation.ts';
+import { trackMount } from './mount_registry.ts';
 import { attachMount, copyTree, detachTree, unhookMount } from './mount_tree.ts';
 import { Walk, isDir, walkPath } from './path_walk.ts';
 import type { VirtualFilesystem } from './virtual_filesystem.ts';
@@ -145,6 +146,7 @@ export function copyForBind(vfs: VirtualFilesystem, source: Path, recursive: boo
     copy.propagation = source.mount.propagation;
     copy.peerGroup = source.mount.peerGroup;
     copy.masterGroup = source.mount.masterGroup;
+    if (copy.peerGroup !== 0 || copy.masterGroup !== 0) trackMount(vfs, copy);
   }
   return copy;
 }

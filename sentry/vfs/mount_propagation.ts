@@ -5,26 +5,15 @@
  *
  * Linux:      fs/pnode.c (propagate_mnt, propagate_umount), fs/namespace.c (attach_recursive_mnt);
  *             Documentation/filesystems/sharedsubtree.rst
- * Invariants: `live` holds every mount that is in a tree or may come into one. Peers have the same peerGroup, slaves their master's
- *             as masterGroup; a mount may be both shared and a slave.
+ * Invariants: peers have the same peerGroup, slaves their master's as masterGroup; a mount may be both shared and a slave.
  */
 import { ENOSPC } from '../../platform/abi/linux/errno.ts';
 import { MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../platform/abi/linux/mount.ts';
 import type { Dentry } from './dentry.ts';
 import { type Mount, type MountNamespace, type Path, forEachMount } from './mount.ts';
 import { attachMount, cloneMount, countMounts, detachTree, unhookMount } from './mount_tree.ts';
+import { trackMount, trackedMounts } from './mount_registry.ts';
 import type { VirtualFilesystem } from './virtual_filesystem.ts';
-
-const live = new Map<Mount, VirtualFilesystem>();
-
-/** A mount was made. */
-export function trackMount(vfs: VirtualFilesystem, mount: Mount): void {
-  live.set(mount, vfs);
-}
-/** A mount is gone. */
-export function untrackMount(mount: Mount): void {
-  live.delete(mount);
-}
 
 /** One mount that hears of what happens on another: as its peer, or as a slave of its group. */
 interface Receiver {
@@ -42,7 +31,7 @@ function receiversOf(from: Mount): Receiver[] {
   const groups = [from.peerGroup];
   for (let i = 0; i < groups.length; i++) {
     const group = groups[i] as number;
-    for (const mount of live.keys()) {
+    for (const mount of trackedMounts.keys()) {
       if (mount.namespace === null || seen.has(mount)) continue;
       const isSlave = mount.masterGroup === group;
       if (!isSlave && !(mount.propagation === MS_SHARED && mount.peerGroup === group)) continue;
@@ -87,13 +76,14 @@ function isTooMany(tree: Mount, target: Mount, receivers: readonly Receiver[], m
 
 /** Puts `tree`, which is in none, on `target`, and copies of it on whoever hears of that. Returns 0 or ENOSPC. */
 export function attachPropagated(tree: Mount, target: Path, most: number): number {
-  const vfs = live.get(target.mount);
+  const vfs = trackedMounts.get(target.mount);
   const receivers = receiversOf(target.mount).filter(({ mount }) => isUnder(target.dentry, mount.root));
   if (isTooMany(tree, target.mount, receivers, most)) return ENOSPC;
   if (vfs === undefined || target.mount.propagation !== MS_SHARED) {
     attachMount(tree, target);
     return 0;
   }
+  forEachMount(tree, (mount) => trackMount(vfs, mount));
   // Group numbers of the copies, by the group of the mount they land on.
   const numbers = new Map<number, Map<Mount, number>>();
   const own = new Map<Mount, number>();
@@ -134,26 +124,46 @@ function tuck(copy: Mount, place: Path): void {
   if (above !== null) attachMount(above, { mount: copy, dentry: copy.root });
 }
 
-/** Takes off what propagated to `place`, leaving what sits on top of it; something below it keeps it. */
-function untuck(vfs: VirtualFilesystem, place: Path): void {
-  const child = place.mount.children.get(place.dentry)?.[0];
-  if (child === undefined || child.isLocked) return;
-  const above = child.children.get(child.root)?.[0] ?? null;
-  if (child.children.size > (above === null ? 0 : 1)) return;
-  if (above !== null) unhookMount(above);
-  detachTree(vfs, child);
-  if (above !== null) attachMount(above, place);
+/** What sits on the very root of a mount. */
+function topper(mount: Mount): Mount | null {
+  return mount.children.get(mount.root)?.[0] ?? null;
 }
 
-/** Dissolves a mount and what is below it, also where it propagated to. */
-export function detachPropagated(vfs: VirtualFilesystem, mount: Mount): void {
-  const all: Mount[] = [];
-  forEachMount(mount, (each) => all.push(each));
-  for (const { parent, mountpoint } of all.reverse()) {
-    if (parent === null || mountpoint === null) continue;
-    for (const receiver of receiversOf(parent)) untuck(vfs, { mount: receiver.mount, dentry: mountpoint });
-  }
+/** Takes a mount off, leaving what sits on top of it in its place. */
+function untuck(vfs: VirtualFilesystem, mount: Mount, going: ReadonlySet<Mount>): void {
+  const { parent, mountpoint } = mount;
+  if (parent === null || mountpoint === null) return;
+  let above = topper(mount);
+  while (above !== null && going.has(above)) above = topper(above);
+  if (above !== null) unhookMount(above);
   detachTree(vfs, mount);
+  if (above !== null) attachMount(above, { mount: parent, dentry: mountpoint });
+}
+
+/**
+ * Dissolves a mount and what is below it, also where it propagated to: there only what has nothing below it that stays.
+ */
+export function detachPropagated(vfs: VirtualFilesystem, mount: Mount): void {
+  const going = new Set<Mount>();
+  forEachMount(mount, (each) => going.add(each));
+  const others: Mount[] = [];
+  for (const { parent, mountpoint } of [...going].reverse()) {
+    if (parent === null || mountpoint === null) continue;
+    for (const receiver of receiversOf(parent)) {
+      const child = receiver.mount.children.get(mountpoint)?.[0];
+      if (child !== undefined && !child.isLocked && !going.has(child)) others.push(child);
+    }
+  }
+  for (let before = -1; before !== going.size; ) {
+    before = going.size;
+    for (const child of others) {
+      const above = topper(child);
+      const isEmpty = [...child.children.values()].flat().every((each) => each === above || going.has(each));
+      if (isEmpty) going.add(child);
+    }
+  }
+  for (const child of others) if (going.has(child)) untuck(vfs, child, going);
+  if (mount.parent !== null) detachTree(vfs, mount);
 }
 
 /** Is there an unbindable mount in the tree? */
@@ -167,6 +177,7 @@ export function hasUnbindable(tree: Mount): boolean {
 
 /** mount(2)'s MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE on one mount. */
 export function setPropagationType(vfs: VirtualFilesystem, mount: Mount, type: number): void {
+  trackMount(vfs, mount);
   if (type === MS_SHARED) {
     mount.peerGroup ||= vfs.newPeerGroup();
   } else {
@@ -181,7 +192,7 @@ export function setPropagationType(vfs: VirtualFilesystem, mount: Mount, type: n
 }
 
 function hasPeers(mount: Mount): boolean {
-  for (const other of live.keys())
+  for (const other of trackedMounts.keys())
     if (other !== mount && other.propagation === MS_SHARED && other.peerGroup === mount.peerGroup) return true;
   return false;
 }

@@ -10,6 +10,7 @@ import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_SHARED, MS_SLAVE, MS_UNBI
 import type { UserNamespace } from '../auth/user_namespace.ts';
 import type { Dentry } from './dentry.ts';
 import { type Mount, type MountNamespace, type Path, forEachMount } from './mount.ts';
+import { trackMount } from './mount_registry.ts';
 import type { VirtualFilesystem } from './virtual_filesystem.ts';
 
 /** Puts `mount` (and what is below it) on `at`. Precondition: it is in no tree; nothing sits on `at`. */
@@ -74,6 +75,7 @@ export function cloneMount(vfs: VirtualFilesystem, from: Mount, root: Dentry): M
     copy.propagation = MS_SLAVE;
     copy.masterGroup = from.masterGroup;
   }
+  if (copy.peerGroup !== 0 || copy.masterGroup !== 0) trackMount(vfs, copy);
   return copy;
 }
 

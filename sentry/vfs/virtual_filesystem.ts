@@ -16,7 +16,7 @@ import type { FileDescription } from './file_description.ts';
 import type { Filesystem, FilesystemType } from './filesystem.ts';
 import type { ByteString, Inode } from './inode.ts';
 import { Mount, MountNamespace, type Path } from './mount.ts';
-import { trackMount, untrackMount } from './mount_propagation.ts';
+import { untrackMount } from './mount_registry.ts';
 import { fsNotify } from './notify.ts';
 import { openPath } from './open.ts';
 import { walkPath } from './path_walk.ts';
@@ -74,7 +74,6 @@ export class VirtualFilesystem {
     const mount = new Mount(++this.lastMountId, fs, root ?? top, flags);
     mount.root.get();
     fs.mountRefs++;
-    trackMount(this, mount);
     return mount;
   }
 

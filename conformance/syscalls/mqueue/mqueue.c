@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "case.h"
+#include <sys/mount.h>
 #include <mqueue.h>
 
 static char name[40];
@@ -122,4 +123,19 @@ CASE(notify_thread) {
   CALL(syscall(SYS_mq_notify, q, &raw));
   raw.value = BAD_POINTER;
   CALL(syscall(SYS_mq_notify, q, &raw));
+}
+
+// The queues of a namespace that everybody has left can be seen, and none can be made.
+CASE(queues_of_a_dead_namespace) {
+  NEED(mkdir("q", 0755));
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return;
+  CHILD({
+    NEED(unshare(CLONE_NEWIPC));
+    NEED(mount("mqueue", "q", "mqueue", 0, NULL));
+    OK(mq_open("/left", O_RDWR | O_CREAT, 0600, NULL));
+  });
+  CALL(access("q/left", F_OK));
+  CALL(creat("q/new", 0600));
+  CALL(unlink("q/left"));
+  CALL(umount("q"));
 }

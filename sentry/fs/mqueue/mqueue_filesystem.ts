@@ -6,7 +6,7 @@
  * Linux:      ipc/mqueue.c; mq_overview(7)
  * Invariants: one instance a namespace, however often it is mounted.
  */
-import { EMFILE, ENOSPC, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { EACCES, EMFILE, ENOSPC, type Errno } from '../../../platform/abi/linux/errno.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../../platform/abi/linux/mount.ts';
 import type { IpcNamespace } from '../../kernel/namespaces.ts';
 import { RLIMIT_MSGQUEUE } from '../../kernel/process/rlimits.ts';
@@ -39,7 +39,15 @@ class QueueDirectory extends StaticDirInode {
   /** Bytes charged by owner (RLIMIT_MSGQUEUE). */
   private readonly charged = new Map<number, number>();
 
+  /** Is anybody left in the namespace? Afterwards only what is there can be used. */
+  private isAlive(t: Task): boolean {
+    if (t.ipcNs.mqueue === this.fs) return true;
+    for (const task of t.kernel.tasks.values()) if (task.ipcNs.mqueue === this.fs) return true;
+    return false;
+  }
+
   override create(ctx: IoContext, name: ByteString, mode: number, uid: number, gid: number): Inode | Errno {
+    if (!this.isAlive(ctx as Task)) return EACCES;
     const limits = this.nextLimits ?? { maxMessages: MESSAGES_MAX, maxSize: MESSAGE_SIZE_MAX };
     if (this.entries.size >= QUEUES_MAX && !ctx.creds.hasCap(CAP_SYS_RESOURCE)) return ENOSPC;
     const cost = limits.maxMessages * (limits.maxSize + SLOT_OVERHEAD);
