@@ -27,6 +27,10 @@ export class FsContextFile extends AnonFile {
   isSpent = false;
   private options: string[] = [];
 
+  override get canPoll(): boolean {
+    return false;
+  }
+
   constructor(typeName: string, picked: Mount | null, creds: Credentials) {
     super('fscontext', O_RDWR, creds);
     this.typeName = typeName;
