@@ -51,3 +51,24 @@ CASE(inet_socketpair) {
   int s[2];
   CALL(socketpair(AF_INET, SOCK_STREAM, 0, s));
 }
+
+// The error queue of a TCP socket is empty, whatever there is to read.
+CASE(tcp_error_queue_is_empty) {
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t length = sizeof a;
+  int listener = NEED(socket(AF_INET, SOCK_STREAM, 0));
+  NEED(bind(listener, (struct sockaddr *)&a, sizeof a));
+  NEED(listen(listener, 1));
+  NEED(getsockname(listener, (struct sockaddr *)&a, &length));
+  int client = NEED(socket(AF_INET, SOCK_STREAM, 0));
+  NEED(connect(client, (struct sockaddr *)&a, sizeof a));
+  int server = NEED(accept(listener, 0, 0));
+  char b[8];
+  CALL(recv(client, b, sizeof b, MSG_ERRQUEUE));
+  NEED(send(server, "x", 1, 0));
+  CALL(recv(client, b, 1, MSG_PEEK));
+  CALL(recv(client, b, sizeof b, MSG_ERRQUEUE));
+  close(server);
+  CALL(recv(client, b, sizeof b, 0));
+  CALL(recv(client, b, sizeof b, MSG_ERRQUEUE));
+}

@@ -6,7 +6,7 @@
  * Linux: net/ipv4/tcp.c (tcp_recvmsg_locked, tcp_recv_urg, tcp_inq)
  */
 import { EAGAIN, EFAULT, EINVAL, ENOTCONN, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
-import { MSG_OOB, MSG_PEEK, MSG_TRUNC } from '../../../platform/abi/linux/socket.ts';
+import { MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC } from '../../../platform/abi/linux/socket.ts';
 import type { IncomingMessage } from '../socket.ts';
 import { RCV_SHUTDOWN, type TcpSocket } from './tcp_socket.ts';
 
@@ -34,6 +34,8 @@ function emptyResult(socket: TcpSocket): number {
 }
 
 export function receiveTcp(socket: TcpSocket, message: IncomingMessage): number {
+  // Nothing is ever queued there for a stream.
+  if ((message.flags & MSG_ERRQUEUE) !== 0) return EAGAIN;
   if ((message.flags & MSG_OOB) !== 0) {
     const result = receiveUrgent(socket, message);
     return result === WOULD_BLOCK ? EAGAIN : result;
