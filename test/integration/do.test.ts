@@ -130,7 +130,7 @@ describe.runIf(existsSync(cliPath()))('standard streams', () => {
     expect(result.stdout.replaceAll('\r', '')).toBe('is-tty\n33 77\n0\n');
   });
   test.runIf(have('python3'))('Ctrl-C on the terminal interrupts the program', async () => {
-    const command = JSON.stringify([...cliCommand(), 'do', '--', 'sh', '-c', 'echo ready; sleep 30']);
+    const command = JSON.stringify([...cliCommand(), 'do', '--', 'sh', '-c', 'echo ready; exec sleep 30']);
     const python = `
 import os, pty, sys, time
 pid, fd = pty.fork()
