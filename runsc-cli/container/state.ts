@@ -160,6 +160,12 @@ export class Container {
 
   /** Frees the id. */
   remove(): void {
+    // The lock last: whoever comes after a kill in the middle finds it and goes on, or finds an empty directory.
+    try {
+      for (const name of readdirSync(this.directory)) if (name !== 'lock') rmSync(join(this.directory, name), { recursive: true, force: true });
+    } catch {
+      // Gone already.
+    }
     rmSync(this.directory, { recursive: true, force: true });
     this.unlock();
   }
