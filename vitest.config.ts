@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    // A machine that CI shares can hold a sandbox up for seconds: what fails there is tried once more, and shown as such.
+    retry: process.env['CI'] === undefined ? 0 : 1,
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
