@@ -95,8 +95,8 @@ function statPlace(t: Task, dirfd: number, path: number, flags: number): Path | 
 export function sys_newfstatat(t: Task, dirfd: number, path: number, buf: number, flags: number): number {
   const known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC;
   // An empty path with AT_EMPTY_PATH is fstat(2): other flags are not looked at.
-  const isFstat = (flags & AT_EMPTY_PATH) !== 0 && dirfd >= 0 && readPath(t, path) === '';
-  if ((flags & ~known) !== 0 && !isFstat) return EINVAL;
+  if ((flags & ~known) !== 0 && !((flags & AT_EMPTY_PATH) !== 0 && dirfd >= 0 && readPath(t, path) === ''))
+    return EINVAL;
   const place = statPlace(t, dirfd, path, flags);
   return isErrno(place) ? place : writeStat(t, place.dentry.inode as Inode, buf);
 }

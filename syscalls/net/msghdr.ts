@@ -54,6 +54,8 @@ export interface UserMessage {
   addr: number;
   nameAddr: number;
   nameLength: number;
+  /** What is sent to; null: nowhere, or to be received. */
+  name: Uint8Array | null;
   controlAddr: number;
   controlLength: number;
   io: IoSequence;
@@ -73,17 +75,17 @@ export function readMsghdr(t: Task, addr: number, isSend: boolean): UserMessage 
   const controlAddr = u64(32);
   const controlLength = u64(40);
   if (nameLength < 0) return EINVAL;
-  if (isSend && nameAddr !== 0 && nameLength > 0) {
-    const name = readAddress(t, nameAddr, Math.min(nameLength, SOCKADDR_MAX));
-    if (isErrno(name)) return name;
-  }
+  const nameBytes = nameAddr === 0 ? 0 : Math.min(nameLength, SOCKADDR_MAX);
+  const name = isSend && nameBytes > 0 ? readAddress(t, nameAddr, nameBytes) : null;
+  if (isErrno(name)) return name;
   if (iovCount > UIO_MAXIOV) return EMSGSIZE;
   const io = vectorIo(t, iovAddr, iovCount);
   if (isErrno(io)) return io;
   return {
     addr,
     nameAddr,
-    nameLength: nameAddr === 0 ? 0 : Math.min(nameLength, SOCKADDR_MAX),
+    nameLength: nameBytes,
+    name,
     controlAddr,
     controlLength,
     io,

@@ -87,11 +87,7 @@ function sendOne(t: Task, socket: Socket, addr: number, flags: number): SyscallR
   const user = readMsghdr(t, addr, true);
   if (isErrno(user)) return user;
   const message = newOutgoing(user.io, flags);
-  if (user.nameLength > 0) {
-    const address = readAddress(t, user.nameAddr, user.nameLength);
-    if (isErrno(address)) return address;
-    message.address = address;
-  }
+  if (user.name !== null) message.address = user.name;
   const err = readControl(t, socket.family, user, message);
   return err !== 0 ? err : send(t, socket, message);
 }

@@ -64,24 +64,4 @@ export const LOOP_INFO64 = {
 /** struct loop_config. */
 export const LOOP_CONFIG = { size: 304, fd: 0, block_size: 4, info: 8, reserved: 240 } as const;
 
-export const BLKROSET = 0x125d;
-export const BLKROGET = 0x125e;
-export const BLKRRPART = 0x125f;
-export const BLKGETSIZE = 0x1260;
-export const BLKFLSBUF = 0x1261;
-export const BLKRASET = 0x1262;
-export const BLKRAGET = 0x1263;
-export const BLKFRASET = 0x1264;
-export const BLKFRAGET = 0x1265;
-export const BLKSSZGET = 0x1268;
-export const BLKBSZGET = 0x80081270;
-export const BLKBSZSET = 0x40081271;
 export const BLKGETSIZE64 = 0x80081272;
-export const BLKDISCARD = 0x1277;
-export const BLKIOMIN = 0x1278;
-export const BLKIOOPT = 0x1279;
-export const BLKALIGNOFF = 0x127a;
-export const BLKPBSZGET = 0x127b;
-export const BLKDISCARDZEROES = 0x127c;
-export const BLKROTATIONAL = 0x127e;
-export const BLKZEROOUT = 0x127f;

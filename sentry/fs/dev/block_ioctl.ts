@@ -7,6 +7,7 @@
  */
 import { EACCES, EFAULT, EINVAL, ENOTTY } from '../../../platform/abi/linux/errno.ts';
 import { CAP_SYS_ADMIN } from '../../../platform/abi/linux/capability.ts';
+import * as I from '../../../platform/abi/linux/ioctls.ts';
 import * as L from '../../../platform/abi/linux/loop.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { LoopDevice } from './loop_device.ts';
@@ -19,31 +20,31 @@ const READ_AHEAD_SECTORS = 256;
 export function blockIoctl(ctx: IoContext, device: LoopDevice, cmd: number, arg: number): number {
   const { memory } = ctx;
   switch (cmd) {
-    case L.BLKGETSIZE:
+    case I.BLKGETSIZE:
       return memory.writeU64(arg, device.size / 512);
     case L.BLKGETSIZE64:
       return memory.writeU64(arg, device.size);
-    case L.BLKSSZGET:
-    case L.BLKPBSZGET:
-    case L.BLKIOMIN:
+    case I.BLKSSZGET:
+    case I.BLKPBSZGET:
+    case I.BLKIOMIN:
       return memory.writeU32(arg, device.blockSize);
-    case L.BLKIOOPT:
-    case L.BLKALIGNOFF:
-    case L.BLKDISCARDZEROES:
+    case I.BLKIOOPT:
+    case I.BLKALIGNOFF:
+    case I.BLKDISCARDZEROES:
       return memory.writeU32(arg, 0);
-    case L.BLKBSZGET:
+    case I.BLKBSZGET:
       return memory.writeU32(arg, PAGE_SIZE);
-    case L.BLKROGET:
+    case I.BLKROGET:
       return memory.writeU32(arg, device.isReadOnly ? 1 : 0);
-    case L.BLKRAGET:
-    case L.BLKFRAGET:
+    case I.BLKRAGET:
+    case I.BLKFRAGET:
       return memory.writeU64(arg, READ_AHEAD_SECTORS);
-    case L.BLKROTATIONAL: {
+    case I.BLKROTATIONAL: {
       const short = new Uint8Array(2);
       return memory.copyOut(arg, short, 0, 2) === 2 ? 0 : EFAULT;
     }
-    case L.BLKDISCARD:
-    case L.BLKZEROOUT:
+    case I.BLKDISCARD:
+    case I.BLKZEROOUT:
       return discard(ctx, device, arg);
     default:
       return privileged(ctx, device, cmd, arg);
@@ -51,15 +52,15 @@ export function blockIoctl(ctx: IoContext, device: LoopDevice, cmd: number, arg:
 }
 
 function privileged(ctx: IoContext, device: LoopDevice, cmd: number, arg: number): number {
-  const isKnown = [L.BLKROSET, L.BLKFLSBUF, L.BLKRRPART, L.BLKBSZSET, L.BLKRASET, L.BLKFRASET].includes(cmd);
+  const isKnown = [I.BLKROSET, I.BLKFLSBUF, I.BLKRRPART, I.BLKBSZSET, I.BLKRASET, I.BLKFRASET].includes(cmd);
   if (!isKnown) return ENOTTY;
   if (!ctx.creds.hasCap(CAP_SYS_ADMIN)) return EACCES;
-  if (cmd === L.BLKRRPART) return (device.status.flags & L.LO_FLAGS_PARTSCAN) !== 0 ? 0 : EINVAL;
-  if (cmd === L.BLKFLSBUF) return 0;
-  if (cmd === L.BLKRASET || cmd === L.BLKFRASET) return 0;
+  if (cmd === I.BLKRRPART) return (device.status.flags & L.LO_FLAGS_PARTSCAN) !== 0 ? 0 : EINVAL;
+  if (cmd === I.BLKFLSBUF) return 0;
+  if (cmd === I.BLKRASET || cmd === I.BLKFRASET) return 0;
   const value = ctx.memory.readU32(arg);
   if (value < 0) return EFAULT;
-  if (cmd === L.BLKBSZSET) return value >= 512 && value <= PAGE_SIZE && (value & (value - 1)) === 0 ? 0 : EINVAL;
+  if (cmd === I.BLKBSZSET) return value >= 512 && value <= PAGE_SIZE && (value & (value - 1)) === 0 ? 0 : EINVAL;
   device.isReadOnly = value !== 0;
   return 0;
 }
