@@ -148,7 +148,7 @@ export class PtraceAddressSpace implements AddressSpace {
     if (thread.pendingName !== null) this.addName(thread);
     if (this.lacksDeathSignal) this.addDeathSignal();
     forgetReads();
-    const r = this.tracer.run(thread);
+    const r = this.tracer.injection.run(thread);
     this.tracer.letGo(thread);
     return r;
   }
@@ -280,7 +280,7 @@ export class PtraceAddressSpace implements AddressSpace {
     }
     const thread = this.tracer.acquire(this);
     if (thread === null) return EFAULT;
-    const r = this.tracer.compareExchange(thread, addr, expected, desired);
+    const r = this.tracer.injection.compareExchange(thread, addr, expected, desired);
     this.tracer.letGo(thread);
     return r;
   }
@@ -288,7 +288,7 @@ export class PtraceAddressSpace implements AddressSpace {
   private poke(addr: number, src: Uint8Array, offset: number, length: number): number {
     const thread = this.tracer.acquire(this);
     if (thread === null) return EFAULT;
-    const r = this.tracer.poke(thread, addr, src, offset, length);
+    const r = this.tracer.injection.poke(thread, addr, src, offset, length);
     this.tracer.letGo(thread);
     return r;
   }
@@ -310,7 +310,7 @@ export class PtraceAddressSpace implements AddressSpace {
     const c = this.tracer.commands;
     c.clear();
     c.add(SYS_CLONE, FORK_FLAGS);
-    const pid = this.tracer.run(thread);
+    const pid = this.tracer.injection.run(thread);
     if (pid <= 0) return (pid === 0 ? ENOMEM : pid) as Errno;
     if (this.tracer.awaitBirth(pid) < 0) return ESRCH;
     const copy = new PtraceAddressSpace(this.host, pid);
@@ -330,7 +330,7 @@ export class PtraceAddressSpace implements AddressSpace {
     const c = this.tracer.commands;
     c.clear();
     c.add(SYS_CLONE, THREAD_FLAGS);
-    const tid = this.tracer.run(model);
+    const tid = this.tracer.injection.run(model);
     if (tid <= 0) return (tid === 0 ? ENOMEM : tid) as Errno;
     if (this.tracer.awaitBirth(tid) < 0) return ESRCH;
     const thread = this.tracer.adopt(this, tid);
@@ -344,7 +344,7 @@ export class PtraceAddressSpace implements AddressSpace {
     const c = this.tracer.commands;
     c.clear();
     c.add(SYS_EXIT, 0);
-    this.tracer.run(thread);
+    this.tracer.injection.run(thread);
   }
 
   /** A host thread is gone. */

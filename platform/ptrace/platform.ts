@@ -191,7 +191,7 @@ export class PtracePlatform implements Platform {
 
   /** Runs the list on the pristine stub. */
   private runOnPristine(what: string): void {
-    const r = this.tracer.run(this.pristine.leader);
+    const r = this.tracer.injection.run(this.pristine.leader);
     if (r < 0) refuse(`${what} failed in the first stub: errno ${-r}`);
   }
 

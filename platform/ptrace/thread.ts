@@ -164,7 +164,7 @@ export class PtraceThread implements PlatformThread {
   }
 
   getDebugRegister(index: number): number {
-    return this.tracer.peekUser(this.hostTid, DEBUG_REGISTERS + index * 8);
+    return this.tracer.injection.peekUser(this.hostTid, DEBUG_REGISTERS + index * 8);
   }
 
   /** The host checks lengths and kinds; an address must be the application's, as the stub's own code must not trap. */

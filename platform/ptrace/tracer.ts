@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The tracer: all ptrace stops of one Sentry, the host calls made inside stubs, and the one wait point.
+ * The tracer: the books of all threads of one Sentry, and the one wait point. What a stop means is stops.ts, what is done inside a stub
+ * injection.ts.
  *
  * Linux:      kernel/ptrace.c, kernel/signal.c (ptrace_stop), kernel/exit.c (do_wait)
  * Invariants: every call comes from the thread that seized. A host signal is never delivered to a stub thread. A stopped thread is in
- *             the queue at most once. Commands run only on stopped threads and leave the thread's cached registers to be restored.
+ *             the queue at most once.
  */
-import { EFAULT, EINTR, ESRCH } from '../abi/linux/errno.ts';
-import {
-  PTRACE_CONT,
-  PTRACE_EVENT_STOP,
-  PTRACE_GETREGS,
-  PTRACE_GETSIGINFO,
-  PTRACE_INTERRUPT,
-  PTRACE_PEEKDATA,
-  PTRACE_PEEKSIGINFO,
-  PTRACE_PEEKUSER,
-  PTRACE_POKEDATA,
-  PTRACE_SETREGS,
-} from '../abi/linux/ptrace.ts';
+import { EINTR, ESRCH } from '../abi/linux/errno.ts';
+import { PTRACE_EVENT_STOP, PTRACE_INTERRUPT } from '../abi/linux/ptrace.ts';
+import { EXCHANGED, exchangeCode } from '../asm/exchange_code.ts';
 import type { StubCode } from '../asm/stub_code.ts';
 import { allocateNative, defineCode } from '../ffi/native.ts';
 import type { NativeMemory } from '../ffi/native.ts';
@@ -27,43 +18,23 @@ import { kill } from '../ffi/process.ts';
 import { ptrace, wait4 } from '../ffi/ptrace.ts';
 import { clockNs } from '../ffi/time.ts';
 import type { Descriptors } from '../host/wait/descriptors.ts';
-import { EVENT_DIED, EVENT_FAULT, EVENT_HOST, EVENT_INTERRUPTED, EVENT_SYSCALL, EVENT_TIMER } from '../platform.ts';
+import { EVENT_DIED, EVENT_HOST, EVENT_SYSCALL, EVENT_TIMER } from '../platform.ts';
 import type { PlatformEvent } from '../platform.ts';
-import {
-  REG_CS,
-  REG_EFLAGS,
-  REG_ORIG_RAX,
-  REG_RAX,
-  REG_RBX,
-  REG_RCX,
-  REG_RDI,
-  REG_RIP,
-  REG_RSI,
-  REG_SS,
-  REGS_SIZE,
-  Registers,
-} from '../registers.ts';
 import type { PtraceAddressSpace } from './address_space.ts';
 import type { Bell } from './bell.ts';
 import type { CommandPage } from './commands.ts';
 import type { CpuPolicy } from './cpu_policy.ts';
 import { Crowd, WAIT_POLL } from './crowd.ts';
 import { FpState } from './fp_state.ts';
-import { EXCHANGED, exchangeCode } from '../asm/exchange_code.ts';
+import { Injection, type ThreadKeeper } from './injection.ts';
+import { isEnd, StopReader } from './stops.ts';
+import { DEAD, PARKED, PtraceThread, QUEUED, RUNNING, STOPPED } from './thread.ts';
 import { forgetReads } from './user_memory.ts';
-import { DEAD, PARKED, PtraceThread, QUEUED, RUNNING, STOPPED, USER_CS, USER_EFLAGS, USER_SS } from './thread.ts';
 
 const WNOHANG = 1;
 const WALL = 0x40000000;
 const WNOTHREAD = 0x20000000;
-const SIGTRAP = 5;
 const SIGKILL = 9;
-const SIGILL = 4;
-const SIGBUS = 7;
-const SIGFPE = 8;
-const SIGSEGV = 11;
-const SYSCALL_STOP = SIGTRAP | 0x80;
-const SI_KERNEL = 0x80;
 const CLOCK_MONOTONIC = 1;
 /** Interval of looks without a bell. */
 const POLL_NS = 1e6;
@@ -82,12 +53,9 @@ type Exchange = (
   waitFor: number,
 ) => number;
 
-function isFaultSignal(signo: number): boolean {
-  return signo === SIGSEGV || signo === SIGBUS || signo === SIGILL || signo === SIGFPE || signo === SIGTRAP;
-}
-
-export class Tracer {
+export class Tracer implements ThreadKeeper {
   readonly commands: CommandPage;
+  readonly injection: Injection;
   readonly descriptors: Descriptors;
   readonly fpState = new FpState();
   readonly threads = new Map<number, PtraceThread>();
@@ -104,17 +72,11 @@ export class Tracer {
   private readonly exchange = defineCode<Exchange>(exchangeCode(), 'iiiiii');
   private readonly crowd: Crowd;
   private readonly note = (tid: number, status: number): void => this.noteStatus(tid, status);
-  private readonly stub: StubCode;
-  private readonly stubBase: number;
+  private readonly stops = new StopReader();
   private readonly queue: PtraceThread[] = [];
   private queueHead = 0;
   private readonly freeSlots: NativeMemory[] = [];
   private readonly status = allocateNative(16);
-  private readonly peeked = allocateNative(16);
-  private readonly siginfo = allocateNative(128);
-  private readonly peekArgs = allocateNative(16);
-  private readonly injected: NativeMemory = allocateNative(REGS_SIZE);
-  private readonly injectedRegisters: Registers;
   private readonly event: PlatformEvent = { kind: EVENT_TIMER, thread: null, signo: 0, code: 0, addr: 0 };
 
   /** `isSingleThreaded`: has this process no thread but the caller? Asked at most once. */
@@ -128,10 +90,7 @@ export class Tracer {
     this.crowd = new Crowd(this.threads, isSingleThreaded);
     this.commands = commands;
     this.descriptors = descriptors;
-    this.stub = stub;
-    this.stubBase = stubBase;
-    this.injectedRegisters = new Registers(this.injected.bytes.subarray(0, REGS_SIZE));
-    this.peekArgs.u32[3] = 1; // one siginfo
+    this.injection = new Injection(commands, stub, stubBase, this.stops, this);
   }
 
   // -------------------------------------------------------------------------------------------------------------
@@ -179,14 +138,14 @@ export class Tracer {
     for (;;) {
       const r = wait4(tid, this.status.addr, WALL);
       if (r === EINTR) continue;
-      if (r < 0 || ((this.status.i32[0] as number) & 0xff) !== 0x7f) return ESRCH;
+      if (r < 0 || isEnd(this.status.i32[0] as number)) return ESRCH;
       return 0;
     }
   }
 
-  readRegisters(thread: PtraceThread): void {
-    ptrace(PTRACE_GETREGS, thread.hostTid, 0, thread.slot.addr);
-    thread.registers.clean();
+  /** A thread is about to run code for us. */
+  place(thread: PtraceThread): void {
+    this.policy?.place(thread);
   }
 
   /** Ends a thread's life with its owner: parks it, at once or at its next stop. */
@@ -237,75 +196,6 @@ export class Tracer {
     (thread.addressSpace as PtraceAddressSpace).cpuTimesOf(thread, out);
   }
 
-  // -------------------------------------------------------------------------------------------------------------
-  // Commands: host calls made inside a stub
-
-  /** Performs the command list on a stopped thread. Returns the last call's result (the first failure's when one failed), or ESRCH. */
-  run(thread: PtraceThread): number {
-    this.commands.seal();
-    return this.enter(thread, this.stubBase + this.stub.loop, this.commands.addr, 0, 0);
-  }
-
-  /** lock cmpxchg on application memory. Returns the value found, or EFAULT. */
-  compareExchange(thread: PtraceThread, addr: number, expected: number, desired: number): number {
-    this.injectedRegisters.copyFrom(thread.registers);
-    this.injectedRegisters.set(REG_RAX, expected >>> 0);
-    const r = this.enter(thread, this.stubBase + this.stub.cmpxchg, 0, addr, desired >>> 0);
-    return r < 0 ? EFAULT : r % 4294967296;
-  }
-
-  private enter(thread: PtraceThread, rip: number, rbx: number, rdi: number, rsi: number): number {
-    const regs = this.injectedRegisters;
-    if (rbx !== 0) regs.copyFrom(thread.registers);
-    regs.set(REG_RIP, rip);
-    regs.set(REG_RBX, rbx);
-    regs.set(REG_RDI, rdi);
-    regs.set(REG_RSI, rsi);
-    regs.set(REG_ORIG_RAX, -1);
-    regs.set(REG_CS, USER_CS);
-    regs.set(REG_SS, USER_SS);
-    regs.set(REG_EFLAGS, USER_EFLAGS);
-    ptrace(PTRACE_SETREGS, thread.hostTid, 0, this.injected.addr);
-    thread.registers.markDirty();
-    return this.continueToTrap(thread);
-  }
-
-  /** Runs stub code up to its int3. */
-  private continueToTrap(thread: PtraceThread): number {
-    const tid = thread.hostTid;
-    this.policy?.place(thread);
-    for (;;) {
-      ptrace(PTRACE_CONT, tid, 0, 0);
-      let r = wait4(tid, this.status.addr, WALL);
-      while (r === EINTR) r = wait4(tid, this.status.addr, WALL);
-      const status = this.status.i32[0] as number;
-      if (r < 0) return ESRCH;
-      if ((status & 0xff) !== 0x7f) {
-        this.noteExit(thread, status);
-        return ESRCH;
-      }
-      const signo = (status >> 8) & 0xff;
-      const event = status >>> 16;
-      if (event === 0 && signo === SIGTRAP) {
-        ptrace(PTRACE_PEEKUSER, tid, REG_RAX * 8, this.peeked.addr);
-        return (this.peeked.i32[1] as number) * 4294967296 + (this.peeked.u32[0] as number);
-      }
-      if (event === PTRACE_EVENT_STOP) thread.interruptSent = false;
-      else if (isFaultSignal(signo) && this.faultCode(tid) > 0) return EFAULT;
-    }
-  }
-
-  /** A word of a stopped thread's struct user; 0 when it cannot be had. */
-  peekUser(tid: number, offset: number): number {
-    if (ptrace(PTRACE_PEEKUSER, tid, offset, this.peeked.addr) < 0) return 0;
-    return (this.peeked.u32[1] as number) * 4294967296 + (this.peeked.u32[0] as number);
-  }
-
-  private faultCode(tid: number): number {
-    if (ptrace(PTRACE_GETSIGINFO, tid, 0, this.siginfo.addr) < 0) return 0;
-    return this.siginfo.i32[2] as number;
-  }
-
   /**
    * A stopped thread of `space` to perform commands on; stops a running one when it must. Null when the process is gone.
    * Postcondition: the caller calls letGo(thread) when done.
@@ -341,106 +231,24 @@ export class Tracer {
       if (r === EINTR) continue;
       if (r < 0) return null;
       const status = this.status.i32[0] as number;
-      if ((status & 0xff) !== 0x7f) {
+      if (isEnd(status)) {
         this.noteExit(thread, status);
         return null;
       }
-      if (this.classify(thread, status)) {
+      if (this.stops.classify(thread, status)) {
         this.enqueue(thread);
         return thread;
       }
-      if (status >>> 16 === PTRACE_EVENT_STOP && !this.hasPendingFault(tid)) {
-        this.readRegisters(thread);
+      if (status >>> 16 === PTRACE_EVENT_STOP && !this.stops.hasPendingFault(tid)) {
+        this.stops.readRegisters(thread);
         return thread; // still RUNNING in our books: letGo() restarts it
       }
       thread.restart();
     }
   }
 
-  /** Writes through page protection, word by word. Returns bytes written or EFAULT. */
-  poke(thread: PtraceThread, addr: number, src: Uint8Array, offset: number, length: number): number {
-    let done = 0;
-    while (done < length) {
-      const word = addr + done - ((addr + done) % 8);
-      const skip = addr + done - word;
-      const count = Math.min(8 - skip, length - done);
-      if (ptrace(PTRACE_PEEKDATA, thread.hostTid, word, this.peeked.addr) < 0) return done > 0 ? done : EFAULT;
-      this.peeked.bytes.set(src.subarray(offset + done, offset + done + count), skip);
-      const value = (this.peeked.i32[1] as number) * 4294967296 + (this.peeked.u32[0] as number);
-      if (this.pokeWord(thread.hostTid, word, value) < 0) return done > 0 ? done : EFAULT;
-      done += count;
-    }
-    return done;
-  }
-
-  /** A word does not always fit a Number: writes its halves as two overlapping words when it must. */
-  private pokeWord(tid: number, word: number, value: number): number {
-    if (Number.isSafeInteger(value)) return ptrace(PTRACE_POKEDATA, tid, word, value);
-    return ptrace(
-      PTRACE_POKEDATA,
-      tid,
-      word,
-      new BigInt64Array(this.peeked.bytes.buffer, this.peeked.bytes.byteOffset, 1)[0] as never,
-    );
-  }
-
   // -------------------------------------------------------------------------------------------------------------
   // Stops
-
-  /**
-   * Says what a stop means and reads the registers. False when it means nothing to the kernel and the thread is to go on:
-   * host signals, late interrupt stops.
-   */
-  private classify(thread: PtraceThread, status: number): boolean {
-    const tid = thread.hostTid;
-    const signo = (status >> 8) & 0xff;
-    if (signo === SYSCALL_STOP) {
-      this.readRegisters(thread);
-      this.classifySyscall(thread);
-    } else if (status >>> 16 === PTRACE_EVENT_STOP) {
-      thread.interruptSent = false;
-      // A fault that is already queued must be seen before the kernel changes the registers; it stops the thread again at once.
-      if (!(thread.interruptWanted || thread.parkAtStop) || this.hasPendingFault(tid)) return false;
-      this.readRegisters(thread);
-      thread.eventKind = EVENT_INTERRUPTED;
-    } else if (isFaultSignal(signo) && this.faultCode(tid) > 0) {
-      thread.eventKind = EVENT_FAULT;
-      thread.eventSigno = signo;
-      thread.eventCode = this.siginfo.i32[2] as number;
-      thread.eventAddr = (this.siginfo.u32[5] as number) * 4294967296 + (this.siginfo.u32[4] as number);
-      this.readRegisters(thread);
-    } else return false;
-    thread.interruptWanted = false;
-    return true;
-  }
-
-  /**
-   * `syscall` leaves the return address in rcx. Anything else is int 0x80 or 32-bit code, whose numbers mean something else: those
-   * fault as on a kernel built without IA32 emulation.
-   */
-  private classifySyscall(thread: PtraceThread): void {
-    const regs = thread.registers;
-    if (
-      regs.i32(REG_CS) === USER_CS &&
-      regs.u32(REG_RCX) === regs.u32(REG_RIP) &&
-      regs.hi32(REG_RCX) === regs.hi32(REG_RIP)
-    ) {
-      thread.eventKind = EVENT_SYSCALL;
-      return;
-    }
-    thread.eventKind = EVENT_FAULT;
-    thread.eventSigno = SIGSEGV;
-    thread.eventCode = SI_KERNEL;
-    thread.eventAddr = 0;
-    regs.set(REG_RAX, regs.i64(REG_ORIG_RAX));
-    regs.set(REG_ORIG_RAX, -1);
-    regs.set(REG_RIP, regs.u64(REG_RIP) - 2);
-  }
-
-  private hasPendingFault(tid: number): boolean {
-    if (ptrace(PTRACE_PEEKSIGINFO, tid, this.peekArgs.addr, this.siginfo.addr) <= 0) return false;
-    return isFaultSignal(this.siginfo.i32[0] as number) && (this.siginfo.i32[2] as number) > 0;
-  }
 
   private enqueue(thread: PtraceThread): void {
     this.running--;
@@ -456,7 +264,7 @@ export class Tracer {
   private noteStatus(tid: number, status: number): void {
     if (this.bell !== null && tid === this.bell.tid) {
       this.bellRang = true;
-      if ((status & 0xff) === 0x7f) {
+      if (!isEnd(status)) {
         this.bell.rang();
         return;
       }
@@ -465,14 +273,15 @@ export class Tracer {
     }
     const thread = this.threads.get(tid);
     if (thread === undefined) return;
-    if ((status & 0xff) !== 0x7f) this.noteExit(thread, status);
+    if (isEnd(status)) this.noteExit(thread, status);
     else if (thread.state === RUNNING) {
-      if (this.classify(thread, status)) this.enqueue(thread);
+      if (this.stops.classify(thread, status)) this.enqueue(thread);
       else thread.restart();
     }
   }
 
-  private noteExit(thread: PtraceThread, status: number): void {
+  /** Takes note of a thread's end. `status`: wait4's. */
+  noteExit(thread: PtraceThread, status: number): void {
     this.forget(thread);
     if (this.deferred === thread) this.deferred = null;
     if (thread.state === DEAD) {
@@ -661,7 +470,7 @@ export class Tracer {
     for (const { hostTid: tid } of threads) {
       let r = 0;
       do r = wait4(tid, this.status.addr, WALL);
-      while (r === EINTR || (r > 0 && ((this.status.i32[0] as number) & 0xff) === 0x7f));
+      while (r === EINTR || (r > 0 && !isEnd(this.status.i32[0] as number)));
     }
     this.threads.clear();
     this.dying = 0;
