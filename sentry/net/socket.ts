@@ -27,6 +27,7 @@ import { FileDescription } from '../vfs/file_description.ts';
 import type { ByteString } from '../vfs/inode.ts';
 import type { IoSequence } from '../vfs/io.ts';
 import type { WaitQueue } from '../wait/wait_queue.ts';
+import type { SocketFilter } from './filter/filter_options.ts';
 
 /** Process credentials as a socket carries them (struct ucred); pid in the initial pid namespace. */
 export interface PeerCred {
@@ -87,6 +88,8 @@ export class SocketOptions {
   lingerOn = 0;
   lingerSeconds = 0;
   peekOffset = -1;
+  /** SO_ATTACH_FILTER: what incoming packets pass. */
+  filter: SocketFilter | null = null;
   /** SO_RCVTIMEO and SO_SNDTIMEO. */
   receiveTimeoutNs = Number.POSITIVE_INFINITY;
   sendTimeoutNs = Number.POSITIVE_INFINITY;
@@ -189,6 +192,19 @@ export abstract class Socket extends FileDescription {
   }
   /** Has the family options of this level at all? */
   hasLevel(_level: number): boolean {
+    return false;
+  }
+  /** Does the network ask this socket's filter (SO_ATTACH_FILTER)? */
+  get canFilter(): boolean {
+    return true;
+  }
+  /** Told when the filter was attached, exchanged or detached. */
+  filterChanged(): void {}
+  /** SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_REUSEPORT_BPF (null). Errors: EINVAL (not bound with SO_REUSEPORT). */
+  setReuseportFilter(_filter: SocketFilter | null): number {
+    return EINVAL;
+  }
+  get hasReuseportFilter(): boolean {
     return false;
   }
   /** Told when a SOL_SOCKET option kept in `options` changed. */

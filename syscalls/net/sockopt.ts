@@ -51,6 +51,7 @@ import * as abi from '../../platform/abi/linux/socket.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { Socket } from '../../sentry/net/socket.ts';
 import { interfaces } from '../../sentry/net/netlink/network_view.ts';
+import { getFilter, setFilterOption } from '../../sentry/net/filter/filter_options.ts';
 import { refusal, SOCKET_RULES, type SocketRule } from './socket_rules.ts';
 import { encodeCred } from './msghdr.ts';
 import { socketAt } from './socket_args.ts';
@@ -159,8 +160,6 @@ function getSocketOption(t: Task, socket: Socket, name: number, length: number):
     }
     case abi.SO_BINDTODEVICE:
       return boundDevice(socket);
-    case abi.SO_GET_FILTER:
-      return new Uint8Array(0);
     case SO_PEERPIDFD:
       return peerPidfd(t, socket);
     case SO_COOKIE: {
@@ -203,6 +202,10 @@ export function sys_getsockopt(
   const length = t.memory.readU32(lengthAddr);
   if (length < 0) return EFAULT;
   if (length > 0x7fffffff) return EINVAL;
+  if (level === SOL_SOCKET && name === abi.SO_GET_FILTER) {
+    const count = getFilter(t, socket, valueAddr, length);
+    return count < 0 ? count : t.memory.writeU32(lengthAddr, count);
+  }
   let value = socket.getOption(t, level, name, length);
   if (value === ENOPROTOOPT && level === SOL_SOCKET) value = getSocketOption(t, socket, name, length);
   if (value === ENOPROTOOPT && level !== SOL_SOCKET && !socket.hasLevel(level)) return EOPNOTSUPP;
@@ -227,6 +230,8 @@ function setSocketOption(t: Task, socket: Socket, name: number, value: Buffer): 
   if (value.length < 4) return EINVAL;
   const n = value.readInt32LE(0);
   const { options } = socket;
+  const filtered = socket.canFilter ? setFilterOption(t, socket, name, value) : undefined;
+  if (filtered !== undefined) return filtered;
   const rule = SOCKET_RULES.get(name);
   if (rule !== undefined) return setRuled(socket, name, rule, n);
   switch (name) {

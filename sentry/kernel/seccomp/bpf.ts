@@ -105,7 +105,8 @@ export function takeLookedAtArguments(): boolean {
   return result;
 }
 
-function alu(operation: number, a: number, operand: number): number {
+/** What an arithmetic instruction (BPF_ADD ... BPF_XOR) makes of A and its operand; division by zero is the caller's business. */
+export function alu(operation: number, a: number, operand: number): number {
   switch (operation) {
     case 0x00:
       return (a + operand) >>> 0;
@@ -128,7 +129,8 @@ function alu(operation: number, a: number, operand: number): number {
   }
 }
 
-function jumps(operation: number, a: number, operand: number): boolean {
+/** Does a conditional jump (BPF_JEQ ... BPF_JSET) take its true branch? */
+export function jumps(operation: number, a: number, operand: number): boolean {
   if (operation === 0x10) return a === operand;
   if (operation === 0x20) return a > operand;
   if (operation === 0x30) return a >= operand;

@@ -157,6 +157,10 @@ export class HostSocket extends Socket implements HostListener {
   override get isListening(): boolean {
     return this.listening;
   }
+  /** What the host queues has passed nobody's filter here. */
+  override get canFilter(): boolean {
+    return false;
+  }
 
   override bind(ctx: IoContext, address: Uint8Array): number {
     const allowed = allowedAddress(address);

@@ -89,6 +89,16 @@ export class ByteQueue {
       returnChunk(piece.bytes);
     }
   }
+  /** A copy of everything queued. */
+  peekAll(): Uint8Array {
+    return Buffer.concat(this.pieces.map(({ bytes, start, end }) => bytes.subarray(start, end)));
+  }
+  /** Queues bytes that are nobody else's. */
+  append(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.pieces.push({ bytes, start: 0, end: bytes.length });
+    this.count(bytes.length);
+  }
   clear(): void {
     this.count(-this.length);
     for (const piece of this.pieces) returnChunk(piece.bytes);

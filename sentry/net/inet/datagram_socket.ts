@@ -49,6 +49,8 @@ import {
   SO_TIMESTAMPNS,
 } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
+import type { SocketFilter } from '../filter/filter_options.ts';
+import { type FilterPacket, runSocketFilter } from '../filter/filter_program.ts';
 import { queueBudget } from '../queue_budget.ts';
 import type { ControlMessage, IncomingMessage, OutgoingMessage } from '../socket.ts';
 import { int32, packetInfo4, packetInfo6, stampMessages } from './ancillary.ts';
@@ -99,8 +101,28 @@ export abstract class DatagramSocket extends InetSocket {
     queueBudget.used -= length + OVERHEAD;
   }
 
+  /** The datagram as this socket's filter sees it. */
+  protected abstract filterView(datagram: Datagram): FilterPacket;
+  /** Bytes before the datagram's data that the filter sees, and that it cannot take away. */
+  protected get headerSize(): number {
+    return 0;
+  }
+  /** What the filter leaves of a datagram; null: nothing. */
+  private filtered(datagram: Datagram, filter: SocketFilter): Datagram | null {
+    const kept = runSocketFilter(filter.program, this.filterView(datagram));
+    if (kept === 0) return null;
+    const length = Math.max(kept, this.headerSize) - this.headerSize;
+    return length >= datagram.data.length ? datagram : { ...datagram, data: datagram.data.subarray(0, length) };
+  }
+
   /** Queues a datagram, or loses it. */
-  deliver(datagram: Datagram): void {
+  deliver(whole: Datagram): void {
+    const { filter } = this.options;
+    const datagram = filter === null ? whole : this.filtered(whole, filter);
+    if (datagram === null) {
+      this.drops++;
+      return;
+    }
     if ((this.shutdownMask & RCV_SHUTDOWN) !== 0 || !this.charge(datagram.data.length)) {
       this.drops++;
       return;

@@ -58,8 +58,16 @@ export function checksum(bytes: Uint8Array, sum = 0): number {
   return ~total & 0xffff;
 }
 
-/** Sum of the pseudo header ICMPv6 is checked with. */
-function pseudoSum(packet: Pick<Packet, 'from' | 'to' | 'protocol'>, length: number): number {
+/** Sum of the pseudo header that ICMPv6, UDP and TCP are checked with. */
+export function pseudoSum(packet: Pick<Packet, 'from' | 'to' | 'protocol' | 'isV6'>, length: number): number {
+  if (!packet.isV6) {
+    const short = Buffer.alloc(12);
+    short.writeUInt32BE(packet.from.ip, 0);
+    short.writeUInt32BE(packet.to.ip, 4);
+    short.writeUInt16BE(packet.protocol, 8);
+    short.writeUInt16BE(length, 10);
+    return ~checksum(short) & 0xffff;
+  }
   const bytes = Buffer.alloc(40);
   bytes.set(encodeEndpoint(packet.from, AF_INET6).subarray(8, 24), 0);
   bytes.set(encodeEndpoint(packet.to, AF_INET6).subarray(8, 24), 16);

@@ -61,11 +61,13 @@ import {
   isLocal,
   isLoopback,
   isMulticast,
+  sameHost,
 } from './inet_address.ts';
 import { int32 } from './ancillary.ts';
 import type { NetNamespace } from '../../kernel/namespaces.ts';
 import { netOf, networkOf, withNetwork } from '../net_namespace.ts';
 import { interfaces } from '../netlink/network_view.ts';
+import type { SocketFilter } from '../filter/filter_options.ts';
 import { Memberships, multicastInterface, setMembership } from './multicast.ts';
 import { optionRule } from './inet_options.ts';
 import { interfaceIoctl } from './interface_ioctls.ts';
@@ -92,6 +94,8 @@ export abstract class InetSocket extends Socket implements PortHolder {
   readonly memberships = new Memberships();
   /** IP_MULTICAST_IF, IPV6_MULTICAST_IF: interface index and address; 0: none. */
   protected multicastOut = { index: 0, address: 0 };
+  /** SO_ATTACH_REUSEPORT_CBPF. */
+  reuseportFilter: SocketFilter | null = null;
   private readonly values = new Map<string, number>();
   protected readonly table: PortTable;
   readonly ownerUid: number;
@@ -115,6 +119,26 @@ export abstract class InetSocket extends Socket implements PortHolder {
   /** Does a capability count over this socket's network? */
   protected mayAdminister(ctx: IoContext, cap: number): boolean {
     return this.net?.userNs == null ? ctx.creds.hasCap(cap) : ctx.creds.hasCapIn(this.net.userNs, cap);
+  }
+
+  override setReuseportFilter(filter: SocketFilter | null): number {
+    if (!this.sharesPort) return EINVAL;
+    for (const socket of this.group()) socket.reuseportFilter = null;
+    this.reuseportFilter = filter;
+    return 0;
+  }
+  override get hasReuseportFilter(): boolean {
+    for (const socket of this.group()) if (socket.reuseportFilter !== null) return true;
+    return false;
+  }
+  /** The sockets that share this one's port. */
+  private *group(): Iterable<InetSocket> {
+    yield this;
+    if (!this.isHashed) return;
+    for (const holder of this.table.at(this.local.port, this.netTag)) {
+      const isMember = !holder.isClosed && holder.sharesPort && holder.ownerUid === this.ownerUid;
+      if (isMember && sameHost(holder.local, this.local)) yield holder as InetSocket;
+    }
   }
 
   get isV6Only(): boolean {

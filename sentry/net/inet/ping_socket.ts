@@ -28,7 +28,9 @@ import {
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { OutgoingMessage } from '../socket.ts';
-import { DatagramSocket } from './datagram_socket.ts';
+import type { FilterPacket } from '../filter/filter_program.ts';
+import { type Datagram, DatagramSocket } from './datagram_socket.ts';
+import { filterView } from './frame.ts';
 import {
   deliverPacket,
   ICMP_ECHO,
@@ -64,6 +66,10 @@ export class PingSocket extends DatagramSocket implements RawReceiver {
   constructor(ctx: IoContext, family: number) {
     const isV6 = family === AF_INET6;
     super(ctx, family, SOCK_DGRAM, isV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, isV6 ? pingPorts6 : pingPorts);
+  }
+  protected override filterView({ data, from, to, ttl, tos, interface: index }: Datagram): FilterPacket {
+    const payload = Buffer.from(data);
+    return filterView({ isV6: to.isV6, protocol: this.protocol, from, to, ttl, tos, payload }, index, 'transport');
   }
   wantsPacket(packet: Packet): boolean {
     return isAny(this.local) || sameHost(this.local, packet.to);

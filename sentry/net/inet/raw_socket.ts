@@ -34,7 +34,9 @@ import {
 import type { IoContext } from '../../vfs/context.ts';
 import type { OutgoingMessage } from '../socket.ts';
 import { int32 } from './ancillary.ts';
-import { DatagramSocket } from './datagram_socket.ts';
+import type { FilterPacket } from '../filter/filter_program.ts';
+import { type Datagram, DatagramSocket } from './datagram_socket.ts';
+import { filterView } from './frame.ts';
 import {
   deliverPacket,
   ICMP_HEADER,
@@ -94,6 +96,12 @@ export class RawSocket extends DatagramSocket implements RawReceiver {
     rawSockets.delete(this);
     this.wayOut?.close();
     super.release();
+  }
+  protected override filterView({ data, from, to, ttl, tos, interface: index }: Datagram): FilterPacket {
+    const size = this.isV6 ? 0 : ((data[0] as number) & 15) * 4;
+    const payload = Buffer.from(data.subarray(size));
+    const packet = { isV6: this.isV6, protocol: this.protocol, from, to, ttl, tos, payload };
+    return filterView(packet, index, this.isV6 ? 'transport' : 'network');
   }
   wantsPacket(packet: Packet): boolean {
     if (packet.isV6 !== this.isV6 || packet.protocol !== this.protocol) return false;

@@ -68,6 +68,7 @@ import { mayShare, overlaps, PortTable } from './port_table.ts';
 import { setTcpOption, tcpOption } from './tcp_options.ts';
 import { bytesReadable, receiveTcp } from './tcp_receive.ts';
 import { ClosedConnection, ClosedConnections, TCP_FIN_WAIT2, TCP_TIME_WAIT } from './time_wait.ts';
+import { segmentPasses } from './tcp_segment.ts';
 import { UrgentMark } from './urgent_mark.ts';
 
 export const tcpPorts = new PortTable();
@@ -82,6 +83,7 @@ netCounters.currEstab = () => {
   return open;
 };
 
+const EMPTY = new Uint8Array(0);
 const SIGPIPE = 13;
 /** What a connection holds each way when no buffer size was asked for. */
 const CAPACITY = 1 << 20;
@@ -109,6 +111,8 @@ export class TcpSocket extends InetSocket {
   state: TcpState = 'closed';
   peer: TcpSocket | null = null;
   readonly queue = new ByteQueue();
+  /** What this socket's filter dropped, and the peer sends again. */
+  private readonly held = new ByteQueue();
   /** Bytes taken out of the queue since the connection was made. */
   consumed = 0;
   readonly urgent = new UrgentMark();
@@ -211,11 +215,7 @@ export class TcpSocket extends InetSocket {
     if (this.state !== 'listening') return EINVAL;
     const next = this.pending.shift();
     if (next === undefined) return WOULD_BLOCK;
-    const [client] = this.knocking;
-    if (client !== undefined) {
-      this.knocking.delete(client);
-      client.complete(this);
-    }
+    this.letIn();
     return next;
   }
 
@@ -243,7 +243,7 @@ export class TcpSocket extends InetSocket {
     const listener = findListener(to, this.netTag);
     netCounters.Tcp.ActiveOpens++;
     if (listener === null) this.refuse();
-    else if (listener.pending.length > listener.backlog) {
+    else if (listener.pending.length > listener.backlog || !segmentPasses(listener, this, EMPTY)) {
       this.state = 'connecting';
       this.knockedAt = listener;
       listener.knocking.add(this);
@@ -411,6 +411,7 @@ export class TcpSocket extends InetSocket {
       peer.waitQueue.wake(WRITABLE);
     }
     this.queue.clear();
+    this.held.clear();
     super.release();
   }
 
@@ -430,6 +431,7 @@ export class TcpSocket extends InetSocket {
     const want = Math.min(io.remaining, room);
     if (want < io.remaining) this.wasFull = true;
     if (want === 0) return WOULD_BLOCK;
+    if (peer.options.filter !== null || peer.held.length > 0) return this.sendFiltered(peer, io, want);
     const n = peer.queue.fill(io, want);
     if (n > 0) {
       netCounters.Tcp.InSegs++;
@@ -440,6 +442,37 @@ export class TcpSocket extends InetSocket {
       peer.waitQueue.wake(isUrgent ? READABLE | EPOLLPRI : READABLE);
     }
     return n === 0 ? EFAULT : n;
+  }
+  /** The peer's filter looks at what comes: segments that it drops are sent again until it lets them through. */
+  private sendFiltered(peer: TcpSocket, io: OutgoingMessage['io'], room: number): number {
+    const want = Math.min(room - peer.held.length, room);
+    if (want <= 0) return WOULD_BLOCK;
+    const n = peer.held.fill(io, want);
+    if (n > 0) peer.retransmitted();
+    return n === 0 ? EFAULT : n;
+  }
+  /** Segments held back are tried once more. */
+  private retransmitted(): void {
+    const { peer, held } = this;
+    if (held.length === 0 || peer === null) return;
+    const bytes = held.peekAll();
+    if (!segmentPasses(this, peer, bytes)) return;
+    held.clear();
+    this.queue.append(bytes);
+    this.waitQueue.wake(READABLE);
+  }
+  /** SO_ATTACH_FILTER or SO_DETACH_FILTER. */
+  override filterChanged(): void {
+    this.retransmitted();
+    if (this.state === 'listening') this.letIn();
+  }
+  /** Connects the clients that wait, as far as there is room. */
+  private letIn(): void {
+    for (const client of [...this.knocking]) {
+      if (this.pending.length > this.backlog || !segmentPasses(this, client, EMPTY)) return;
+      this.knocking.delete(client);
+      client.complete(this);
+    }
   }
   /** The peer has closed: the answer to this data is a reset. */
   private sendToNobody(message: OutgoingMessage): number {

@@ -40,7 +40,10 @@ import {
 import type { IoContext } from '../../vfs/context.ts';
 import type { OutgoingMessage } from '../socket.ts';
 import { realtime } from './ancillary.ts';
-import { DatagramSocket, SEND_SHUTDOWN } from './datagram_socket.ts';
+import type { FilterPacket } from '../filter/filter_program.ts';
+import { runSocketFilter } from '../filter/filter_program.ts';
+import { type Datagram, DatagramSocket, SEND_SHUTDOWN } from './datagram_socket.ts';
+import { filterView, UDP_HEADER, udpSegment } from './frame.ts';
 import {
   anyEndpoint,
   broadcastAddresses,
@@ -82,6 +85,14 @@ export class UdpSocket extends DatagramSocket {
 
   constructor(ctx: IoContext, family: number) {
     super(ctx, family, SOCK_DGRAM, IPPROTO_UDP, udpPorts);
+  }
+
+  protected override get headerSize(): number {
+    return UDP_HEADER;
+  }
+  protected override filterView({ data, from, to, ttl, tos, interface: index }: Datagram): FilterPacket {
+    const payload = udpSegment(from, to, data);
+    return filterView({ isV6: to.isV6, protocol: IPPROTO_UDP, from, to, ttl, tos, payload }, index, 'transport');
   }
 
   override connect(_ctx: IoContext, address: Uint8Array): number {
@@ -199,7 +210,7 @@ export class UdpSocket extends DatagramSocket {
       this.spread(ctx, data, from, to);
       return;
     }
-    const receiver = findReceiver(to, from, this.netTag);
+    const receiver = findReceiver(to, from, this.netTag, data);
     if (receiver === null) {
       this.unreachable(ctx, data, from, to);
       return;
@@ -276,14 +287,25 @@ function spokenFor(control: OutgoingMessage['control'], port: number): Endpoint 
   return null;
 }
 
-/** Picks one of several sockets that share a port, the same for all that comes from one sender. */
-function chosenFor(from: Endpoint, sharing: readonly UdpSocket[]): UdpSocket {
+/** Picks one of several sockets that share a port: as their program says, else the same for all that comes from one sender. */
+function chosenFor(from: Endpoint, to: Endpoint, sharing: readonly UdpSocket[], data: Uint8Array): UdpSocket {
+  const filter = sharing.find((socket) => socket.reuseportFilter !== null)?.reuseportFilter ?? null;
+  if (filter !== null) {
+    const payload = udpSegment(from, to, data);
+    const seen = filterView(
+      { isV6: to.isV6, protocol: IPPROTO_UDP, from, to, ttl: 64, tos: 0, payload },
+      1,
+      'transport',
+    );
+    const chosen = sharing[runSocketFilter(filter.program, { ...seen, start: seen.start + UDP_HEADER })];
+    if (chosen !== undefined) return chosen;
+  }
   const hash = (Math.imul(from.ip ^ (from.port * 0x9e3779b1), 0x85ebca6b) >>> 8) % sharing.length;
   return sharing[hash] as UdpSocket;
 }
 
 /** The socket a datagram from `from` to `to` belongs to: connected before bound, exact before wildcard; of equals the newest, or shared out. */
-export function findReceiver(to: Endpoint, from: Endpoint, tag: number): UdpSocket | null {
+export function findReceiver(to: Endpoint, from: Endpoint, tag: number, data: Uint8Array): UdpSocket | null {
   let best: UdpSocket | null = null;
   let bestScore = 0;
   let sharing: UdpSocket[] = [];
@@ -303,5 +325,5 @@ export function findReceiver(to: Endpoint, from: Endpoint, tag: number): UdpSock
     best = socket;
     bestScore = score;
   }
-  return sharing.length > 1 ? chosenFor(from, sharing) : best;
+  return sharing.length > 1 ? chosenFor(from, to, sharing, data) : best;
 }

@@ -54,6 +54,7 @@ import { answerDiag } from './sock_diag.ts';
 import type { NetNamespace } from '../../kernel/namespaces.ts';
 import { netOf, withNetwork } from '../net_namespace.ts';
 import { virtualNetwork } from './virtual_network.ts';
+import { runSocketFilter } from '../filter/filter_program.ts';
 
 const ADDRESS_SIZE = 12;
 const SEND_MAX = 212992 - 32;
@@ -212,8 +213,18 @@ export class NetlinkSocket extends Socket {
     const flags = errno === 0 ? 0x100 : 0;
     this.push(messageOf(NLMSG_ERROR, flags, header.sequence, this.port, Buffer.concat([code, quoted])));
   }
+  /** What the socket's filter leaves of a packet; null: nothing. */
+  private filtered(bytes: Buffer): Buffer | null {
+    const { filter } = this.options;
+    if (filter === null) return bytes;
+    const about = { network: -1, link: -1, protocol: this.protocol, type: 0, interface: 0, hardware: 0, payload: 0 };
+    const kept = runSocketFilter(filter.program, { bytes, start: 0, ...about });
+    return kept === 0 ? null : bytes.subarray(0, kept);
+  }
   /** Queues a packet; `group`: whose members it is for, 0: this socket alone. */
-  push(packet: Buffer, group = 0): void {
+  push(whole: Buffer, group = 0): void {
+    const packet = this.filtered(whole);
+    if (packet === null) return;
     if (this.queue.length >= QUEUE_MAX) this.error = -ENOBUFS;
     else this.queue.push({ packet, group });
     this.waitQueue.wake(EPOLLIN | EPOLLRDNORM | EPOLLERR);

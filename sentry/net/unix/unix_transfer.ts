@@ -32,6 +32,8 @@ import {
 } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { CHUNK_SIZE, returnChunk, takeChunk } from '../chunk_pool.ts';
+import type { SocketFilter } from '../filter/filter_options.ts';
+import { runSocketFilter } from '../filter/filter_program.ts';
 import { queueBudget } from '../queue_budget.ts';
 import type { IncomingMessage, OutgoingMessage, PeerCred } from '../socket.ts';
 import { realtime, stampMessages } from '../inet/ancillary.ts';
@@ -124,6 +126,22 @@ function datagramTarget(ctx: IoContext, socket: UnixSocket, message: OutgoingMes
   return target.type === socket.type ? target : EPROTOTYPE;
 }
 
+/** Bytes of a datagram that a filter lets through; -1: it drops it. */
+function passes(filter: SocketFilter, bytes: Uint8Array): number {
+  const packet = {
+    bytes,
+    start: 0,
+    network: -1,
+    link: -1,
+    protocol: 0,
+    type: 0,
+    interface: 0,
+    hardware: 0,
+    payload: 0,
+  };
+  return runSocketFilter(filter.program, packet) || -1;
+}
+
 export function sendDatagram(ctx: IoContext, socket: UnixSocket, message: OutgoingMessage): number {
   if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
   const { io } = message;
@@ -151,7 +169,16 @@ export function sendDatagram(ctx: IoContext, socket: UnixSocket, message: Outgoi
   const data = Buffer.allocUnsafe(length);
   const n = length === 0 ? 0 : io.take(data, 0, length);
   if (n < length) return EFAULT;
-  const packet = new Packet(data, length, socket, message.files, credsFor(ctx, socket, target, message));
+  const kept = target.options.filter === null ? length : passes(target.options.filter, data);
+  // A datagram the receiver's filter drops counts as sent.
+  if (kept < 0) return length;
+  const packet = new Packet(
+    data,
+    Math.min(kept, length),
+    socket,
+    message.files,
+    credsFor(ctx, socket, target, message),
+  );
   if (target.wantsStamp) packet.stamp = realtime(ctx);
   queueTo(target, packet);
   return length;
