@@ -111,8 +111,11 @@ export interface AddressSpace {
   advise(addr: number, length: number, advice: number): number;
   /** msync(2) on the mapping. */
   sync(addr: number, length: number, flags: number): number;
-  /** Makes every running thread pass a memory barrier (and, with `syncsCore`, a core-serialising instruction). Returns 0 or errno. */
-  barrier?(syncsCore: boolean): number;
+  /**
+   * Makes every running thread (on processor `cpu`; -1: on all) pass a memory barrier, a core-serialising instruction besides, or begin its
+   * restartable sequence again. Returns 0 or errno.
+   */
+  barrier?(kind: 'memory' | 'core' | 'sequences', cpu: number): number;
   /** Fills `out` with the words of /proc/pid/pagemap from `addr` on. Returns bytes filled or errno. */
   pagemap?(addr: number, out: Uint8Array): number;
   /** Fills `out` with mincore(2) bytes. */
@@ -151,6 +154,17 @@ export interface PlatformThread {
   setDebugRegister?(index: number, value: number): number;
   /** Asks a running thread to stop: an `interrupted` (or another) event follows. No-op when stopped. Never blocks. */
   interrupt(): void;
+  /**
+   * Registers (or takes back) memory of the application as this thread's struct rseq with the host, which keeps its cpu_id; the
+   * caller has checked everything but the host's opinion of the address. Absent: the platform has none. Returns 0 or errno.
+   */
+  setSequences?(addr: number, length: number, signature: number): number;
+  unsetSequences?(): number;
+  /**
+   * Aborts the restartable sequence the stopped thread is in the middle of: its instruction pointer becomes the abort address.
+   * Returns 0 (also when it is in none), or EFAULT when what the application says of it is wrong, which is to be its end.
+   */
+  abortSequence?(): number;
   /** XSAVE image (standard format, FXSAVE area first; xstate_bv at 512). Precondition: stopped. The view is valid until the next call. */
   getFpState(): Uint8Array;
   /** Installs an XSAVE image (sanitised by the platform: a hostile image is EINVAL, never a host fault). */

@@ -30,6 +30,8 @@ export interface StubCode {
   readonly loop: number;
   readonly cmpxchg: number;
   readonly bell: number;
+  /** The `syscall` instruction of loop: a call whose arguments are in registers already. */
+  readonly loopSyscall: number;
   /** Addresses (offsets) just behind the `syscall` instructions of loop: what a seccomp filter sees as instruction pointer. */
   readonly loopReturn: number;
 }
@@ -70,6 +72,7 @@ export function buildStubCode(commandsAddr: number): StubCode {
     loop: a.at('loop'),
     cmpxchg: a.at('cmpxchg'),
     bell: a.at('bell'),
+    loopSyscall: a.at('loopReturn') - 2,
     loopReturn: a.at('loopReturn'),
   };
 }

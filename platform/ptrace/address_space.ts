@@ -34,6 +34,13 @@ const MEMBARRIER_CMD_PRIVATE_EXPEDITED = 8;
 const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 16;
 const MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE = 32;
 const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 64;
+const MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ = 128;
+const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ = 256;
+const BARRIERS = {
+  memory: MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+  core: MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
+  sequences: MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
+};
 
 const MAP_SHARED = 1;
 const MAP_PRIVATE = 2;
@@ -221,17 +228,16 @@ export class PtraceAddressSpace implements AddressSpace {
     return Math.min(r, 0);
   }
 
-  barrier(syncsCore: boolean): number {
+  barrier(kind: 'memory' | 'core' | 'sequences', cpu: number): number {
     const c = this.tracer.commands;
     c.clear();
     if (!this.hasBarrier) {
       c.add(SYS_MEMBARRIER, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
       c.add(SYS_MEMBARRIER, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE);
+      c.add(SYS_MEMBARRIER, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ);
+      c.ignoreError();
     }
-    c.add(
-      SYS_MEMBARRIER,
-      syncsCore ? MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE : MEMBARRIER_CMD_PRIVATE_EXPEDITED,
-    );
+    c.add(SYS_MEMBARRIER, BARRIERS[kind], cpu < 0 ? 0 : 1, Math.max(cpu, 0));
     const r = this.perform();
     if (r >= 0) this.hasBarrier = true;
     return Math.min(r, 0);
@@ -315,6 +321,7 @@ export class PtraceAddressSpace implements AddressSpace {
     if (this.tracer.awaitBirth(pid) < 0) return ESRCH;
     const copy = new PtraceAddressSpace(this.host, pid);
     copy.leader.pinnedTo = thread.pinnedTo;
+    this.tracer.sequences.inherit(thread, copy.leader);
     return copy;
   }
 
@@ -345,6 +352,13 @@ export class PtraceAddressSpace implements AddressSpace {
     c.clear();
     c.add(SYS_EXIT, 0);
     this.tracer.injection.run(thread);
+  }
+
+  /** Takes a parked thread out of use; it ends unless it is the leader. */
+  discard(thread: PtraceThread): void {
+    const at = this.parked.indexOf(thread);
+    if (at >= 0) this.parked.splice(at, 1);
+    if (thread !== this.leader) this.endThread(thread);
   }
 
   /** A host thread is gone. */

@@ -23,9 +23,11 @@ import {
   REG_CS,
   REG_EFLAGS,
   REG_ORIG_RAX,
+  REG_R10,
   REG_RAX,
   REG_RBX,
   REG_RDI,
+  REG_RDX,
   REG_RIP,
   REG_RSI,
   REG_SS,
@@ -33,6 +35,7 @@ import {
   Registers,
 } from '../registers.ts';
 import type { CommandPage } from './commands.ts';
+import type { Sequences } from './sequences.ts';
 import { isEnd, SIGTRAP, type StopReader } from './stops.ts';
 import { type PtraceThread, USER_CS, USER_EFLAGS, USER_SS } from './thread.ts';
 
@@ -40,6 +43,7 @@ const WALL = 0x40000000;
 
 /** Whoever keeps the books of threads. */
 export interface ThreadKeeper {
+  readonly commands: CommandPage;
   /** `thread` is about to run code for us: puts it on the right processor. */
   place(thread: PtraceThread): void;
   /** `thread` ended instead. `status`: wait4's. */
@@ -51,6 +55,7 @@ export class Injection {
   private readonly stub: StubCode;
   private readonly stubBase: number;
   private readonly stops: StopReader;
+  private readonly sequences: Sequences;
   private readonly keeper: ThreadKeeper;
   private readonly status = allocateNative(16);
   private readonly peeked = allocateNative(16);
@@ -58,11 +63,12 @@ export class Injection {
   private readonly frame = allocateNative(REGS_SIZE);
   private readonly registers = new Registers(this.frame.bytes.subarray(0, REGS_SIZE));
 
-  constructor(commands: CommandPage, stub: StubCode, stubBase: number, stops: StopReader, keeper: ThreadKeeper) {
-    this.commands = commands;
+  constructor(stub: StubCode, stubBase: number, stops: StopReader, sequences: Sequences, keeper: ThreadKeeper) {
+    this.commands = keeper.commands;
     this.stub = stub;
     this.stubBase = stubBase;
     this.stops = stops;
+    this.sequences = sequences;
     this.keeper = keeper;
   }
 
@@ -80,9 +86,23 @@ export class Injection {
     return r < 0 ? EFAULT : r % 4294967296;
   }
 
-  private enter(thread: PtraceThread, rip: number, rbx: number, rdi: number, rsi: number): number {
+  /** One host call whose arguments go through registers alone: the application can read the command page. */
+  call(thread: PtraceThread, nr: number, a: number, b: number, c: number, d: number): number {
+    this.commands.clear();
+    this.commands.add(0);
+    this.commands.seal();
     const regs = this.registers;
-    if (rbx !== 0) regs.copyFrom(thread.registers);
+    regs.copyFrom(thread.registers);
+    regs.set(REG_RAX, nr);
+    regs.set(REG_RDX, c);
+    regs.set(REG_R10, d);
+    return this.enter(thread, this.stubBase + this.stub.loopSyscall, this.commands.addr, a, b, false);
+  }
+
+  private enter(thread: PtraceThread, rip: number, rbx: number, rdi: number, rsi: number, isFresh = rbx !== 0): number {
+    if (thread.rseqAddr !== 0 && !this.sequences.prepare(thread)) return EFAULT;
+    const regs = this.registers;
+    if (isFresh) regs.copyFrom(thread.registers);
     regs.set(REG_RIP, rip);
     regs.set(REG_RBX, rbx);
     regs.set(REG_RDI, rdi);
@@ -117,7 +137,11 @@ export class Injection {
         return (this.peeked.i32[1] as number) * 4294967296 + (this.peeked.u32[0] as number);
       }
       if (event === PTRACE_EVENT_STOP) thread.interruptSent = false;
-      else if (this.stops.isFault(tid, signo)) return EFAULT;
+      else if (
+        this.stops.isFault(tid, signo) &&
+        !(this.stops.isAboutSequence(thread, signo) && this.sequences.attacked(thread))
+      )
+        return EFAULT;
     }
   }
 

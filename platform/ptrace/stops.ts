@@ -11,6 +11,7 @@ import { allocateNative } from '../ffi/native.ts';
 import { ptrace } from '../ffi/ptrace.ts';
 import { EVENT_FAULT, EVENT_INTERRUPTED, EVENT_SYSCALL } from '../platform.ts';
 import { REG_CS, REG_ORIG_RAX, REG_RAX, REG_RCX, REG_RIP } from '../registers.ts';
+import type { Sequences } from './sequences.ts';
 import { type PtraceThread, USER_CS } from './thread.ts';
 
 const SIGILL = 4;
@@ -36,7 +37,10 @@ export class StopReader {
   private readonly siginfo = allocateNative(128);
   private readonly peekArgs = allocateNative(16);
 
-  constructor() {
+  private readonly sequences: Sequences;
+
+  constructor(sequences: Sequences) {
+    this.sequences = sequences;
     this.peekArgs.u32[3] = 1; // one siginfo
   }
 
@@ -49,6 +53,11 @@ export class StopReader {
   /** Is `signo`, for which the thread stopped, a fault of the code that ran? */
   isFault(tid: number, signo: number): boolean {
     return isFaultSignal(signo) && this.siginfoCode(tid) > 0;
+  }
+
+  /** After isFault(): may the host have raised it over the thread's struct rseq? */
+  isAboutSequence(thread: PtraceThread, signo: number): boolean {
+    return signo === SIGSEGV && thread.rseqAddr !== 0 && this.siginfo.i32[2] === SI_KERNEL;
   }
 
   private siginfoCode(tid: number): number {
@@ -84,6 +93,11 @@ export class StopReader {
       thread.eventCode = this.siginfo.i32[2] as number;
       thread.eventAddr = (this.siginfo.u32[5] as number) * 4294967296 + (this.siginfo.u32[4] as number);
       this.readRegisters(thread);
+      if (this.isAboutSequence(thread, signo) && this.sequences.tookStop(thread)) {
+        // The interrupt's own stop may have been passed over in favour of this one.
+        if (!thread.interruptWanted && !thread.parkAtStop) return false;
+        thread.eventKind = EVENT_INTERRUPTED;
+      }
     } else return false;
     thread.interruptWanted = false;
     return true;

@@ -81,6 +81,12 @@ export class PtraceThread implements PlatformThread {
   hasDebugRegisters = false;
   /** Processor restriction as last applied; see CpuPolicy. */
   pinnedTo = -1;
+  /** The application's struct rseq as the host knows it, its length and the application's signature; 0: none. See Sequences. */
+  rseqAddr = 0;
+  rseqLength = 0;
+  rseqSignature = 0;
+  /** What the application said of a critical section was wrong. */
+  hasBadSequence = false;
   /** On the list of Crowd. */
   isMoving = false;
   private readonly tracer: Tracer;
@@ -183,6 +189,18 @@ export class PtraceThread implements PlatformThread {
     if (!this.hasDebugRegisters) return;
     this.hasDebugRegisters = false;
     ptrace(PTRACE_POKEUSER, this.hostTid, DEBUG_REGISTERS + 7 * 8, 0);
+  }
+
+  setSequences(addr: number, length: number, signature: number): number {
+    return this.tracer.sequences.register(this, addr, length, signature);
+  }
+
+  unsetSequences(): number {
+    return this.tracer.sequences.unregister(this);
+  }
+
+  abortSequence(): number {
+    return this.rseqAddr === 0 ? 0 : this.tracer.sequences.settle(this);
   }
 
   getFpState(): Uint8Array {

@@ -27,6 +27,7 @@ import type { CpuPolicy } from './cpu_policy.ts';
 import { Crowd, WAIT_POLL } from './crowd.ts';
 import { FpState } from './fp_state.ts';
 import { Injection, type ThreadKeeper } from './injection.ts';
+import { Sequences } from './sequences.ts';
 import { isEnd, StopReader } from './stops.ts';
 import { DEAD, PARKED, PtraceThread, QUEUED, RUNNING, STOPPED } from './thread.ts';
 import { forgetReads } from './user_memory.ts';
@@ -56,6 +57,7 @@ type Exchange = (
 export class Tracer implements ThreadKeeper {
   readonly commands: CommandPage;
   readonly injection: Injection;
+  readonly sequences: Sequences;
   readonly descriptors: Descriptors;
   readonly fpState = new FpState();
   readonly threads = new Map<number, PtraceThread>();
@@ -72,7 +74,7 @@ export class Tracer implements ThreadKeeper {
   private readonly exchange = defineCode<Exchange>(exchangeCode(), 'iiiiii');
   private readonly crowd: Crowd;
   private readonly note = (tid: number, status: number): void => this.noteStatus(tid, status);
-  private readonly stops = new StopReader();
+  private readonly stops: StopReader;
   private readonly queue: PtraceThread[] = [];
   private queueHead = 0;
   private readonly freeSlots: NativeMemory[] = [];
@@ -90,7 +92,9 @@ export class Tracer implements ThreadKeeper {
     this.crowd = new Crowd(this.threads, isSingleThreaded);
     this.commands = commands;
     this.descriptors = descriptors;
-    this.injection = new Injection(commands, stub, stubBase, this.stops, this);
+    this.sequences = new Sequences(stubBase, (thread, nr, a, b, c, d) => this.injection.call(thread, nr, a, b, c, d));
+    this.stops = new StopReader(this.sequences);
+    this.injection = new Injection(stub, stubBase, this.stops, this.sequences, this);
   }
 
   // -------------------------------------------------------------------------------------------------------------
@@ -167,6 +171,7 @@ export class Tracer implements ThreadKeeper {
     thread.parkAtStop = false;
     thread.interruptWanted = false;
     thread.state = PARKED;
+    this.sequences.retire(thread);
     // The leader must outlive its siblings, and a few stopped threads are worth keeping.
     if (space.parked.length < MAX_PARKED || thread === space.leader) space.parked.push(thread);
     else space.endThread(thread);
@@ -205,7 +210,9 @@ export class Tracer implements ThreadKeeper {
     if (current !== null && current.addressSpace === space && current.state === STOPPED) return current;
     let candidate: PtraceThread | null = null;
     for (const thread of space.threads) {
-      if (thread.state === STOPPED || thread.state === QUEUED || thread.state === PARKED) return thread;
+      if (thread.state === STOPPED || thread.state === QUEUED) return thread;
+      // A discarded leader cannot be used.
+      if (thread.state === PARKED && (thread.rseqAddr === 0 || space.parked.includes(thread))) return thread;
       if (thread.state === RUNNING) candidate = thread;
     }
     return candidate === null ? null : this.stopForCommands(candidate);
@@ -222,10 +229,7 @@ export class Tracer implements ThreadKeeper {
       this.deferred = null;
       return thread; // not let go yet: letGo() does
     }
-    if (!thread.interruptSent) {
-      thread.interruptSent = true;
-      ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-    }
+    if (!thread.interruptSent) this.sendInterrupt(thread);
     for (;;) {
       const r = wait4(tid, this.status.addr, WALL);
       if (r === EINTR) continue;
@@ -243,8 +247,14 @@ export class Tracer implements ThreadKeeper {
         this.stops.readRegisters(thread);
         return thread; // still RUNNING in our books: letGo() restarts it
       }
+      if (!thread.interruptSent && status >>> 16 !== PTRACE_EVENT_STOP) this.sendInterrupt(thread);
       thread.restart();
     }
+  }
+
+  private sendInterrupt(thread: PtraceThread): void {
+    thread.interruptSent = true;
+    ptrace(PTRACE_INTERRUPT, thread.hostTid, 0, 0);
   }
 
   // -------------------------------------------------------------------------------------------------------------
@@ -318,6 +328,7 @@ export class Tracer implements ThreadKeeper {
 
   /** See Platform.wait(). */
   wait(deadlineNs: number): PlatformEvent {
+    if (this.sequences.hasRetired) this.sequences.endRetired();
     for (;;) {
       const ready = this.nextQueued();
       if (ready !== null) {

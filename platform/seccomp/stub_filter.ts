@@ -32,6 +32,7 @@ const RULES: readonly SeccompRule[] = [
   { nr: 60 }, // exit: a thread too many
   { nr: 157, args: [{ arg: 0, op: SCMP_CMP_EQ, a: 1 }] }, // prctl PR_SET_PDEATHSIG: not inherited across fork
   { nr: 157, args: [{ arg: 0, op: SCMP_CMP_EQ, a: 15 }] }, // prctl PR_SET_NAME: what ps and top on the host show
+  { nr: 334 }, // rseq: PtraceThread.setSequences
   { nr: 324 }, // membarrier: AddressSpace.barrier
   // The three calls the vsyscall page stands for: the host emulates them for old static programs.
   { nr: SYS_GETTIMEOFDAY },

@@ -17,11 +17,14 @@ const MEMBARRIER_CMD_PRIVATE_EXPEDITED = 8;
 const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 16;
 const MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE = 32;
 const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 64;
+const MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ = 128;
+const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ = 256;
+const MEMBARRIER_CMD_FLAG_CPU = 1;
 const MEMBARRIER_CMD_GET_REGISTRATIONS = 512;
-/** Those for restartable sequences are missing, as on a kernel without rseq. */
-const SUPPORTED = 0x27f;
+const SUPPORTED = 0x3ff;
 
-export function sys_membarrier(t: Task, command: number, flags: number, _cpu: number): number {
+export function sys_membarrier(t: Task, command: number, flags: number, cpu: number): number {
+  if (command === MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ) return restartSequences(t, flags, cpu);
   if (flags !== 0) return EINVAL;
   switch (command) {
     case MEMBARRIER_CMD_QUERY:
@@ -33,6 +36,7 @@ export function sys_membarrier(t: Task, command: number, flags: number, _cpu: nu
     case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
     case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
     case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
+    case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ:
       t.mm.barriers |= command;
       return 0;
     case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
@@ -49,7 +53,16 @@ export function sys_membarrier(t: Task, command: number, flags: number, _cpu: nu
 /** The threads of one address space. Alone, the caller has been through the kernel, which is barrier enough. */
 function barrierIn(t: Task, mm: MemoryManager, syncsCore: boolean): number {
   if (mm === t.mm && mm.userCount === 1) return 0;
-  return mm.addressSpace.barrier?.(syncsCore) ?? EINVAL;
+  return mm.addressSpace.barrier?.(syncsCore ? 'core' : 'memory', -1) ?? EINVAL;
+}
+
+/** Critical sections that run now (on one processor: with MEMBARRIER_CMD_FLAG_CPU) are begun again. */
+function restartSequences(t: Task, flags: number, cpu: number): number {
+  if ((flags & ~MEMBARRIER_CMD_FLAG_CPU) !== 0) return EINVAL;
+  if ((t.mm.barriers & MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ) === 0) return EPERM;
+  if (flags !== 0 && cpu < 0) return 0;
+  if (t.mm.userCount === 1) return 0;
+  return t.mm.addressSpace.barrier?.('sequences', flags === 0 ? -1 : cpu) ?? EINVAL;
 }
 
 /** All address spaces in which a thread runs; `registeredOnly`: those that asked for it. */

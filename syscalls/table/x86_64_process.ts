@@ -3,7 +3,6 @@
 /**
  * Rows of processes, signals, time, identity and the system.
  */
-import { ENOSYS } from '../../platform/abi/linux/errno.ts';
 import {
   Addr,
   Choice,
@@ -35,6 +34,7 @@ import { sys_membarrier } from '../memory/membarrier.ts';
 import { sys_ptrace } from '../process/ptrace.ts';
 import { sys_pidfd_getfd, sys_pidfd_open, sys_pidfd_send_signal } from '../process/pidfd.ts';
 import { sys_arch_prctl, sys_personality, sys_prctl } from '../process/prctl.ts';
+import { sys_rseq } from '../process/rseq.ts';
 import { sys_seccomp } from '../process/seccomp.ts';
 import * as sched from '../process/sched.ts';
 import { sys_wait4, sys_waitid } from '../process/wait.ts';
@@ -52,7 +52,7 @@ import * as clock from '../time/clock.ts';
 import { sys_clock_nanosleep, sys_nanosleep, sys_restart_syscall } from '../time/sleep.ts';
 import * as timers from '../time/timers.ts';
 import { sys_getrusage, sys_times } from '../time/usage.ts';
-import { missing, row, type SyscallRow } from './row.ts';
+import { row, type SyscallRow } from './row.ts';
 
 const CloneFlags = FlagSet('CloneFlags', 'u64', [
   ['CLONE_VM', 0x100],
@@ -153,7 +153,9 @@ const PtraceRequest = Choice(
 );
 
 const HOST_SCHEDULES = { partial: 'Kept and reported; the host schedules the threads.' };
-const NAMESPACES = { partial: 'User, mount, UTS, IPC, pid and network namespaces (of a loopback interface); time namespaces return EPERM.' };
+const NAMESPACES = {
+  partial: 'User, mount, UTS, IPC, pid and network namespaces (of a loopback interface); time namespaces return EPERM.',
+};
 
 const signalRows: readonly SyscallRow[] = [
   row(13, 'rt_sigaction', [Signal, Addr, Addr, Size], sys_rt_sigaction),
@@ -188,8 +190,7 @@ const lifeRows: readonly SyscallRow[] = [
   row(247, 'waitid', [Int, Pid, Addr, WaitOptions, Addr], sys_waitid),
   row(272, 'unshare', [Flags], sys_unshare, NAMESPACES),
   row(273, 'set_robust_list', [Addr, Size], life.sys_set_robust_list),
-  // Here and not with the others that are missing, because every program of glibc tries it.
-  missing(334, 'rseq', ENOSYS, 'Only the host, which schedules the threads, could keep them; glibc works without.'),
+  row(334, 'rseq', [Addr, UInt, Flags, Flags], sys_rseq),
   row(274, 'get_robust_list', [Pid, Addr, Addr], life.sys_get_robust_list),
   row(248, 'add_key', [Addr, Addr, Addr, Size, Int], sys_add_key, {
     partial: 'Types keyring, user, logon and big_key.',

@@ -143,6 +143,8 @@ function runHandler(t: Task, info: SigInfo, action: SigAction): void {
 function pushFrame(t: Task, info: SigInfo, handler: number, restorer: number, flags: number): number {
   const thread = t.thread as PlatformThread;
   if ((flags & SA_RESTORER) === 0) return -1;
+  // The handler interrupts a critical section: the frame must say where that is aborted to.
+  if (t.rseqAddr !== 0 && (thread.abortSequence?.() ?? 0) < 0) return -1;
   const sp = thread.registers.u64(REG_RSP);
   let altStackTop = 0;
   let stackBase = 0;
