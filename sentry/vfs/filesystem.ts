@@ -90,6 +90,8 @@ export interface FilesystemType {
   readonly isNodev: boolean;
   /** statfs f_type for files that are on no mount; optional. */
   readonly magic?: number;
+  /** fsconfig(2): is this one option of its kind, with a value it can have? Absent: that is found out by mount(). */
+  takesOption?(option: string): boolean;
   /** `data`: comma-separated options, already without the generic ones. Errors: EINVAL for an unknown option. */
   mount(ctx: IoContext, source: string, data: string): Filesystem | Errno;
 }

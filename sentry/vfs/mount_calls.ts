@@ -166,11 +166,11 @@ function bind(vfs: VirtualFilesystem, ctx: IoContext, target: Path, request: Mou
 }
 
 /** Puts a mount that is in no tree on `target`, when shapes and limits allow. */
-export function attachNew(ctx: IoContext, mount: Mount, target: Path): number {
+export function attachNew(ctx: IoContext, mount: Mount, target: Path, place: 'top' | 'beneath' = 'top'): number {
   if (!isOurs(ctx, target.mount)) return EINVAL;
   if (target.dentry.isUnlinked) return ENOENT;
   if (isDir(mount.root.inode as Inode) !== isDir(target.dentry.inode as Inode)) return ENOTDIR;
-  return attachPropagated(mount, target, MOUNT_MAX);
+  return attachPropagated(mount, target, MOUNT_MAX, place);
 }
 
 function setPropagation(vfs: VirtualFilesystem, ctx: IoContext, target: Path, flags: number): number {
@@ -198,11 +198,11 @@ function move(ctx: IoContext, target: Path, sourceName: string): number {
 }
 
 /** Moves a mount of the caller's namespace, or one that is in none yet, to `target`. Returns 0 or errno. */
-export function moveTo(ctx: IoContext, source: Path, target: Path): number {
+export function moveTo(ctx: IoContext, source: Path, target: Path, place: 'top' | 'beneath' = 'top'): number {
   const { mount } = source;
   if (source.dentry !== mount.root) return EINVAL;
   if (mount.namespace === null && mount.parent === null && mount.isDetached) {
-    const err = attachNew(ctx, mount, target);
+    const err = attachNew(ctx, mount, target, place);
     if (err === 0) mount.isDetached = false;
     return err;
   }
@@ -214,9 +214,40 @@ export function moveTo(ctx: IoContext, source: Path, target: Path): number {
   for (let m: Mount | null = target.mount; m !== null; m = m.parent) if (m === mount) return ELOOP;
   const home = { mount: mount.parent, dentry: mount.mountpoint as Dentry };
   unhookMount(mount);
-  const err = attachPropagated(mount, target, MOUNT_MAX);
+  const err = attachPropagated(mount, target, MOUNT_MAX, place);
   if (err !== 0) attachMount(mount, home);
   return err;
+}
+
+/** move_mount(2) with MOVE_MOUNT_BENEATH: `source` comes to sit where `target`'s mount does, and that on `source`. Returns 0 or errno. */
+export function moveBeneath(ctx: IoContext, source: Path, target: Path): number {
+  const top = target.mount;
+  const { parent, mountpoint } = top;
+  if (target.dentry !== top.root || parent === null || mountpoint === null) return EINVAL;
+  if (!isOurs(ctx, top) || top.isLocked || ctx.rootDir.mount === top) return EINVAL;
+  for (let m: Mount | null = source.mount; m !== null; m = m.parent) if (m === top) return EINVAL;
+  // What propagates from the parent must not come to sit on the very mounts in question.
+  const hears = (m: Mount): boolean =>
+    m.root === mountpoint && (m.peerGroup === parent.peerGroup || m.masterGroup === parent.peerGroup);
+  if (parent.propagation === MS_SHARED && (hears(top) || hears(source.mount))) return EINVAL;
+  return moveTo(ctx, source, { mount: parent, dentry: mountpoint }, 'beneath');
+}
+
+/** move_mount(2) with MOVE_MOUNT_SET_GROUP: makes a private mount a peer or slave as another of its filesystem is. Returns 0 or errno. */
+export function joinGroup(vfs: VirtualFilesystem, ctx: IoContext, source: Path, target: Path): number {
+  const from = source.mount;
+  const to = target.mount;
+  if (!isOurs(ctx, from) || !isOurs(ctx, to)) return EINVAL;
+  if (source.dentry !== from.root || target.dentry !== to.root) return EINVAL;
+  if (from.fs !== to.fs || !isReachable({ mount: from, dentry: to.root }, source)) return EINVAL;
+  if (hasLockedBelow({ mount: from, dentry: to.root })) return EINVAL;
+  if (to.peerGroup !== 0 || to.masterGroup !== 0) return EINVAL;
+  if (from.peerGroup === 0 && from.masterGroup === 0) return EINVAL;
+  to.propagation = from.propagation;
+  to.peerGroup = from.peerGroup;
+  to.masterGroup = from.masterGroup;
+  trackMount(vfs, to);
+  return 0;
 }
 
 /** Outside the initial user namespace: does the caller own what the filesystem shows? */

@@ -74,13 +74,14 @@ function isTooMany(tree: Mount, target: Mount, receivers: readonly Receiver[], m
   return false;
 }
 
-/** Puts `tree`, which is in none, on `target`, and copies of it on whoever hears of that. Returns 0 or ENOSPC. */
-export function attachPropagated(tree: Mount, target: Path, most: number): number {
+/** Puts `tree`, which is in none, on `target` (or beneath what sits there), and copies of it on whoever hears of that. Returns 0 or ENOSPC. */
+export function attachPropagated(tree: Mount, target: Path, most: number, place: 'top' | 'beneath' = 'top'): number {
+  const attach = place === 'top' ? attachMount : tuck;
   const vfs = trackedMounts.get(target.mount);
   const receivers = receiversOf(target.mount).filter(({ mount }) => isUnder(target.dentry, mount.root));
   if (isTooMany(tree, target.mount, receivers, most)) return ENOSPC;
   if (vfs === undefined || target.mount.propagation !== MS_SHARED) {
-    attachMount(tree, target);
+    attach(tree, target);
     return 0;
   }
   forEachMount(tree, (mount) => trackMount(vfs, mount));
@@ -111,8 +112,8 @@ export function attachPropagated(tree: Mount, target: Path, most: number): numbe
     });
     copies.push([copy, { mount: at, dentry: target.dentry }]);
   }
-  attachMount(tree, target);
-  for (const [copy, place] of copies) tuck(copy, place);
+  attach(tree, target);
+  for (const [copy, at] of copies) tuck(copy, at);
   return 0;
 }
 

@@ -167,8 +167,10 @@ function startTransfer(t: Task, context: AioContext, request: Request): SyscallR
   const offset = view.getInt32(44, true) * 4294967296 + view.getUint32(40, true);
   if (file.isSeekable && offset < 0) return EINVAL;
   const result = transfer(t, request, io, isWrite, offset, rwFlags);
-  if (typeof result !== 'number') return finishLater(t, context, request, result);
-  finish(context, request, result);
+  if (typeof result === 'number') finish(context, request, result);
+  // It would have to wait, and is not to: nothing has been begun.
+  else if ((rwFlags & RWF_NOWAIT) !== 0) finish(context, request, EAGAIN);
+  else return finishLater(t, context, request, result);
   return 0;
 }
 

@@ -40,7 +40,7 @@ import { DetachedMountFile } from '../../sentry/vfs/detached_mount.ts';
 import { PathDescription } from '../../sentry/vfs/file_description.ts';
 import type { Inode } from '../../sentry/vfs/inode.ts';
 import { forEachMount, type Mount, type Path } from '../../sentry/vfs/mount.ts';
-import { changePropagation, copyForBind, isOurs, makeFilesystem, mayMount, moveTo } from '../../sentry/vfs/mount_calls.ts';
+import { changePropagation, copyForBind, isOurs, joinGroup, makeFilesystem, mayMount, moveBeneath, moveTo } from '../../sentry/vfs/mount_calls.ts';
 import { installFile } from '../poll/install_file.ts';
 import { readText, resolveAt } from './path_args.ts';
 
@@ -128,15 +128,16 @@ export function sys_fsconfig(t: Task, fd: number, command: number, key: number, 
   const text = value === 0 ? null : readText(t, value, KEY_MAX);
   if (isErrno(text)) return text;
   if (context.isSpent || (context.filesystem !== null && context.picked === null)) return EBUSY;
-  return setParameter(context, name, text);
+  return setParameter(t, context, name, text);
 }
 
-function setParameter(context: FsContextFile, name: string, text: string | null): number {
-  if (text === null && (name === 'ro' || name === 'rw')) {
+function setParameter(t: Task, context: FsContextFile, name: string, text: string | null): number {
+  // Of every superblock's flags only the name counts, whatever value comes with it.
+  if (name === 'ro' || name === 'rw') {
     context.isReadOnly = name === 'ro';
     return 0;
   }
-  if (text === null && COMMON_FLAGS.has(name)) return 0;
+  if (COMMON_FLAGS.has(name)) return 0;
   if (name === 'source') {
     if (text === null || context.source !== '') return EINVAL;
     context.source = text;
@@ -144,7 +145,9 @@ function setParameter(context: FsContextFile, name: string, text: string | null)
   }
   // A comma would begin another option.
   if (name.includes(',') || text?.includes(',') === true) return EINVAL;
-  return context.addOption(text === null ? name : `${name}=${text}`) ? 0 : E2BIG;
+  const option = text === null ? name : `${name}=${text}`;
+  if (t.kernel.vfs.filesystemType(context.typeName)?.takesOption?.(option) === false) return EINVAL;
+  return context.addOption(option) ? 0 : E2BIG;
 }
 
 function act(t: Task, context: FsContextFile, command: number): number {
@@ -270,14 +273,15 @@ export function sys_move_mount(
 ): number {
   if (!mayMount(t)) return EPERM;
   if ((flags & ~MOVE_MOUNT_MASK) !== 0) return EINVAL;
-  // Propagation groups and mounting beneath are not there.
-  if ((flags & (MOVE_MOUNT_SET_GROUP | MOVE_MOUNT_BENEATH)) !== 0) return EINVAL;
+  const kind = flags & (MOVE_MOUNT_SET_GROUP | MOVE_MOUNT_BENEATH);
+  if (kind === (MOVE_MOUNT_SET_GROUP | MOVE_MOUNT_BENEATH)) return EINVAL;
   const isFound = (path: Path | Errno): path is Path => !isErrno(path);
   const from = resolveAt(t, fromFd, fromPath, (flags & MOVE_MOUNT_F_SYMLINKS) !== 0, (flags & MOVE_MOUNT_F_EMPTY_PATH) !== 0);
   if (!isFound(from)) return from;
   const to = resolveAt(t, toFd, toPath, (flags & MOVE_MOUNT_T_SYMLINKS) !== 0, (flags & MOVE_MOUNT_T_EMPTY_PATH) !== 0);
   if (!isFound(to)) return to;
-  return moveTo(t, from, to);
+  if (kind === MOVE_MOUNT_SET_GROUP) return joinGroup(t.kernel.vfs, t, from, to);
+  return kind === MOVE_MOUNT_BENEATH ? moveBeneath(t, from, to) : moveTo(t, from, to);
 }
 
 /** struct mount_attr: attr_set, attr_clr, propagation, userns_fd. */

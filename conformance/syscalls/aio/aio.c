@@ -317,3 +317,46 @@ CASE(aio_pipe_and_socket) {
   c = make(ev, IOCB_CMD_PREAD, b, 8, 0), DO(c);
   c = make(ev, IOCB_CMD_PWRITE, b, 8, 0), DO(c);
 }
+
+// What would wait, and is told not to, completes with EAGAIN.
+CASE(aio_nowait) {
+  aio_context_t ctx = 0;
+  NEED(setup(8, &ctx));
+  int p[2], s[2];
+  NEED(pipe(p)), NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+  char b[8] = "abc";
+  struct iocb c = make(p[0], IOCB_CMD_PREAD, b, 8, 0);
+  c.aio_rw_flags = 8;
+  DO(c);
+  CALL(write(p[1], "xy", 2));
+  DO(c);
+  c.aio_fildes = s[0];
+  DO(c);
+  make_file("f", "12345", 0644);
+  c.aio_fildes = open("f", O_RDONLY);
+  DO(c);
+}
+// The kernel's signals may fill an eventfd's counter to its very end, which writes cannot.
+CASE(aio_fills_eventfd) {
+  aio_context_t ctx = 0;
+  NEED(setup(8, &ctx));
+  make_file("f", "12345", 0644);
+  char b[8];
+  int ev = eventfd(0, EFD_NONBLOCK);
+  struct iocb c = make(open("f", O_RDONLY), IOCB_CMD_PREAD, b, 8, 0);
+  c.aio_flags = IOCB_FLAG_RESFD, c.aio_resfd = ev;
+  uint64_t most = UINT64_MAX - 1, one_more = 1;
+  CALL(write(ev, &most, 8));
+  struct pollfd q = {ev, POLLIN | POLLOUT};
+  CALL(poll(&q, 1, 0));
+  VAL(q.revents);
+  for (int i = 0; i < 2; i++) {
+    DO(c);
+    CALL(poll(&q, 1, 0));
+    VAL(q.revents);
+  }
+  CALL(write(ev, &one_more, 8));
+  CALL(read(ev, &most, 8));
+  YES(most == UINT64_MAX);
+  CALL(read(ev, &most, 8));
+}

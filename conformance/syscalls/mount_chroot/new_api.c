@@ -175,3 +175,69 @@ CASE(fspick_reconfigures) {
   CALL(syscall(SYS_fspick, AT_FDCWD, "d", 0));
   CALL(syscall(SYS_fspick, AT_FDCWD, "m", 64));
 }
+// Flags of every superblock are known by their names, whatever comes with them.
+CASE(fsconfig_flags_with_values) {
+  own_mounts();
+  NEED(mkdir("m", 0755));
+  int c = NEED(fs_open("tmpfs", 0));
+  CALL(config(c, 1, "sync", "false", 0));
+  CALL(config(c, 1, "ro", "no", 0));
+  CALL(config(c, 1, "nosuchthing", "1", 0));
+  CALL(config(c, 6, NULL, NULL, 0));
+  int m = NEED(fs_mount(c, 0, 0));
+  CALL(move_to(m, "", AT_FDCWD, "m", 4));
+  CALL(open("m/f", O_CREAT | O_RDWR, 0644));
+}
+static void tmpfs_with(const char *path, const char *file) {
+  char name[64];
+  NEED(mkdir(path, 0755)), NEED(mount("none", path, "tmpfs", 0, ""));
+  snprintf(name, sizeof name, "%s/%s", path, file);
+  make_file(name, "x", 0644);
+}
+// A mount goes beneath the one that is there: uncovered when that is taken off.
+CASE(move_mount_beneath) {
+  own_mounts();
+  tmpfs_with("a", "in_a"), tmpfs_with("b", "in_b");
+  NEED(mkdir("plain", 0755)), NEED(mkdir("a/under", 0755));
+  int copy = NEED(tree(AT_FDCWD, "a", 1));
+  CALL(move_to(copy, "", AT_FDCWD, "plain", 0x200 | 4));
+  CALL(move_to(copy, "", AT_FDCWD, "b", 0x200 | 0x100 | 4));
+  CALL(move_to(copy, "", AT_FDCWD, "/", 0x200 | 4));
+  CALL(move_to(copy, "", AT_FDCWD, "b", 0x200 | 4));
+  CALL(access("b/in_b", F_OK));
+  CALL(access("b/in_a", F_OK));
+  CALL(umount("b"));
+  CALL(access("b/in_a", F_OK));
+  CALL(umount("b"));
+  CALL(access("b/in_a", F_OK));
+  // One that is mounted already, and one that sits on the target.
+  NEED(mount("none", "b", "tmpfs", 0, ""));
+  make_file("b/again", "x", 0644);
+  NEED(mkdir("b/sub", 0755)), NEED(mount("none", "b/sub", "tmpfs", 0, ""));
+  CALL(move_to(AT_FDCWD, "b/sub", AT_FDCWD, "b", 0x200));
+  CALL(move_to(AT_FDCWD, "a", AT_FDCWD, "b", 0x200));
+  CALL(access("a/in_a", F_OK));
+  CALL(umount("b/sub"));
+  CALL(umount("b"));
+  CALL(access("b/in_a", F_OK));
+}
+// A private mount becomes a peer, or a slave, as another mount of the same filesystem is.
+CASE(move_mount_sets_group) {
+  own_mounts();
+  tmpfs_with("a", "in_a"), tmpfs_with("other", "x");
+  NEED(mkdir("b", 0755)), NEED(mkdir("a/x", 0755)), NEED(mkdir("a/y", 0755)), NEED(mkdir("plain", 0755));
+  NEED(mount("a", "b", NULL, MS_BIND, NULL));
+  CALL(move_to(AT_FDCWD, "a", AT_FDCWD, "b", 0x100));
+  NEED(mount(NULL, "a", NULL, MS_SHARED, NULL));
+  CALL(move_to(AT_FDCWD, "a", AT_FDCWD, "other", 0x100));
+  CALL(move_to(AT_FDCWD, "a/x", AT_FDCWD, "b", 0x100));
+  CALL(move_to(AT_FDCWD, "a", AT_FDCWD, "plain", 0x100));
+  CALL(move_to(AT_FDCWD, "a", AT_FDCWD, "b", 0x100));
+  CALL(move_to(AT_FDCWD, "a", AT_FDCWD, "b", 0x100));
+  NEED(mount("none", "a/x", "tmpfs", 0, ""));
+  make_file("a/x/seen", "x", 0644);
+  CALL(access("b/x/seen", F_OK));
+  NEED(mount("none", "b/y", "tmpfs", 0, ""));
+  make_file("b/y/seen", "x", 0644);
+  CALL(access("a/y/seen", F_OK));
+}

@@ -75,9 +75,12 @@ export class EventFile extends AnonFile {
     return true;
   }
 
-  /** The kernel's own signal (asynchronous I/O): adds one. */
+  /** The kernel's own signal (asynchronous I/O): adds one. Only this can fill the counter to 2^64 - 1, which polls as an error. */
   signal(): void {
-    this.add(1, 0);
+    if (this.add(1, 0)) return;
+    this.lo = MAX;
+    this.hi = MAX;
+    this.waitQueue.wake(EPOLLIN | EPOLLERR);
   }
 
   override poll(): number {

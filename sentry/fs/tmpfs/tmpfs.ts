@@ -126,6 +126,10 @@ export function tmpfsType(host: TmpfsHost, name = 'tmpfs'): FilesystemType {
     name,
     isUserMountable: true,
     isNodev: true,
+    takesOption(option) {
+      const defaults = defaultOptions(host);
+      return parseOptions(option, { ...defaults }, host.info.memoryTotal, defaults) === 0;
+    },
     mount(ctx, source, data) {
       const fs = makeTmpfs(host, data);
       if (fs instanceof Tmpfs) {
