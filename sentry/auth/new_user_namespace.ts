@@ -28,7 +28,7 @@ export function credentialsIn(old: Credentials, ns: UserNamespace): Credentials 
 /** Credentials in a new namespace below the caller's. Errors: ENOSPC (too deep), EPERM (the caller is chrooted, or has no id in its own). */
 export function newUserNamespace(old: Credentials, isChrooted: boolean, inum: number): Credentials | Errno {
   const parent = old.userNs;
-  if (parent.level >= MAX_LEVEL) return ENOSPC;
+  if (parent.level > MAX_LEVEL) return ENOSPC;
   if (isChrooted || !parent.hasMapping(old.euid, old.egid)) return EPERM;
   const ns = new UserNamespace(parent, old.euid, old.egid, inum);
   ns.couldSetFileCaps = old.hasOwnCap(CAP_SETFCAP);

@@ -299,3 +299,13 @@ CASE(userns_status_of_pid_namespace) {
   }
   waitpid(child, 0, 0);
 }
+// Namespaces nest 33 deep.
+CASE(userns_nesting_ends) {
+  int depth = 0;
+  while (depth < 40 && unshare(CLONE_NEWUSER) == 0) {
+    if (put("/proc/self/setgroups", "deny") != 4 || put("/proc/self/uid_map", "0 0 1") != 5 || put("/proc/self/gid_map", "0 0 1") != 5) break;
+    depth++;
+  }
+  say("%s", errno_name(errno));
+  VAL(depth);
+}
