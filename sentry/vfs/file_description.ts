@@ -58,6 +58,8 @@ export abstract class FileDescription {
   position = 0;
   /** Woken with EPOLL* bits on changes. Files that are always ready never wake it. */
   readonly waitQueue = new WaitQueue();
+  /** This open made the file (F_CREATED_QUERY). */
+  wasCreated = false;
   /** F_SETOWN/F_SETSIG state and the like, owned by fcntl. */
   async: unknown = null;
   /** Sends SIGURG to the owner of F_SETOWN; set with the owner. */

@@ -155,7 +155,9 @@ function createAndOpen(
   if (isErrno(made)) return made;
   const dentry = addFresh(dir, walk.lastName, made);
   notifyEntry(dirInode, IN_CREATE, walk.lastName, made);
-  return openInode(vfs, ctx, { mount: walk.mount, dentry }, made, flags);
+  const file = openInode(vfs, ctx, { mount: walk.mount, dentry }, made, flags);
+  if (!isErrno(file)) file.wasCreated = true;
+  return file;
 }
 
 /** O_TMPFILE: `path` is the directory. */

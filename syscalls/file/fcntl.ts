@@ -137,6 +137,8 @@ function fcntlAny(t: Task, fd: number, file: FileDescription, cmd: number, arg: 
       return 0;
     case F_GETFL:
       return file.flags;
+    case F_CREATED_QUERY:
+      return file.wasCreated ? 1 : 0;
     case F_DUPFD_QUERY:
       return t.fdTable.get(arg | 0) === file ? 1 : t.fdTable.get(arg | 0) === null ? EBADF : 0;
     default:
@@ -207,8 +209,6 @@ export function sys_fcntl(t: Task, fd: number, cmd: number, arg: number): Syscal
       const hint = t.memory.readU64(arg);
       return hint < 0 ? hint : hint > 5 ? EINVAL : 0;
     }
-    case F_CREATED_QUERY:
-      return 0;
     default:
       return ownerCommand(t, file, cmd, arg) ?? EINVAL;
   }

@@ -319,3 +319,15 @@ CASE(proc_self_fd_reopen) {
   CALL(read(again, b, 8));
   OK(open("/dev/fd/1", O_WRONLY | O_APPEND) != -2);
 }
+// F_CREATED_QUERY: did this very open make the file?
+CASE(open_knows_it_created) {
+  int made = NEED(open("f", O_CREAT | O_RDWR | O_CLOEXEC, 0644)), again = NEED(open("f", O_CREAT | O_RDWR, 0644));
+  CALL(fcntl(made, 1028, 0));
+  CALL(fcntl(again, 1028, 0));
+  CALL(fcntl(dup(made), 1028, 0));
+  CALL(fcntl(NEED(open("f", O_PATH)), 1028, 0));
+  CALL(fcntl(NEED(open("g", O_CREAT | O_EXCL | O_WRONLY, 0600)), 1028, 0));
+  CALL(fcntl(NEED(open(".", O_TMPFILE | O_WRONLY, 0600)), 1028, 0));
+  CALL(fcntl(NEED(open(".", O_RDONLY)), 1028, 0));
+  CALL(fcntl(99, 1028, 0));
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "case.h"
+#include <sys/ioctl.h>
 
 static void show(const char *path) {
   char buf[2048];
@@ -131,4 +132,62 @@ CASE(proc_locks_text) {
   l.l_type = F_RDLCK, l.l_start = 100, l.l_len = 0;
   NEED(fcntl(fd, F_SETLK, &l));
   show_locks(fd);
+}
+
+struct map_query {
+  uint64_t size, query_flags, query_addr, vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
+  uint32_t dev_major, dev_minor, vma_name_size, build_id_size;
+  uint64_t vma_name_addr, build_id_addr;
+};
+#define MAP_QUERY _IOWR('f', 17, struct map_query)
+// PROCMAP_QUERY: one mapping, asked for by an address.
+CASE(maps_query) {
+  make_file("f", "12345", 0644);
+  int file = NEED(open("f", O_RDWR)), fd = NEED(open("/proc/self/maps", O_RDONLY));
+  NEED(ftruncate(file, 3 * 4096));
+  // A page, a hole, a page of the file, and a name for the end.
+  char *at = mmap(0, 4 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  NEED(munmap(at, 4 * 4096));
+  NEED(mmap(at, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at ? 0 : -1);
+  NEED(mmap(at + 2 * 4096, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 4096) != MAP_FAILED ? 0 : -1);
+  char name[4200], id[64];
+  struct map_query q;
+  struct stat st;
+  NEED(fstat(file, &st));
+#define ASK(...) ({ q = (struct map_query){.size = sizeof q, __VA_ARGS__}; long r_ = CALL(ioctl(fd, MAP_QUERY, &q)); \
+  if (r_ == 0) say("  +%ld..+%ld flags %ld page %ld offset %ld inode %s dev %s name %u id %u", (long)(q.vma_start - (long)at) / 4096, (long)(q.vma_end - (long)at) / 4096, \
+  (long)q.vma_flags, (long)q.vma_page_size, (long)q.vma_offset, q.inode == st.st_ino ? "file" : q.inode ? "other" : "none", q.dev_major || q.dev_minor ? "some" : "none", q.vma_name_size ? 1 : 0, q.build_id_size); })
+  uint64_t a = (uintptr_t)at;
+  ASK(.query_addr = a + 2 * 4096 + 5);
+  ASK(.query_addr = a + 4096);
+  ASK(.query_addr = a + 4096, .query_flags = 16);
+  ASK(.query_addr = a, .query_flags = 2);
+  ASK(.query_addr = a, .query_flags = 2 | 16);
+  ASK(.query_addr = a, .query_flags = 32);
+  ASK(.query_addr = a, .query_flags = 32 | 16);
+  ASK(.query_addr = a, .query_flags = 64);
+  ASK(.query_addr = ~0ul, .query_flags = 16);
+  ASK(.query_addr = a, .vma_name_size = 5);
+  ASK(.query_addr = a + 2 * 4096, .vma_name_size = 3, .vma_name_addr = (uintptr_t)name);
+  ASK(.query_addr = a + 2 * 4096, .vma_name_size = sizeof name, .vma_name_addr = (uintptr_t)name);
+  say("%s", strrchr(name, '/'));
+  YES(strlen(name) + 1 == q.vma_name_size);
+  ASK(.query_addr = a + 2 * 4096, .vma_name_size = sizeof name, .vma_name_addr = 0x10);
+  q = (struct map_query){.size = sizeof q, .query_addr = (uintptr_t)&q, .vma_name_size = sizeof name, .vma_name_addr = (uintptr_t)name, .build_id_size = sizeof id, .build_id_addr = (uintptr_t)id};
+  CALL(ioctl(fd, MAP_QUERY, &q));
+  VAL(q.build_id_size), say("%s", name);
+  // What is smaller or larger than the structure.
+  struct { struct map_query q; uint64_t more; } big = {{.size = sizeof big, .query_addr = a}, 0};
+  CALL(ioctl(fd, MAP_QUERY, &big));
+  big.more = 1, CALL(ioctl(fd, MAP_QUERY, &big));
+  q = (struct map_query){.size = 16, .query_addr = a}, CALL(ioctl(fd, MAP_QUERY, &q));
+  q = (struct map_query){.size = 24, .query_addr = a}, CALL(ioctl(fd, MAP_QUERY, &q)), YES(q.vma_start == 0);
+  q = (struct map_query){.size = 5000, .query_addr = a}, CALL(ioctl(fd, MAP_QUERY, &q));
+  CALL(ioctl(fd, MAP_QUERY, BAD_POINTER));
+  // The code of a library: 20 bytes of build id.
+  q = (struct map_query){.size = sizeof q, .query_addr = (uintptr_t)&strtoul, .query_flags = 4 | 32, .build_id_size = 4, .build_id_addr = (uintptr_t)id};
+  CALL(ioctl(fd, MAP_QUERY, &q));
+  q.build_id_size = sizeof id, CALL(ioctl(fd, MAP_QUERY, &q));
+  VAL(q.build_id_size);
+  CHILD(struct map_query c = {.size = sizeof c, .query_addr = a}; CALL(ioctl(fd, MAP_QUERY, &c)));
 }

@@ -30,6 +30,7 @@ import {
   pidTable,
 } from './pid_entry.ts';
 import { FdDirInode, FdinfoDirInode } from './pid_fd.ts';
+import { maps } from './pid_maps.ts';
 import { cmdline, environ, MemInode } from './pid_memory.ts';
 import { PagemapInode } from './pid_pagemap.ts';
 import { timersText } from './pid_timers.ts';
@@ -136,7 +137,7 @@ const sharedEntries: readonly PidEntry[] = [
     const mm = liveMm(t);
     return mm === null ? '0 0 0 0 0 0 0\n' : statmText(mm);
   }),
-  guarded('maps', 0o444, (t, ctx) => liveMm(t)?.mapsText(ctx.rootDir) ?? ''),
+  maps,
   file('numa_maps', 0o444, () => ''),
   mem,
   pagemap,

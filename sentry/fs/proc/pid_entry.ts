@@ -65,8 +65,8 @@ function accept(scope: TaskScope, ctx: IoContext, text: ByteString, opener: Cred
 }
 
 /** A generated file that only those who might trace the task can open. */
-class GuardedFileInode extends GeneratedFileInode {
-  private readonly scope: TaskScope;
+export class GuardedFileInode extends GeneratedFileInode {
+  protected readonly scope: TaskScope;
   private readonly needsMemory: boolean;
 
   constructor(scope: TaskScope, read: GenerateContent, mode: number, needsMemory: boolean) {
@@ -79,6 +79,9 @@ class GuardedFileInode extends GeneratedFileInode {
     const denied = mayAccess(ctx, this.scope.task);
     if (denied !== 0) return denied as Errno;
     if (this.needsMemory && liveMm(this.scope.task) === null) return ESRCH;
+    return this.openAllowed(ctx, path, flags);
+  }
+  protected openAllowed(ctx: IoContext, path: Path, flags: number): FileDescription | Errno {
     return super.open(ctx, path, flags);
   }
 }
