@@ -21,13 +21,14 @@ import { errorCases } from './cases/errors.ts';
 import { hookCases } from './cases/hooks.ts';
 import { lifecycleCases } from './cases/lifecycle.ts';
 import { mountCases } from './cases/mounts.ts';
+import { networkCases } from './cases/network.ts';
 import { processCases } from './cases/process.ts';
 import { resourceCases } from './cases/resources.ts';
 import { seccompCases } from './cases/seccomp.ts';
 import { runSuite } from './suites.ts';
 import { type Case, type Runtime, World } from './world.ts';
 
-export const CASES: readonly Case[] = [...lifecycleCases, ...processCases, ...mountCases, ...hookCases, ...seccompCases, ...resourceCases, ...errorCases];
+export const CASES: readonly Case[] = [...lifecycleCases, ...processCases, ...mountCases, ...networkCases, ...hookCases, ...seccompCases, ...resourceCases, ...errorCases];
 
 /** Why a case cannot run here; '': it can. */
 function obstacle(one: Case): string {

@@ -47,8 +47,9 @@ export interface StartOptions extends Pick<ChildDescriptors, 'listener' | 'exitF
 const FOREGROUND: StartOptions = { isDetached: false, listener: -1, exitFile: -1, stdio: null, preserved: [], hasTerminal: false, netNamespace: 'default' };
 
 /** Starts a sandbox on this process's own standard descriptors. Throws RunscError. */
-export function startSandbox(config: SandboxConfig, log: RuntimeLog, options: StartOptions = FOREGROUND): RunningSandbox {
+export function startSandbox(wanted: SandboxConfig, log: RuntimeLog, options: StartOptions = FOREGROUND): RunningSandbox {
   mark('configured');
+  const config = options.netNamespace === 'default' && wanted.network === 'host' ? withSysctlOfHost(wanted) : wanted;
   raiseFileLimit();
   prepareVolumes(config);
   const gofer = pairOf('gofer');
@@ -63,6 +64,19 @@ export function startSandbox(config: SandboxConfig, log: RuntimeLog, options: St
   close(control[1]);
   if (typeof started === 'string') throw new RunscError(started);
   return { ...started, controlFd: control[0] };
+}
+
+/** What the Sentry holds programs to, as the network they share with the host has it. */
+function withSysctlOfHost(config: SandboxConfig): SandboxConfig {
+  const sysctl: Record<string, string> = {};
+  for (const name of ['ip_unprivileged_port_start', 'ping_group_range']) {
+    try {
+      sysctl[`net.ipv4.${name}`] = readFileSync(`/proc/sys/net/ipv4/${name}`, 'latin1').trim();
+    } catch {
+      // Not to be read here: as Linux begins.
+    }
+  }
+  return { ...config, sysctl: { ...sysctl, ...config.sysctl } };
 }
 
 export interface SandboxPids {

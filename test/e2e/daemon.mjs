@@ -59,7 +59,10 @@ export class DockerDaemon {
 
   makeBridge() {
     const third = process.pid % 200;
-    hostRun('ip', 'link', 'add', this.bridge, 'type', 'bridge');
+    // An address of its own: without one a bridge takes the lowest of its ports', another with each container that comes or goes, and the
+    // packets that the others send to the old one are lost.
+    const address = `02:42:0a:d5:${third.toString(16).padStart(2, '0')}:01`;
+    hostRun('ip', 'link', 'add', this.bridge, 'address', address, 'type', 'bridge');
     hostRun('ip', 'addr', 'add', `10.213.${third}.1/24`, 'dev', this.bridge);
     hostRun('ip', 'link', 'set', this.bridge, 'up');
   }

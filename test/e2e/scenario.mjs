@@ -146,13 +146,14 @@ export async function playAll(client, daemonOf, scenarios, width) {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const { name, act, index } = next;
       const [runc, ours] = await playBoth(act, index);
-      if (differencesOf(runc, ours).length > 0) again.push(next);
+      const differences = differencesOf(runc, ours);
+      if (differences.length > 0) again.push({ ...next, differences });
       else compare(client, name, runc, ours);
     }
   };
   await Promise.all(Array.from({ length: width }, worker));
-  for (const { name, act, index } of again) {
-    console.log(`     ${client}: ${name}: differs, once more by itself`);
+  for (const { name, act, index, differences } of again) {
+    console.log(`     ${client}: ${name}: differs, once more by itself\n${differences.join('\n').replace(/^/gm, '       ')}`);
     compare(client, name, ...(await playBoth(act, index + scenarios.length)));
   }
 }

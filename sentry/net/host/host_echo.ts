@@ -5,7 +5,8 @@
  * they go through a ping socket of the host's, which takes echo requests only; what comes back is shown as a raw socket shows it.
  *
  * Linux:      net/ipv4/ping.c
- * Invariants: the descriptor is watched until close(); one per raw socket, bound to the identifier of the first request.
+ * Invariants: the descriptor is watched until close(); one per raw socket. Requests leave with an identifier that the host chose (another sandbox
+ *             in this network namespace may use the guest's: both count pids from 1), and replies are shown with the guest's last one.
  */
 import { EACCES, EPERM } from '../../../platform/abi/linux/errno.ts';
 import {
@@ -20,7 +21,7 @@ import {
 } from '../../../platform/abi/linux/socket.ts';
 import type { HostListener, HostReceived } from '../../../platform/platform.ts';
 import { decodeEndpoint, encodeEndpoint } from '../inet/inet_address.ts';
-import { ICMP_ECHO, ICMP_HEADER, ICMPV6_ECHO_REQUEST, type Packet } from '../inet/icmp.ts';
+import { ICMP_ECHO, ICMP_HEADER, ICMPV6_ECHO_REQUEST, type Packet, sealIcmp } from '../inet/icmp.ts';
 import { int32 } from '../inet/ancillary.ts';
 import type { RawSocket, RawWayOut } from '../inet/raw_socket.ts';
 import type { HostSocketServices } from './host_socket.ts';
@@ -47,19 +48,19 @@ export class HostEcho implements HostListener, RawWayOut {
   private readonly family: number;
   private fd = -1;
   private ttl = TTL_SHOWN;
+  private identifier = 0;
 
   constructor(services: HostSocketServices, socket: RawSocket) {
     this.services = services;
     this.socket = socket;
     this.family = socket.family;
   }
-  private open(identifier: number): number {
+  private open(): number {
     const { sockets, platform } = this.services;
     const isV6 = this.family === AF_INET6;
     const fd = sockets.open(this.family, SOCK_DGRAM, isV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
     if (fd < 0) return fd === EACCES ? EPERM : fd;
     this.fd = fd;
-    sockets.bind(fd, encodeEndpoint({ isV6, ip: 0, port: identifier }, this.family));
     return platform.watch(fd, (EPOLLIN | EPOLLET) >>> 0, this);
   }
   /** Sends an echo request. Errors: EPERM (anything else, or the host allows no ping sockets). */
@@ -67,8 +68,9 @@ export class HostEcho implements HostListener, RawWayOut {
     const { payload, isV6 } = packet;
     const isEcho = payload.length >= ICMP_HEADER && payload[0] === (isV6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO);
     if (!isEcho || payload[1] !== 0) return EPERM;
-    const opened = this.fd >= 0 ? 0 : this.open(payload.readUInt16BE(4));
+    const opened = this.fd >= 0 ? 0 : this.open();
     if (opened < 0) return opened;
+    this.identifier = payload.readUInt16BE(4);
     const { sockets } = this.services;
     if (packet.ttl !== this.ttl) {
       this.ttl = packet.ttl;
@@ -91,7 +93,10 @@ export class HostEcho implements HostListener, RawWayOut {
       if (typeof from === 'number') continue;
       const protocol = isV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
       const payload = Buffer.from(bytes.subarray(0, n));
-      this.socket.arrive({ isV6, protocol, from, to: this.socket.local, ttl: TTL_SHOWN, tos: 0, payload });
+      payload.writeUInt16BE(this.identifier, 4);
+      const packet = { isV6, protocol, from, to: this.socket.local, ttl: TTL_SHOWN, tos: 0, payload };
+      sealIcmp(packet);
+      this.socket.arrive(packet);
     }
   }
   close(): void {

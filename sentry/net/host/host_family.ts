@@ -6,6 +6,7 @@
  * Linux: net/ipv4/af_inet.c (inet_create)
  */
 import {
+  EACCES,
   EINVAL,
   ENFILE,
   EPERM,
@@ -36,6 +37,7 @@ import {
 import type { HostFiles, HostNetwork, Platform } from '../../../platform/platform.ts';
 import { anyEndpoint, decodeEndpoint, type Endpoint } from '../inet/inet_address.ts';
 import type { InetProvider } from '../inet/inet_provider.ts';
+import { mayPing } from '../inet/ping_socket.ts';
 import type { SocketRow } from '../inet/socket_row.ts';
 import type { SocketFamily } from '../socket.ts';
 import type { Task } from '../../kernel/task.ts';
@@ -54,15 +56,15 @@ const TCPI_UNACKED = 24;
 const TCPI_SACKED = 28;
 const IPPROTO_MAX = 263;
 
-/** The protocol of a socket the host may be asked for. Errors: EINVAL, EPROTONOSUPPORT, ESOCKTNOSUPPORT. */
-function allowedProtocol(family: number, type: number, protocol: number): number {
+/** The protocol of a socket the host may be asked for. Errors: EINVAL, EPROTONOSUPPORT, ESOCKTNOSUPPORT, EACCES (net.ipv4.ping_group_range). */
+function allowedProtocol(t: Task, family: number, type: number, protocol: number): number {
   if (protocol < 0 || protocol >= IPPROTO_MAX) return EINVAL;
   const icmp = family === AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
   switch (type) {
     case SOCK_STREAM:
       return protocol === 0 || protocol === IPPROTO_TCP ? IPPROTO_TCP : EPROTONOSUPPORT;
     case SOCK_DGRAM:
-      if (protocol === icmp) return icmp;
+      if (protocol === icmp) return mayPing(t) ? icmp : EACCES;
       return protocol === 0 || protocol === IPPROTO_UDP ? IPPROTO_UDP : EPROTONOSUPPORT;
     default:
       return ESOCKTNOSUPPORT;
@@ -84,7 +86,7 @@ function hostFamily(services: HostSocketServices, family: number): SocketFamily 
   return {
     create: (t, type, protocol) => {
       if (type === SOCK_RAW) return rawSocket(t, services, family, protocol);
-      const allowed = allowedProtocol(family, type, protocol);
+      const allowed = allowedProtocol(t, family, type, protocol);
       if (allowed < 0) return allowed as Errno;
       if (services.open.size >= services.sockets.maxSockets) return ENFILE;
       const fd = services.sockets.open(family, type, allowed);

@@ -17,7 +17,7 @@ function fetchFrom(port, request) {
 }
 
 const SERVE = 'echo page > /tmp/index.html; echo up; exec httpd -f -p 80 -h /tmp';
-const answers = (name) => `i=0; until nc -z ${name} 80 2>/dev/null || [ $i = 50 ]; do sleep 0.1; i=$((i+1)); done`;
+const answers = (name) => `i=0; until nc -w 1 ${name} 80 2>/dev/null </dev/null || [ $i = 50 ]; do sleep 0.1; i=$((i+1)); done`;
 
 export const networkScenarios = [
   [
@@ -37,6 +37,11 @@ export const networkScenarios = [
       await d.run(['--network', 'bridge'], 'ping -c 1 -W 2 127.0.0.1 | grep -o "0% packet loss"; /opt/ping -c 1 -W 2 127.0.0.1 | grep -o "1 received"');
       await d.run(['--network', 'none'], '/opt/ping -c 1 -W 2 10.1.2.3; echo $?');
       await d.run(['--network', 'bridge', '--user', '1000'], '/opt/ping -c 1 -W 2 127.0.0.1 | grep -o "1 received"');
+      // In one network namespace, with the same pids and so the same identifiers.
+      const holder = await d.start('holder', ['--network', 'bridge'], 'sleep 300');
+      const joint = [...d.runWords(['--rm', '--network', `container:${holder}`]), 'bb', 'sh', '-c', 'ping -c 3 -W 5 $(ip route | awk "/default/ { print \\$3 }") | grep "packets transmitted" | cut -d, -f1,2'];
+      const both = await Promise.all([joint, joint].map((words) => d.daemon.docker(words)));
+      d.fact('two at once in one network namespace', both.map(({ status, stdout }) => [status, stdout]));
       await d.run(['--network', 'bridge', '--cap-drop', 'NET_RAW'], 'ping -c 1 -W 2 127.0.0.1 2>&1 | tail -1');
     },
   ],
@@ -95,7 +100,7 @@ export const networkScenarios = [
       await d.must('network', 'create', net);
       const c = await d.start('echo', ['--network', net], 'nc -lk -p 9000 -e /bin/cat & nc -u -l -p 9001 -e /bin/cat & echo up; wait');
       await d.logged(c, 'up');
-      await d.run(['--network', net, '-i'], `i=0; until nc -z ${c} 9000 || [ $i = 50 ]; do sleep 0.1; i=$((i+1)); done; nc -w 3 ${c} 9000`, { input: 'through tcp\n' });
+      await d.run(['--network', net, '-i'], `i=0; until nc -w 1 ${c} 9000 2>/dev/null </dev/null || [ $i = 50 ]; do sleep 0.1; i=$((i+1)); done; nc -w 3 ${c} 9000`, { input: 'through tcp\n' });
       await d.run(['--network', net], `echo through udp | timeout 3 nc -u -w 1 ${c} 9001`);
       await d.must('rm', '-f', c);
       await d.must('network', 'rm', net);
