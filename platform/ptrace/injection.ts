@@ -137,11 +137,11 @@ export class Injection {
         return (this.peeked.i32[1] as number) * 4294967296 + (this.peeked.u32[0] as number);
       }
       if (event === PTRACE_EVENT_STOP) thread.interruptSent = false;
-      else if (
-        this.stops.isFault(tid, signo) &&
-        !(this.stops.isAboutSequence(thread, signo) && this.sequences.attacked(thread))
-      )
-        return EFAULT;
+      else if (this.stops.isFault(tid, signo)) {
+        if (!this.stops.isAboutSequence(thread, signo)) return EFAULT;
+        // Killed: its end is told when its siblings' ends have been collected.
+        return this.sequences.attacked(thread) ? ESRCH : EFAULT;
+      }
     }
   }
 
