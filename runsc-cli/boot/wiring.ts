@@ -19,6 +19,7 @@ import { loopbackProvider } from '../../sentry/net/inet/inet_family.ts';
 import { currentNet, netOf, withNetwork } from '../../sentry/net/net_namespace.ts';
 import { network } from '../../sentry/net/netlink/network_view.ts';
 import { allInterfaceFiles } from '../../sentry/net/netlink/interface_files.ts';
+import { arpText } from '../../sentry/net/netlink/neighbour_messages.ts';
 import { viewTexts } from '../../sentry/net/netlink/view_texts.ts';
 import { netlinkFamily, netlinkText } from '../../sentry/net/netlink/netlink_socket.ts';
 import { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX } from '../../platform/abi/linux/socket.ts';
@@ -78,5 +79,5 @@ function wireInternet(kernel: Kernel): void {
     });
   }
   inetProvider.rows = () => (currentNet.net === null ? provider : loopbackProvider).rows();
-  for (const [name, text] of [...viewTexts, ...socketTables]) procTexts.set(`net/${name}`, (t) => withNetwork(netOf(t), text));
+  for (const [name, text] of [...viewTexts, ...socketTables, ['arp', arpText] as const]) procTexts.set(`net/${name}`, (t) => withNetwork(netOf(t), text));
 }

@@ -14,6 +14,8 @@ export const sysctlHooks = {
     unprivilegedPortStart: 1024,
     /** Groups that may make ping sockets: first and last. */
     pingGroups: [1, 0],
+    /** Does this host pass on packets that are not for it? */
+    forwarding: 0,
     /** Ports the kernel chooses from: first and last. */
     localPorts: [32768, 60999],
   },

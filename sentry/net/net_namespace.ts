@@ -12,7 +12,7 @@ import type { NetNamespace } from '../kernel/namespaces.ts';
 import type { Task } from '../kernel/task.ts';
 import type { IoContext } from '../vfs/context.ts';
 import { network } from './netlink/network_view.ts';
-import { VirtualNetwork } from './netlink/virtual_network.ts';
+import { VirtualNetwork, virtualNetwork } from './netlink/virtual_network.ts';
 
 /** The namespace that is being asked about; null: the initial one. */
 export const currentNet: { net: NetNamespace | null } = { net: null };
@@ -23,9 +23,10 @@ export function netOf(ctx: IoContext): NetNamespace | null {
   return netNs === undefined || netNs.tag === 0 ? null : netNs;
 }
 
-/** The network of a namespace beside the initial one. */
-export function networkOf(net: NetNamespace): VirtualNetwork {
-  net.network ??= new VirtualNetwork(false);
+/** The network of a namespace; of the initial one the sandbox's own (which is not shown when the host's is). */
+export function networkOf(net: NetNamespace | null): VirtualNetwork {
+  if (net === null) return virtualNetwork;
+  net.network ??= new VirtualNetwork(net);
   return net.network as VirtualNetwork;
 }
 

@@ -51,6 +51,7 @@ import {
 import type { IoContext } from '../../vfs/context.ts';
 import type { SocketFilter } from '../filter/filter_options.ts';
 import { type FilterPacket, runSocketFilter } from '../filter/filter_program.ts';
+import { withNetwork } from '../net_namespace.ts';
 import { queueBudget } from '../queue_budget.ts';
 import type { ControlMessage, IncomingMessage, OutgoingMessage } from '../socket.ts';
 import { int32, packetInfo4, packetInfo6, stampMessages } from './ancillary.ts';
@@ -158,7 +159,8 @@ export abstract class DatagramSocket extends InetSocket {
     if (n < want) return EFAULT;
     if (want < data.length - offset) message.outFlags |= MSG_TRUNC;
     message.address = this.sourceAddress(datagram.from);
-    message.control = this.ancillary(datagram);
+    message.control =
+      this.net === null ? this.ancillary(datagram) : withNetwork(this.net, () => this.ancillary(datagram));
     if (isPeek && this.options.peekOffset >= 0) this.options.peekOffset += n;
     if (!isPeek) {
       this.queue.shift();

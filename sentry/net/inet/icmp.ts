@@ -9,11 +9,16 @@
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from '../../../platform/abi/linux/socket.ts';
 import { countPacket, netCounters } from '../../kernel/net_counters.ts';
 import type { IoContext } from '../../vfs/context.ts';
-import { netOf } from '../net_namespace.ts';
+import { sourceAddress } from '../link/path.ts';
+import { sendPacket } from '../link/packets.ts';
+import { taps } from '../link/taps.ts';
+import type { Link } from '../netlink/view_bodies.ts';
+import type { VirtualNetwork } from '../netlink/virtual_network.ts';
 import { realtime } from './ancillary.ts';
 import type { Datagram, DatagramSocket } from './datagram_socket.ts';
 import { AF_INET6 } from '../../../platform/abi/linux/socket.ts';
-import { type Endpoint, encodeEndpoint } from './inet_address.ts';
+import { type Endpoint, encodeEndpoint, isMulticast } from './inet_address.ts';
+import { ipBytes, udpSegment } from './frame.ts';
 import { PortTable } from './port_table.ts';
 
 const ICMP_ECHOREPLY = 0;
@@ -24,9 +29,8 @@ const ICMPV6_ECHO_REPLY = 129;
 export const ICMP_HEADER = 8;
 export const IPV4_HEADER = 20;
 const NO_STAMP = [0, 0] as const;
-const LO_INDEX = 1;
 const IPPROTO_UDP = 17;
-const QUOTED_MAX = 520;
+const QUOTED_MAX = 548;
 
 /** An IP packet: addresses without ports, and what follows the header. */
 export interface Packet {
@@ -104,32 +108,32 @@ export function withIpv4Header(packet: Packet): Buffer {
   return bytes;
 }
 
-function toDatagram(ctx: IoContext, packet: Packet, data: Uint8Array, wantsStamp: boolean): Datagram {
+function toDatagram(ctx: IoContext, link: Link, packet: Packet, data: Uint8Array, wantsStamp: boolean): Datagram {
   const { from, to, ttl, tos } = packet;
-  return { data, from, to, ttl, tos, interface: LO_INDEX, stamp: wantsStamp ? realtime(ctx) : NO_STAMP };
+  return { data, from, to, ttl, tos, interface: link.index, stamp: wantsStamp ? realtime(ctx) : NO_STAMP };
 }
 
 /** Hands a packet to the raw sockets that want it. */
-function deliverRaw(ctx: IoContext, packet: Packet): void {
+function deliverRaw(ctx: IoContext, link: Link, packet: Packet): void {
   if (rawSockets.size === 0) return;
-  const tag = netOf(ctx)?.tag ?? 0;
+  const { tag } = link.network;
   for (const socket of [...rawSockets]) {
-    if (socket.netTag !== tag || !socket.wantsPacket(packet)) continue;
+    if (socket.netTag !== tag || !socket.wantsPacket(packet) || !socket.hears(link.index)) continue;
     const data = packet.isV6 ? Buffer.from(packet.payload) : withIpv4Header(packet);
-    socket.deliver(toDatagram(ctx, packet, data, socket.wantsStamp));
+    socket.deliver(toDatagram(ctx, link, packet, data, socket.wantsStamp));
   }
 }
 
-/** A packet reaches this host: raw sockets see it, echo requests are answered, answers go to the ping socket that asked. */
-export function deliverPacket(ctx: IoContext, packet: Packet): void {
+/** A packet reaches a host: raw sockets see it, echo requests are answered, answers go to the ping socket that asked. */
+export function receivePacket(ctx: IoContext, link: Link, packet: Packet): void {
   countPacket();
-  deliverRaw(ctx, packet);
+  deliverRaw(ctx, link, packet);
   const isIcmp = packet.protocol === (packet.isV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
   if (!isIcmp || packet.payload.length < ICMP_HEADER || !isIntact(packet)) return;
   const type = packet.payload[0] as number;
   if (!packet.isV6) countIcmp(type);
-  if (type === (packet.isV6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO)) answerEcho(ctx, packet);
-  else if (type === (packet.isV6 ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY)) deliverReply(ctx, packet);
+  if (type === (packet.isV6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO)) answerEcho(ctx, link, packet);
+  else if (type === (packet.isV6 ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY)) deliverReply(ctx, link, packet);
 }
 
 function countIcmp(type: number): void {
@@ -146,35 +150,50 @@ function countIcmp(type: number): void {
   }
 }
 
-function answerEcho(ctx: IoContext, request: Packet): void {
+function answerEcho(ctx: IoContext, link: Link, request: Packet): void {
   const payload = Buffer.from(request.payload);
   payload[0] = request.isV6 ? ICMPV6_ECHO_REPLY : ICMP_ECHOREPLY;
-  const reply = { ...request, from: request.to, to: request.from, ttl: 64, payload };
+  // What was sent to many is answered by one.
+  const isToMany = isMulticast(request.to) || link.network.isBroadcast(request.to);
+  const from = isToMany ? sourceAddress(link.network, request.from) : request.to;
+  if (from === null) return;
+  const reply = { ...request, from, to: request.from, ttl: 64, payload };
   sealIcmp(reply);
-  deliverPacket(ctx, reply);
+  sendPacket(ctx, link.network, reply);
 }
 
-function deliverReply(ctx: IoContext, packet: Packet): void {
+function deliverReply(ctx: IoContext, link: Link, packet: Packet): void {
   const table = packet.isV6 ? pingPorts6 : pingPorts;
-  for (const socket of table.at(packet.payload.readUInt16BE(4), netOf(ctx)?.tag ?? 0) as ReadonlySet<RawReceiver>) {
+  for (const socket of table.at(packet.payload.readUInt16BE(4), link.network.tag) as ReadonlySet<RawReceiver>) {
     if (!socket.wantsPacket(packet)) continue;
-    socket.deliver(toDatagram(ctx, packet, Buffer.from(packet.payload), socket.wantsStamp));
+    socket.deliver(toDatagram(ctx, link, packet, Buffer.from(packet.payload), socket.wantsStamp));
     return;
   }
 }
 
-/** A UDP datagram found nobody: raw sockets see the ICMP message that says so. */
-export function tellUnreachable(ctx: IoContext, data: Uint8Array, from: Endpoint, to: Endpoint): void {
-  if (rawSockets.size === 0 || from.isV6) return;
-  const quoted = data.subarray(0, QUOTED_MAX);
-  const udp = Buffer.alloc(8 + quoted.length);
-  udp.writeUInt16BE(from.port, 0);
-  udp.writeUInt16BE(to.port, 2);
-  udp.writeUInt16BE(8 + data.length, 4);
-  udp.set(quoted, 8);
-  const original = { isV6: false, protocol: IPPROTO_UDP, from, to, ttl: 64, tos: 0, payload: udp };
-  const payload = Buffer.concat([Buffer.from([ICMP_DEST_UNREACH, 3, 0, 0, 0, 0, 0, 0]), withIpv4Header(original)]);
-  const packet = { isV6: false, protocol: IPPROTO_ICMP, from: to, to: from, ttl: 64, tos: 0xc0, payload };
+const ICMPV6_DEST_UNREACH = 1;
+const ICMPV6_PORT_UNREACH = 4;
+
+/** A UDP datagram found nobody on a host of `network`: raw sockets and taps see the ICMP message that says so. */
+export function tellUnreachable(
+  ctx: IoContext,
+  network: VirtualNetwork,
+  data: Uint8Array,
+  from: Endpoint,
+  to: Endpoint,
+): void {
+  if ((rawSockets.size === 0 || from.isV6) && taps.size === 0) return;
+  const payload = udpSegment(from, to, data);
+  answerUnreachable(ctx, network, { isV6: from.isV6, protocol: IPPROTO_UDP, from, to, ttl: 64, tos: 0, payload });
+}
+
+/** Sends "port unreachable" to where a packet came from. */
+export function answerUnreachable(ctx: IoContext, network: VirtualNetwork, original: Packet): void {
+  const { isV6, from, to } = original;
+  const head = isV6 ? [ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH] : [ICMP_DEST_UNREACH, 3];
+  const payload = Buffer.concat([Buffer.from([...head, 0, 0, 0, 0, 0, 0]), ipBytes(original).subarray(0, QUOTED_MAX)]);
+  const protocol = isV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+  const packet = { isV6, protocol, from: to, to: from, ttl: 64, tos: isV6 ? 0 : 0xc0, payload };
   sealIcmp(packet);
-  deliverPacket(ctx, packet);
+  sendPacket(ctx, network, packet);
 }

@@ -21,7 +21,8 @@ import type { SocketFamily } from '../socket.ts';
 import { currentNet } from '../net_namespace.ts';
 import { virtualNetwork } from '../netlink/virtual_network.ts';
 import type { DatagramSocket } from './datagram_socket.ts';
-import { pingPorts, pingPorts6, rawSockets, tellUnreachable } from './icmp.ts';
+import { delivery } from '../link/packets.ts';
+import { pingPorts, pingPorts6, rawSockets, receivePacket, tellUnreachable } from './icmp.ts';
 import type { InetSocket } from './inet_socket.ts';
 import type { InetProvider } from './inet_provider.ts';
 import { makePingSocket } from './ping_socket.ts';
@@ -30,13 +31,17 @@ import type { SocketRow } from './socket_row.ts';
 import { tcpInfo } from './tcp_options.ts';
 import { closedConnections, TcpSocket, tcpPorts } from './tcp_socket.ts';
 import type { ClosedConnection } from './time_wait.ts';
-import { UdpSocket, udpPorts, unreachableHook } from './udp_socket.ts';
+import { receiveUdp, UdpSocket, udpPorts, unreachableHook } from './udp_socket.ts';
 
 const IPPROTO_MAX = 263;
 const UDP_CONNECTED = 1;
 const UDP_UNCONNECTED = 7;
 
 unreachableHook.notify = tellUnreachable;
+delivery.local = (ctx, link, packet) => {
+  receivePacket(ctx, link, packet);
+  if (packet.protocol === IPPROTO_UDP) receiveUdp(ctx, link, packet);
+};
 
 function loopbackFamily(family: number): SocketFamily {
   return {

@@ -42,6 +42,7 @@ import {
   IPV6_MULTICAST_IF,
   IPV6_TCLASS,
   IPV6_V6ONLY,
+  SO_BINDTOIFINDEX,
   SO_REUSEADDR,
   SO_REUSEPORT,
   SOCK_STREAM,
@@ -52,7 +53,6 @@ import type { IoContext } from '../../vfs/context.ts';
 import { Socket } from '../socket.ts';
 import {
   anyEndpoint,
-  broadcastAddresses,
   decodeEndpoint,
   type Endpoint,
   encodeEndpoint,
@@ -62,7 +62,10 @@ import {
   isLoopback,
   isMulticast,
   sameHost,
+  sourceFor,
 } from './inet_address.ts';
+import { routeTo, sourceAddress } from '../link/path.ts';
+import type { VirtualNetwork } from '../netlink/virtual_network.ts';
 import { int32 } from './ancillary.ts';
 import type { NetNamespace } from '../../kernel/namespaces.ts';
 import { netOf, networkOf, withNetwork } from '../net_namespace.ts';
@@ -108,13 +111,36 @@ export abstract class InetSocket extends Socket implements PortHolder {
     this.local = anyEndpoint(family);
     this.ownerUid = ctx.creds.fsuid;
     this.net = netOf(ctx);
+    this.memberships.tag = this.net?.tag ?? 0;
   }
   get netTag(): number {
     return this.net === null ? 0 : this.net.tag;
   }
+  /** The network of its namespace (of the sandbox itself its own, even where the host's is used). */
+  get network(): VirtualNetwork {
+    return networkOf(this.net);
+  }
+  /** SO_BINDTODEVICE, SO_BINDTOIFINDEX: the interface it is limited to; 0: none. */
+  get boundIndex(): number {
+    return this.options.flags.get(SO_BINDTOIFINDEX) ?? 0;
+  }
+  /** Is what comes by an interface for this socket? */
+  hears(index: number): boolean {
+    const { boundIndex } = this;
+    return boundIndex === 0 || boundIndex === index;
+  }
   /** An address of this socket's network, or no particular one. */
   protected isLocal(endpoint: Endpoint): boolean {
-    return this.net === null ? isLocal(endpoint) : networkOf(this.net).hasAddress(endpoint);
+    return this.net === null ? isLocal(endpoint) : this.network.hasAddress(endpoint);
+  }
+  protected isBroadcast(endpoint: Endpoint): boolean {
+    return this.network.isBroadcast(endpoint);
+  }
+  /** The address packets to `to` come from: an own address talks to itself, others from the interface that leads there. */
+  protected sourceTo(to: Endpoint, port: number): Endpoint {
+    if (isLoopback(to) || isAny(to)) return sourceFor(to, port);
+    if (this.isLocal(to)) return { ...to, port };
+    return { ...(sourceAddress(this.network, to, this.boundIndex) ?? anyEndpoint(to.isV6 ? AF_INET6 : AF_INET)), port };
   }
   /** Does a capability count over this socket's network? */
   protected mayAdminister(ctx: IoContext, cap: number): boolean {
@@ -190,7 +216,7 @@ export abstract class InetSocket extends Socket implements PortHolder {
   }
   /** Addresses that are not this host's: groups, broadcast, and anything with IP_FREEBIND or net.ipv4.ip_nonlocal_bind. */
   private mayBind(local: Endpoint): boolean {
-    if (isMulticast(local) || broadcastAddresses.has(local.isV6 ? -1 : local.ip)) return true;
+    if (isMulticast(local) || this.isBroadcast(local)) return true;
     const isFree = local.isV6 ? this.intOption(IPPROTO_IPV6, IPV6_FREEBIND) : this.intOption(IPPROTO_IP, IP_FREEBIND);
     return (
       isFree !== 0 || this.intOption(IPPROTO_IP, IP_FREEBIND) !== 0 || this.intOption(IPPROTO_IP, IP_TRANSPARENT) !== 0
@@ -232,14 +258,18 @@ export abstract class InetSocket extends Socket implements PortHolder {
 
   /** Why `to` cannot be sent to; 0: it can. */
   protected cannotReach(to: Endpoint): number {
-    if (!this.isLocal(to)) return ENETUNREACH;
     if (!to.isV6 && this.family === AF_INET6 && this.isV6Only) return ENETUNREACH;
+    if (!this.isLocal(to)) {
+      const route = routeTo(this.network, to, this.boundIndex);
+      if (typeof route === 'number') return route;
+    }
     if (to.isV6 === this.local.isV6 || isAny(this.local)) return 0;
     return to.isV6 ? ENETUNREACH : EAFNOSUPPORT;
   }
   /** What an accepted connection takes over from its listener. */
   protected inherit(listener: InetSocket): void {
     this.net = listener.net;
+    this.memberships.tag = this.netTag;
     for (const [name, value] of listener.options.flags) this.options.flags.set(name, value);
     for (const [name, value] of listener.values) this.values.set(name, value);
     const { sendBuffer, receiveBuffer, lingerOn, lingerSeconds, receiveTimeoutNs, sendTimeoutNs } = listener.options;
@@ -275,7 +305,7 @@ export abstract class InetSocket extends Socket implements PortHolder {
     return new Uint8Array(Int32Array.of(value).buffer);
   }
   override setOption(ctx: IoContext, level: number, name: number, value: Uint8Array): number {
-    const special = this.setMulticast(level, name, value);
+    const special = withNetwork(this.net, () => this.setMulticast(level, name, value));
     if (special !== undefined) return special;
     const rule = this.knows(level) ? optionRule(this.protocol, level, name) : null;
     const isTransport = level === this.protocol && (level === IPPROTO_TCP || level === IPPROTO_UDP);

@@ -16,6 +16,7 @@ import {
   isErrno,
 } from '../../../platform/abi/linux/errno.ts';
 import * as abi from '../../../platform/abi/linux/socket.ts';
+import { currentNet } from '../net_namespace.ts';
 import { interfaceOfAddress, interfaces } from '../netlink/network_view.ts';
 import { decodeEndpoint, type Endpoint, hostKey, isMulticast } from './inet_address.ts';
 
@@ -37,15 +38,15 @@ interface Membership {
   sources: Set<number> | null;
 }
 
-/** How many sockets joined a group on an interface, by "index/group". */
+/** How many sockets joined a group on an interface, by "namespace/index/group". */
 const joined = new Map<string, number>();
 
-export function isJoined(index: number, group: Endpoint): boolean {
-  return joined.has(`${index}/${hostKey(group)}`);
+export function isJoined(tag: number, index: number, group: Endpoint): boolean {
+  return joined.has(`${tag}/${index}/${hostKey(group)}`);
 }
 
-function count(index: number, key: string, change: number): void {
-  const name = `${index}/${key}`;
+function count(tag: number, index: number, key: string, change: number): void {
+  const name = `${tag}/${index}/${key}`;
   const now = (joined.get(name) ?? 0) + change;
   if (now > 0) joined.set(name, now);
   else joined.delete(name);
@@ -53,6 +54,8 @@ function count(index: number, key: string, change: number): void {
 
 export class Memberships {
   private readonly list: Membership[] = [];
+  /** The namespace of the socket. */
+  tag = 0;
 
   get isEmpty(): boolean {
     return this.list.length === 0;
@@ -73,7 +76,7 @@ export class Memberships {
     if (this.list.length >= MEMBERSHIPS_MAX) return ENOBUFS;
     const key = hostKey(group);
     this.list.push({ group, key, index, sources: source === null ? null : new Set([source]) });
-    count(index, key, 1);
+    count(this.tag, index, key, 1);
     return 0;
   }
   /** Errors: EADDRNOTAVAIL. */
@@ -88,11 +91,11 @@ export class Memberships {
       if (found.sources.size > 0) return 0;
     }
     this.list.splice(at, 1);
-    count(found.index, key, -1);
+    count(this.tag, found.index, key, -1);
     return 0;
   }
   leaveAll(): void {
-    for (const { index, key } of this.list.splice(0)) count(index, key, -1);
+    for (const { index, key } of this.list.splice(0)) count(this.tag, index, key, -1);
   }
   /** Is a packet to `group` from `from` for this socket? `all`: IP_MULTICAST_ALL. */
   lets(group: Endpoint, index: number, from: Endpoint, all: boolean): boolean {
@@ -209,8 +212,9 @@ export function igmpText(): string {
   for (const { index, name } of interfaces()) {
     const groups: [number, number][] = [[ALL_HOSTS, 1]];
     for (const [key, users] of joined) {
-      const [itsIndex, ip] = key.split('/') as [string, string];
-      if (Number(itsIndex) === index && /^\d+$/.test(ip)) groups.unshift([Number(ip), users]);
+      const [tag, itsIndex, ip] = key.split('/') as [string, string, string];
+      if (Number(tag) === (currentNet.net?.tag ?? 0) && Number(itsIndex) === index && /^\d+$/.test(ip))
+        groups.unshift([Number(ip), users]);
     }
     text += `${index}\t${name.padEnd(10)}: ${String(groups.length).padStart(5)}      V3\n`;
     for (const [ip, users] of groups) {

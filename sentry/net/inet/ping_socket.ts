@@ -31,8 +31,8 @@ import type { OutgoingMessage } from '../socket.ts';
 import type { FilterPacket } from '../filter/filter_program.ts';
 import { type Datagram, DatagramSocket } from './datagram_socket.ts';
 import { filterView } from './frame.ts';
+import { sendPacket } from '../link/packets.ts';
 import {
-  deliverPacket,
   ICMP_ECHO,
   ICMP_HEADER,
   ICMPV6_ECHO_REQUEST,
@@ -52,7 +52,6 @@ import {
   IN_SIZE,
   isAny,
   sameHost,
-  sourceFor,
 } from './inet_address.ts';
 
 /** May this caller make ping sockets (net.ipv4.ping_group_range)? */
@@ -98,7 +97,7 @@ export class PingSocket extends DatagramSocket implements RawReceiver {
     if (refused !== 0) return refused;
     const bound = this.autobind();
     if (bound < 0) return bound;
-    if (isAny(this.local)) this.local = sourceFor(to, this.local.port);
+    if (isAny(this.local)) this.local = this.sourceTo(to, this.local.port);
     this.remote = to;
     return 0;
   }
@@ -131,11 +130,11 @@ export class PingSocket extends DatagramSocket implements RawReceiver {
     const bound = this.autobind();
     if (bound < 0) return bound;
     payload.writeUInt16BE(this.local.port, 4);
-    const from = isAny(this.local) ? sourceFor(to, 0) : { ...this.local, port: 0 };
+    const from = isAny(this.local) ? this.sourceTo(to, 0) : { ...this.local, port: 0 };
     const packet = { isV6, protocol: this.protocol, from, to, ...this.markings(message.control), payload };
     sealIcmp(packet);
-    deliverPacket(ctx, packet);
-    return length;
+    const sent = sendPacket(ctx, this.network, packet, this.boundIndex);
+    return sent < 0 ? sent : length;
   }
 }
 

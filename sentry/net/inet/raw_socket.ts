@@ -37,8 +37,8 @@ import { int32 } from './ancillary.ts';
 import type { FilterPacket } from '../filter/filter_program.ts';
 import { type Datagram, DatagramSocket } from './datagram_socket.ts';
 import { filterView } from './frame.ts';
+import { sendPacket } from '../link/packets.ts';
 import {
-  deliverPacket,
   ICMP_HEADER,
   IPV4_HEADER,
   type Packet,
@@ -140,7 +140,8 @@ export class RawSocket extends DatagramSocket implements RawReceiver {
     if (isErrno(to)) return to;
     const refused = this.wayOut !== null ? 0 : this.cannotReach(to);
     if (refused !== 0) return refused;
-    if (isAny(this.local) && isLocal(to)) this.local = sourceFor(to, this.protocol);
+    if (isAny(this.local) && this.wayOut === null) this.local = this.sourceTo(to, this.protocol);
+    else if (isAny(this.local) && this.isLocal(to)) this.local = sourceFor(to, this.protocol);
     this.remote = to;
     return 0;
   }
@@ -174,8 +175,8 @@ export class RawSocket extends DatagramSocket implements RawReceiver {
       const sent = this.wayOut.send(packet);
       return sent < 0 ? sent : length;
     }
-    deliverPacket(ctx, packet);
-    return length;
+    const sent = sendPacket(ctx, this.network, packet, this.boundIndex);
+    return sent < 0 ? sent : length;
   }
   /** A packet from beyond this host. */
   arrive(packet: Packet): void {
@@ -185,7 +186,7 @@ export class RawSocket extends DatagramSocket implements RawReceiver {
     this.deliver({ data, from, to, ttl, tos, interface: 0, stamp: [0, 0] });
   }
   private made(payload: Buffer, to: Endpoint, control: OutgoingMessage['control']): Packet {
-    const from = isAny(this.local) ? sourceFor(to, 0) : { ...this.local, port: 0 };
+    const from = isAny(this.local) ? this.sourceTo(to, 0) : { ...this.local, port: 0 };
     const packet = { isV6: this.isV6, protocol: this.protocol, from, to, ...this.markings(control), payload };
     if (this.isV6 && this.protocol === IPPROTO_ICMPV6 && payload.length >= ICMP_HEADER) sealIcmp(packet);
     return packet;
@@ -197,7 +198,7 @@ export class RawSocket extends DatagramSocket implements RawReceiver {
     const size = ((bytes[0] as number) & 15) * 4;
     if (size < IPV4_HEADER || size > bytes.length) return EINVAL;
     const ip = bytes.readUInt32BE(12);
-    const from = ip === 0 ? sourceFor(to, 0) : { isV6: false, ip, port: 0 };
+    const from = ip === 0 ? this.sourceTo(to, 0) : { isV6: false, ip, port: 0 };
     const [tos, ttl, protocol] = [bytes[1] as number, bytes[8] as number, bytes[9] as number];
     return { isV6: false, protocol, from, to, ttl, tos, payload: bytes.subarray(size) };
   }

@@ -15,10 +15,12 @@ import {
   ECONNREFUSED,
   ECONNRESET,
   EFAULT,
+  EHOSTUNREACH,
   EINVAL,
   EISCONN,
   ENOTCONN,
   EPIPE,
+  ETIMEDOUT,
   type Errno,
   isErrno,
   WOULD_BLOCK,
@@ -52,17 +54,12 @@ import { countPacket, netCounters } from '../../kernel/net_counters.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { IncomingMessage, OutgoingMessage, Socket } from '../socket.ts';
-import {
-  anyEndpoint,
-  decodeEndpoint,
-  destination,
-  type Endpoint,
-  familyOf,
-  isAny,
-  sameHost,
-  sourceFor,
-} from './inet_address.ts';
+import { anyEndpoint, decodeEndpoint, destination, type Endpoint, familyOf, isAny, sameHost } from './inet_address.ts';
 import { ByteQueue } from './byte_queue.ts';
+import { type Path, pathTo } from '../link/path.ts';
+import { resolve } from '../link/packets.ts';
+import { CallbackTimer } from '../../time/timer_heap.ts';
+import type { Task } from '../../kernel/task.ts';
 import { InetSocket } from './inet_socket.ts';
 import { mayShare, overlaps, PortTable } from './port_table.ts';
 import { setTcpOption, tcpOption } from './tcp_options.ts';
@@ -84,6 +81,9 @@ netCounters.currEstab = () => {
 };
 
 const EMPTY = new Uint8Array(0);
+/** How long a connect waits when the next hop's address is unknown; when nothing answers (net.ipv4.tcp_syn_retries). */
+const UNRESOLVED_NS = 3_000_000_000;
+const SYN_TIMEOUT_NS = 127_000_000_000;
 const SIGPIPE = 13;
 /** What a connection holds each way when no buffer size was asked for. */
 const CAPACITY = 1 << 20;
@@ -234,14 +234,20 @@ export class TcpSocket extends InetSocket {
     const to = destination(wanted);
     const refused = this.cannotReach(to);
     if (refused !== 0) return refused;
-    const from = isAny(this.local) ? sourceFor(to, this.local.port) : this.local;
+    const from = isAny(this.local) ? this.sourceTo(to, this.local.port) : this.local;
     if (!this.isHashed) {
       const bound = this.hash(from);
       if (bound < 0) return bound === EADDRINUSE ? EADDRNOTAVAIL : bound;
     } else this.local = from;
     this.remote = to;
-    const listener = findListener(to, this.netTag);
+    const path = pathTo(this.network, to, this.boundIndex);
     netCounters.Tcp.ActiveOpens++;
+    if (typeof path === 'number' || path.kind !== 'arrives') {
+      this.state = 'connecting';
+      if (typeof path !== 'number') this.waitForNobody(ctx, path);
+      return WOULD_BLOCK;
+    }
+    const listener = findListener(to, path.network.tag, path.link.index);
     if (listener === null) this.refuse();
     else if (listener.pending.length > listener.backlog || !segmentPasses(listener, this, EMPTY)) {
       this.state = 'connecting';
@@ -249,6 +255,23 @@ export class TcpSocket extends InetSocket {
       listener.knocking.add(this);
     } else this.complete(listener, ctx);
     return WOULD_BLOCK;
+  }
+  /** Nothing will answer: an error after a while when the next hop is not there, else none for long. */
+  private waitForNobody(ctx: IoContext, path: Exclude<Path, { kind: 'arrives' }>): void {
+    const isMine = this.remote;
+    const fail = (errno: number): void => {
+      if (this.state === 'connecting' && this.remote === isMine) this.refuse(errno);
+    };
+    if (path.kind === 'leaves' && path.link.kind === 'tap') {
+      resolve(ctx, path.link, path.nextHop, (mac) => {
+        if (mac === null) fail(EHOSTUNREACH);
+      });
+      return;
+    }
+    const { kernel } = ctx as Task;
+    const isUnresolved = path.kind === 'lost' && path.isUnresolved;
+    const timer = new CallbackTimer(() => fail(isUnresolved ? EHOSTUNREACH : ETIMEDOUT));
+    kernel.timers.arm(timer, kernel.clock.monotonicNs() + (isUnresolved ? UNRESOLVED_NS : SYN_TIMEOUT_NS));
   }
   private toldOfFailure(): number {
     const error = this.takeError();
@@ -344,14 +367,14 @@ export class TcpSocket extends InetSocket {
     this.knocking.clear();
     this.waitQueue.wake(EVERYTHING);
   }
-  private refuse(): void {
+  private refuse(errno: number = ECONNREFUSED): void {
     netCounters.Tcp.AttemptFails++;
     this.state = 'closed';
     this.knockedAt = null;
     this.remote = null;
     this.hasFailed = true;
     this.shutdownMask = ALL_SHUTDOWN;
-    this.error = -ECONNREFUSED;
+    this.error = -errno;
     this.waitQueue.wake(EVERYTHING);
   }
   private sendFin(): void {
@@ -563,7 +586,7 @@ export class TcpSocket extends InetSocket {
 }
 
 /** The listening socket that takes connections to `to`: the exact address before the wildcard; among equals, by turns. */
-function findListener(to: Endpoint, tag: number): TcpSocket | null {
+function findListener(to: Endpoint, tag: number, index: number): TcpSocket | null {
   let best: TcpSocket[] = [];
   let bestScore = 0;
   for (const socket of tcpPorts.listenersAt(to.port, tag)) {
@@ -571,8 +594,9 @@ function findListener(to: Endpoint, tag: number): TcpSocket | null {
     if (sameHost(socket.local, to)) score = 3;
     else if (isAny(socket.local) && socket.local.isV6 === to.isV6) score = 2;
     else if (isAny(socket.local) && socket.local.isV6 && !socket.isV6Only) score = 1;
+    if (score === 0 || !(socket as TcpSocket).hears(index)) continue;
     if (score > bestScore) best = [];
-    if (score > 0 && score >= bestScore) {
+    if (score >= bestScore) {
       best.push(socket as TcpSocket);
       bestScore = score;
     }

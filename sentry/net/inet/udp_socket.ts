@@ -21,6 +21,7 @@ import {
 } from '../../../platform/abi/linux/errno.ts';
 import {
   AF_INET,
+  AF_INET6,
   AF_UNSPEC,
   IP_MULTICAST_ALL,
   IP_MULTICAST_LOOP,
@@ -46,7 +47,6 @@ import { type Datagram, DatagramSocket, SEND_SHUTDOWN } from './datagram_socket.
 import { filterView, UDP_HEADER, udpSegment } from './frame.ts';
 import {
   anyEndpoint,
-  broadcastAddresses,
   decodeEndpoint,
   destination,
   type Endpoint,
@@ -63,17 +63,28 @@ import { PortTable } from './port_table.ts';
 import { PendingDatagram, segments, segmentSize, UDP_CORK, UDP_SEGMENT } from './udp_cork.ts';
 import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from './queued_error.ts';
 import { interfaceOfAddress } from '../netlink/network_view.ts';
+import type { Link } from '../netlink/view_bodies.ts';
+import type { VirtualNetwork } from '../netlink/virtual_network.ts';
+import { withNetwork } from '../net_namespace.ts';
+import { endpointFrom, listenersOn, pathTo, routeTo } from '../link/path.ts';
+import { sendDirect, sendPacket } from '../link/packets.ts';
+import { passAlong, taps } from '../link/taps.ts';
+import { answerUnreachable, checksum, type Packet, pseudoSum } from './icmp.ts';
 
 export const udpPorts = new PortTable();
 
 const DATAGRAM_MAX = 65507;
 const LO_INDEX = 1;
+/** Bytes of headers, for counting. */
+const IP_AND_UDP = 28;
 const NO_STAMP = [0, 0] as const;
 /** As much of a datagram's data as ICMP quotes. */
 const QUOTED_MAX = 520;
 const QUOTED6_MAX = 1184;
 /** Told to raw sockets when a datagram found nobody; set by the family. */
-export const unreachableHook: { notify: (ctx: IoContext, data: Uint8Array, from: Endpoint, to: Endpoint) => void } = {
+export const unreachableHook: {
+  notify: (ctx: IoContext, network: VirtualNetwork, data: Uint8Array, from: Endpoint, to: Endpoint) => void;
+} = {
   notify: () => {},
 };
 
@@ -121,28 +132,42 @@ export class UdpSocket extends DatagramSocket {
       const out = this.outInterface(to);
       return out === null || (to.isV6 && out === LO_INDEX) ? ENETUNREACH : 0;
     }
-    if (!to.isV6 && broadcastAddresses.has(to.ip)) {
-      if (!this.flag(SO_BROADCAST)) return to.ip === 0xffffffff && routedInterface(to) === null ? ENETUNREACH : EACCES;
-      return to.ip === 0xffffffff && routedInterface(to) === null && isAny(this.local) ? ENETUNREACH : 0;
+    if (this.isBroadcast(to)) {
+      const hasNoWay = to.ip === 0xffffffff && this.routed(to) === null;
+      if (!this.flag(SO_BROADCAST)) return hasNoWay ? ENETUNREACH : EACCES;
+      return hasNoWay && isAny(this.local) ? ENETUNREACH : 0;
     }
     return this.cannotReach(to);
   }
   /** The interface packets to a group leave by: told by option, by the bound address, by the route. */
   private outInterface(to: Endpoint): number | null {
     const { index, address } = this.multicastOut;
+    if (this.boundIndex !== 0) return this.boundIndex;
     if (index !== 0) return index;
-    if (address !== 0) return interfaceOfAddress(address);
-    if (!this.local.isV6 && !isAny(this.local)) return interfaceOfAddress(this.local.ip);
+    if (address !== 0) return this.ofAddress(address);
+    if (!this.local.isV6 && !isAny(this.local)) return this.ofAddress(this.local.ip);
     if (to.isV6 && isLoopback(this.local)) return LO_INDEX;
-    return routedInterface(to);
+    return this.routed(to);
+  }
+  private ofAddress(ip: number): number | null {
+    return withNetwork(this.net, () => interfaceOfAddress(ip));
+  }
+  private routed(to: Endpoint): number | null {
+    if (!isMulticast(to) && to.ip !== 0xffffffff) {
+      const route = routeTo(this.network, to, this.boundIndex);
+      return typeof route === 'number' ? null : route.oif;
+    }
+    return this.boundIndex !== 0 ? this.boundIndex : withNetwork(this.net, () => routedInterface(to));
   }
   private sourceOf(to: Endpoint): Endpoint {
     const { port } = this.local;
-    if (!isMulticast(to)) return sourceFor(to, port);
+    if (!isMulticast(to) && to.ip !== 0xffffffff) return this.sourceTo(to, port);
     const { address } = this.multicastOut;
-    return !to.isV6 && address !== 0
-      ? { isV6: false, ip: address, port }
-      : sourceFor({ ...anyEndpoint(0), isV6: to.isV6 } as Endpoint, port);
+    if (!to.isV6 && address !== 0) return { isV6: false, ip: address, port };
+    const own = this.network.addressesOn(this.outInterface(to) ?? LO_INDEX, to.isV6 ? AF_INET6 : AF_INET)[0];
+    return own === undefined
+      ? sourceFor({ ...anyEndpoint(0), isV6: to.isV6 } as Endpoint, port)
+      : endpointFrom(own.ip, port);
   }
 
   override shutdown(how: number): number {
@@ -206,31 +231,59 @@ export class UdpSocket extends DatagramSocket {
     netCounters.Udp.OutDatagrams++;
     countPacket();
     const from = spokenFor(control, this.local.port) ?? (isAny(this.local) ? this.sourceOf(to) : this.local);
-    if (isMulticast(to) || broadcastAddresses.has(to.isV6 ? -1 : to.ip)) {
+    if (isMulticast(to) || this.isBroadcast(to)) {
       this.spread(ctx, data, from, to);
       return;
     }
-    const receiver = findReceiver(to, from, this.netTag, data);
+    const path = pathTo(this.network, to, this.boundIndex);
+    if (typeof path === 'number') return;
+    const { ttl, tos } = this.markings(control);
+    const made = (): Packet => this.packetOf(from, to, ttl, tos, data);
+    if (path.kind === 'leaves') {
+      sendPacket(ctx, this.network, made(), this.boundIndex);
+      return;
+    }
+    passAlong(ctx, path, data.length + IP_AND_UDP, made);
+    if (path.kind === 'lost' || ttl <= path.forwards) return;
+    const { network, link } = path;
+    const receiver = findReceiver(to, from, network.tag, data, link.index);
     if (receiver === null) {
-      this.unreachable(ctx, data, from, to);
+      this.unreachable(ctx, network, data, from, to);
       return;
     }
     const stamp = receiver.wantsStamp ? realtime(ctx) : NO_STAMP;
     netCounters.Udp.InDatagrams++;
-    receiver.deliver({ data, from, to, ...this.markings(control), interface: LO_INDEX, stamp });
+    receiver.deliver({ data, from, to, ttl: ttl - path.forwards, tos, interface: link.index, stamp });
+  }
+  private packetOf(from: Endpoint, to: Endpoint, ttl: number, tos: number, data: Uint8Array): Packet {
+    return { isV6: to.isV6, protocol: IPPROTO_UDP, from, to, ttl, tos, payload: udpSegment(from, to, data) };
   }
   /** Sends to every socket a group or broadcast address means. */
   private spread(ctx: IoContext, data: Uint8Array, from: Endpoint, to: Endpoint): void {
     const isGroup = isMulticast(to);
-    const index = isGroup ? (this.outInterface(to) ?? LO_INDEX) : LO_INDEX;
-    if (isGroup && !isJoined(index, to)) return;
-    if (isGroup && index !== LO_INDEX && !this.loopsBack) return;
+    const index = (isGroup ? this.outInterface(to) : this.routed(to)) ?? LO_INDEX;
+    const { tos } = this.markings(null);
     const ttl = isGroup ? this.groupHops : this.markings(null).ttl;
-    for (const socket of [...udpPorts.at(to.port, this.netTag)] as UdpSocket[]) {
-      if (!socket.takesFromMany(to, from, index)) continue;
-      const stamp = socket.wantsStamp ? realtime(ctx) : NO_STAMP;
-      socket.deliver({ data, from, to, ttl, tos: this.markings(null).tos, interface: index, stamp });
+    const { network } = this;
+    const out = network.link(index, null);
+    if (out !== null && taps.size > 0) this.showSpread(ctx, out, this.packetOf(from, to, ttl, tos, data));
+    if (!isGroup || index === LO_INDEX || this.loopsBack)
+      deliverToMany(ctx, network, index, { data, from, to, ttl, tos });
+    if (out === null || out.isLoopback || ttl === 0) return;
+    if (out.device !== null) sendDirect(ctx, out, this.packetOf(from, to, ttl, tos, data));
+    for (const link of listenersOn(out)) {
+      const isFor = isGroup || link.network.isBroadcast(to);
+      if (isFor) deliverToMany(ctx, link.network, link.index, { data, from, to, ttl, tos });
     }
+  }
+  private showSpread(ctx: IoContext, out: Link, packet: Packet): void {
+    const hops = [{ link: out, direction: 'out' as const, to: null }];
+    const heard = (out.isLoopback ? [out] : listenersOn(out)).map((link) => ({
+      link,
+      direction: 'in' as const,
+      to: null,
+    }));
+    passAlong(ctx, { kind: 'lost', isUnresolved: false, hops: [...hops, ...heard], forwards: 0 }, 0, () => packet);
   }
   private get loopsBack(): boolean {
     const [level, name] =
@@ -242,18 +295,19 @@ export class UdpSocket extends DatagramSocket {
       this.family === AF_INET ? [IPPROTO_IP, IP_MULTICAST_TTL] : [IPPROTO_IPV6, IPV6_MULTICAST_HOPS];
     return this.intOption(level as number, name as number);
   }
-  private takesFromMany(to: Endpoint, from: Endpoint, index: number): boolean {
+  takesFromMany(to: Endpoint, from: Endpoint, index: number): boolean {
     if (!isAny(this.local) && !sameHost(this.local, to)) return false;
     if (isAny(this.local) && this.local.isV6 !== to.isV6 && (to.isV6 || this.isV6Only)) return false;
     if (this.remote !== null && (!sameHost(this.remote, from) || this.remote.port !== from.port)) return false;
+    if (!this.hears(index)) return false;
     if (!isMulticast(to)) return true;
     const [level, name] = to.isV6 ? [IPPROTO_IPV6, IPV6_MULTICAST_ALL] : [IPPROTO_IP, IP_MULTICAST_ALL];
     return this.memberships.lets(to, index, from, this.intOption(level as number, name as number) !== 0);
   }
   /** Nobody has the port: what ICMP's "port unreachable" does to the sender. */
-  private unreachable(ctx: IoContext, data: Uint8Array, from: Endpoint, to: Endpoint): void {
+  private unreachable(ctx: IoContext, network: VirtualNetwork, data: Uint8Array, from: Endpoint, to: Endpoint): void {
     netCounters.Udp.NoPorts++;
-    unreachableHook.notify(ctx, data, from, to);
+    unreachableHook.notify(ctx, network, data, from, to);
     const sender = from.port === this.local.port ? this : null;
     sender?.reportError({
       errno: -ECONNREFUSED,
@@ -275,6 +329,58 @@ export class UdpSocket extends DatagramSocket {
   private sendFamily(address: Uint8Array): number {
     return this.family !== AF_INET && familyOf(address) === AF_INET && !this.isV6Only ? AF_INET : this.family;
   }
+}
+
+/** A datagram to a group or to everybody, as it comes in by an interface of `network`. */
+function deliverToMany(
+  ctx: IoContext,
+  network: VirtualNetwork,
+  index: number,
+  about: Pick<Datagram, 'data' | 'from' | 'to' | 'ttl' | 'tos'>,
+): void {
+  const { to, from } = about;
+  if (isMulticast(to) && !isJoined(network.tag, index, to)) return;
+  for (const socket of [...udpPorts.at(to.port, network.tag)] as UdpSocket[]) {
+    if (!socket.takesFromMany(to, from, index)) continue;
+    socket.deliver({ ...about, interface: index, stamp: socket.wantsStamp ? realtime(ctx) : NO_STAMP });
+  }
+}
+
+/** A UDP packet comes in as bytes (from a packet socket or a tun device). */
+export function receiveUdp(ctx: IoContext, link: Link, packet: Packet): void {
+  const { payload, ttl, tos } = packet;
+  if (payload.length < UDP_HEADER) return;
+  const length = payload.readUInt16BE(4);
+  if (length < UDP_HEADER || length > payload.length) return;
+  const isSummed = payload.readUInt16BE(6) !== 0;
+  if (isSummed && checksum(payload.subarray(0, length), pseudoSum(packet, length)) !== 0) {
+    netCounters.Udp.InErrors++;
+    return;
+  }
+  const from = { ...packet.from, port: payload.readUInt16BE(0) };
+  const to = { ...packet.to, port: payload.readUInt16BE(2) };
+  const data = payload.subarray(UDP_HEADER, length);
+  const { network } = link;
+  if (isMulticast(to) || network.isBroadcast(to)) {
+    deliverToMany(ctx, network, link.index, { data, from, to, ttl, tos });
+    return;
+  }
+  const receiver = findReceiver(to, from, network.tag, data, link.index);
+  if (receiver === null) {
+    netCounters.Udp.NoPorts++;
+    answerUnreachable(ctx, network, packet);
+    return;
+  }
+  netCounters.Udp.InDatagrams++;
+  receiver.deliver({
+    data,
+    from,
+    to,
+    ttl,
+    tos,
+    interface: link.index,
+    stamp: receiver.wantsStamp ? realtime(ctx) : NO_STAMP,
+  });
 }
 
 /** The source address a message itself asks for (IP_PKTINFO). */
@@ -305,7 +411,13 @@ function chosenFor(from: Endpoint, to: Endpoint, sharing: readonly UdpSocket[], 
 }
 
 /** The socket a datagram from `from` to `to` belongs to: connected before bound, exact before wildcard; of equals the newest, or shared out. */
-export function findReceiver(to: Endpoint, from: Endpoint, tag: number, data: Uint8Array): UdpSocket | null {
+export function findReceiver(
+  to: Endpoint,
+  from: Endpoint,
+  tag: number,
+  data: Uint8Array,
+  index: number,
+): UdpSocket | null {
   let best: UdpSocket | null = null;
   let bestScore = 0;
   let sharing: UdpSocket[] = [];
@@ -314,7 +426,8 @@ export function findReceiver(to: Endpoint, from: Endpoint, tag: number, data: Ui
     if (sameHost(socket.local, to)) score = 3;
     else if (isAny(socket.local) && socket.local.isV6 === to.isV6) score = 2;
     else if (isAny(socket.local) && socket.local.isV6 && !socket.isV6Only) score = 1;
-    if (score === 0) continue;
+    if (score === 0 || !socket.hears(index)) continue;
+    if (socket.boundIndex !== 0) score += 8;
     if (socket.remote !== null) {
       if (!sameHost(socket.remote, from) || socket.remote.port !== from.port) continue;
       score += 4;

@@ -23,7 +23,8 @@ const KERNEL_EVENTS = 1;
 /** Sends a packet to the members of a group of a protocol. */
 type Send = (protocol: number, group: number, packet: Buffer) => void;
 
-const known = new Set<number>();
+/** Interfaces an 'add' was sent for, by namespace and index. */
+const known = new Set<string>();
 let uevents = 0;
 
 function groupOf(kind: Change, family: number): readonly [type: number, group: number] {
@@ -39,16 +40,24 @@ function uevent(send: Send, action: string, name: string, index: number): void {
 }
 
 /** Tells of one change. */
-export function announce(send: Send, kind: Change, isGone: boolean, body: Uint8Array, family: number): void {
+export function announce(
+  send: Send,
+  tag: number,
+  kind: Change,
+  isGone: boolean,
+  body: Uint8Array,
+  family: number,
+): void {
   const [type, group] = groupOf(kind, family);
   send(NETLINK_ROUTE, group, messageOf(isGone ? type + 1 : type, 0, 0, 0, body));
   if (kind !== 'link') return;
   const { index, name } = parseLink(body);
+  const key = `${tag}/${index}`;
   if (isGone) {
-    known.delete(index);
+    known.delete(key);
     uevent(send, 'remove', name, index);
-  } else if (!known.has(index) && index !== 1) {
-    known.add(index);
+  } else if (!known.has(key) && index !== 1) {
+    known.add(key);
     uevent(send, 'add', name, index);
   }
 }

@@ -53,7 +53,7 @@ import { answerRoute } from './route_replies.ts';
 import { answerDiag } from './sock_diag.ts';
 import type { NetNamespace } from '../../kernel/namespaces.ts';
 import { netOf, withNetwork } from '../net_namespace.ts';
-import { virtualNetwork } from './virtual_network.ts';
+import { changeListeners } from './virtual_network.ts';
 import { runSocketFilter } from '../filter/filter_program.ts';
 
 const ADDRESS_SIZE = 12;
@@ -75,11 +75,13 @@ const SWITCHES: ReadonlySet<number> = new Set([3, 4, 5, 8, 10, 11, 12]);
 const GROUPS_MAX = 38;
 
 /** Sends to every member of a group. */
-function broadcast(protocol: number, group: number, packet: Buffer): void {
+function broadcast(tag: number, protocol: number, group: number, packet: Buffer): void {
   for (const socket of netlinkSockets)
-    if (socket.protocol === protocol && socket.isIn(group)) socket.push(packet, group);
+    if (socket.protocol === protocol && socket.netTag === tag && socket.isIn(group)) socket.push(packet, group);
 }
-virtualNetwork.listeners.add((kind, isGone, body, family) => announce(broadcast, kind, isGone, body, family));
+changeListeners.add(({ tag }, kind, isGone, body, family) =>
+  announce((protocol, group, packet) => broadcast(tag, protocol, group, packet), tag, kind, isGone, body, family),
+);
 
 export class NetlinkSocket extends Socket {
   port = 0;
@@ -102,8 +104,11 @@ export class NetlinkSocket extends Socket {
   private key(port: number): string {
     return `${this.protocol}/${port}/${this.net?.tag ?? 0}`;
   }
+  get netTag(): number {
+    return this.net?.tag ?? 0;
+  }
   isIn(group: number): boolean {
-    return this.net === null && this.members.has(group);
+    return this.members.has(group);
   }
   /** Groups 1 to 32 as a mask. */
   get groups(): number {
@@ -199,6 +204,7 @@ export class NetlinkSocket extends Socket {
     if (this.protocol === NETLINK_SOCK_DIAG) return answerDiag(header, body, this.port);
     if (this.protocol !== NETLINK_ROUTE) return EOPNOTSUPP;
     return answerRoute(
+      ctx,
       header,
       body,
       this.port,

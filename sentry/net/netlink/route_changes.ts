@@ -18,7 +18,11 @@ import {
 import { AF_INET, AF_INET6 } from '../../../platform/abi/linux/socket.ts';
 import { type MessageHeader, readAttributes } from './netlink_message.ts';
 import * as view from './network_view.ts';
-import { type Address, masked, type Link, type Route } from './view_bodies.ts';
+import type { IoContext } from '../../vfs/context.ts';
+import { delLink, newLink, textOf, wordOf } from './link_changes.ts';
+import { changeNeighbour } from './neighbour_messages.ts';
+import { newNetworkId } from './network_ids.ts';
+import { type Address, masked, type Route } from './view_bodies.ts';
 import { VirtualNetwork } from './virtual_network.ts';
 
 const RTM_NEWLINK = 16;
@@ -29,81 +33,9 @@ const RTM_DELADDR = 21;
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
 const NLM_F_REPLACE = 0x100;
-const NLM_F_EXCL = 0x200;
-const NLM_F_CREATE = 0x400;
-const IFLA_LINKINFO = 18;
-const IFLA_INFO_KIND = 1;
-const IFNAMSIZ = 16;
-const MAC_SIZE = 6;
-
-type Attributes = Map<number, Buffer>;
-
-function textOf(attributes: Attributes, type: number): string | null {
-  return attributes.get(type)?.toString('latin1').split('\0', 1)[0] ?? null;
-}
-function wordOf(attributes: Attributes, type: number): number | null {
-  const value = attributes.get(type);
-  return value === undefined || value.length < 4 ? null : value.readUInt32LE(0);
-}
-/** Names Linux takes for an interface. */
-function isName(name: string): boolean {
-  return name !== '' && name.length < IFNAMSIZ && name !== '.' && name !== '..' && !/[/:\s]/.test(name);
-}
-
-function changeLink(network: VirtualNetwork, link: Link, body: Buffer, attributes: Attributes): number {
-  const name = body.readInt32LE(4) !== 0 ? textOf(attributes, view.IFLA_IFNAME) : null;
-  if (name !== null && !isName(name)) return EINVAL;
-  const mtu = wordOf(attributes, view.IFLA_MTU);
-  const txqlen = wordOf(attributes, view.IFLA_TXQLEN);
-  const mac = attributes.get(view.IFLA_ADDRESS);
-  if (mac !== undefined && mac.length < MAC_SIZE) return EINVAL;
-  const [flags, mask] = [body.readUInt32LE(8), body.readUInt32LE(12)];
-  return network.changeLink(link, {
-    ...(flags !== 0 || mask !== 0 ? { flags, mask } : {}),
-    ...(mtu !== null ? { mtu } : {}),
-    ...(name !== null ? { name } : {}),
-    ...(txqlen !== null ? { txqlen } : {}),
-    ...(mac !== undefined ? { mac: Buffer.from(mac.subarray(0, MAC_SIZE)) } : {}),
-  });
-}
-
-/** Errors: EINVAL, ENODEV, EEXIST, EOPNOTSUPP. */
-function newLink(network: VirtualNetwork, header: MessageHeader, body: Buffer): number {
-  if (body.length < view.IFINFO_SIZE) return EINVAL;
-  const attributes = readAttributes(body.subarray(view.IFINFO_SIZE));
-  const name = textOf(attributes, view.IFLA_IFNAME);
-  const link = network.link(body.readInt32LE(4), name);
-  if (link !== null) {
-    const isCreate = header.type === RTM_NEWLINK && (header.flags & NLM_F_EXCL) !== 0;
-    return isCreate ? EEXIST : changeLink(network, link, body, attributes);
-  }
-  if (header.type === RTM_SETLINK || (header.flags & NLM_F_CREATE) === 0) return ENODEV;
-  const info = attributes.get(IFLA_LINKINFO);
-  const kind = info === undefined ? null : textOf(readAttributes(info), IFLA_INFO_KIND);
-  if (kind === null) return EOPNOTSUPP;
-  if (name !== null && !isName(name)) return EINVAL;
-  const given = attributes.get(view.IFLA_ADDRESS);
-  const mac = given !== undefined && given.length >= MAC_SIZE ? Buffer.from(given.subarray(0, MAC_SIZE)) : localMac();
-  const added = network.addLink(name, kind, wordOf(attributes, view.IFLA_MTU), mac);
-  if (added !== 0 || body.readUInt32LE(8) === 0) return added;
-  const made = network.link(0, name);
-  return made === null ? 0 : changeLink(network, made, body, new Map());
-}
-/** A random, locally administered address. */
-function localMac(): Buffer {
-  const mac = Buffer.from(Array.from({ length: MAC_SIZE }, () => Math.floor(Math.random() * 256)));
-  mac[0] = ((mac[0] as number) & 0xfc) | 2;
-  return mac;
-}
-
-function delLink(network: VirtualNetwork, body: Buffer): number {
-  if (body.length < view.IFINFO_SIZE) return EINVAL;
-  const name = textOf(readAttributes(body.subarray(view.IFINFO_SIZE)), view.IFLA_IFNAME);
-  const index = body.readInt32LE(4);
-  if (index === 0 && name === null) return EINVAL;
-  const link = network.link(index, name);
-  return link === null ? ENODEV : network.removeLink(link);
-}
+const RTM_NEWNEIGH = 28;
+const RTM_DELNEIGH = 29;
+const RTM_NEWNSID = 88;
 
 /** struct ifaddrmsg and its attributes. Errors: EINVAL, ENODEV, EAFNOSUPPORT. */
 function parseAddress(network: VirtualNetwork, body: Buffer): Address | Errno {
@@ -182,15 +114,20 @@ function parseRoute(body: Buffer): Route | Errno {
 }
 
 /** Does what a request for change asks. Errors: EPERM (no capability, or the host's network), those of each. */
-export function changeNetwork(mayChange: boolean, header: MessageHeader, body: Buffer): number {
+export function changeNetwork(ctx: IoContext, mayChange: boolean, header: MessageHeader, body: Buffer): number {
   const now = view.network.view;
   if (!mayChange || !(now instanceof VirtualNetwork)) return EPERM;
   switch (header.type) {
     case RTM_NEWLINK:
     case RTM_SETLINK:
-      return newLink(now, header, body);
+      return newLink(ctx, now, header, body);
     case RTM_DELLINK:
       return delLink(now, body);
+    case RTM_NEWNEIGH:
+    case RTM_DELNEIGH:
+      return changeNeighbour(now, header.type === RTM_NEWNEIGH, body);
+    case RTM_NEWNSID:
+      return newNetworkId(ctx, now, body);
     case RTM_NEWADDR:
       return newAddress(now, header, body);
     case RTM_DELADDR:

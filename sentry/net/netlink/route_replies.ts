@@ -7,7 +7,12 @@
  */
 import { EINVAL, ENETUNREACH, ENODEV, EOPNOTSUPP } from '../../../platform/abi/linux/errno.ts';
 import { AF_INET, AF_INET6, NLM_F_DUMP } from '../../../platform/abi/linux/socket.ts';
+import type { IoContext } from '../../vfs/context.ts';
+import { neighbourBodies } from './neighbour_messages.ts';
 import { packetsOf } from './netlink_dump.ts';
+import { networkId, networkIds } from './network_ids.ts';
+import { AF_BRIDGE, portBody } from './view_bodies.ts';
+import { VirtualNetwork } from './virtual_network.ts';
 import { changeNetwork } from './route_changes.ts';
 import { BodyWriter, type MessageHeader, messageOf, NLMSGHDR_SIZE, readAttributes } from './netlink_message.ts';
 import {
@@ -28,7 +33,10 @@ const RTM_NEWADDR = 20;
 const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
+const RTM_NEWNEIGH = 28;
 const RTM_GETNEIGH = 30;
+const RTM_NEWNSID = 88;
+const RTM_GETNSID = 90;
 const RTM_NEWRULE = 32;
 const RTM_GETRULE = 34;
 const RTM_GETQDISC = 38;
@@ -63,13 +71,18 @@ function rules(family: number): Uint8Array[] {
   });
 }
 
+function bridgePorts(): Uint8Array[] {
+  const now = network.view;
+  return now instanceof VirtualNetwork ? now.interfaces.filter((link) => link.master !== null).map(portBody) : [];
+}
+
 /** The bodies a dump of `type` gives, with the type of their messages; null: no such dump. */
 function dumped(type: number, family: number): readonly [type: number, bodies: readonly Uint8Array[]] | null {
   const ofFamily = (bodies: readonly Uint8Array[]): Uint8Array[] =>
     bodies.filter((body) => family === 0 || body[0] === family);
   switch (type) {
     case RTM_GETLINK:
-      return [RTM_NEWLINK, network.view.links];
+      return [RTM_NEWLINK, family === AF_BRIDGE ? bridgePorts() : network.view.links];
     case RTM_GETADDR:
       return [RTM_NEWADDR, ofFamily(network.view.addresses)];
     case RTM_GETROUTE:
@@ -77,6 +90,9 @@ function dumped(type: number, family: number): readonly [type: number, bodies: r
     case RTM_GETRULE:
       return [RTM_NEWRULE, ofFamily([...rules(AF_INET), ...rules(AF_INET6)])];
     case RTM_GETNEIGH:
+      return [RTM_NEWNEIGH, neighbourBodies(family)];
+    case RTM_GETNSID:
+      return [RTM_NEWNSID, network.view instanceof VirtualNetwork ? networkIds(network.view) : []];
     case RTM_GETQDISC:
       return [type, []];
     default:
@@ -154,12 +170,25 @@ function routeAnswer(route: Buffer, wanted: Buffer): Buffer {
   return writer.body();
 }
 
+function oneNetworkId(ctx: IoContext, header: MessageHeader, body: Buffer, port: number): Buffer[] | number {
+  if (!(network.view instanceof VirtualNetwork)) return EOPNOTSUPP;
+  const found = networkId(ctx, network.view, body);
+  return typeof found === 'number' ? found : [messageOf(RTM_NEWNSID, 0, header.sequence, port, found)];
+}
+
 /** The packets that answer one request, or errno. `body`: what follows the header; mayChange: has CAP_NET_ADMIN. */
-export function answerRoute(header: MessageHeader, body: Buffer, port: number, mayChange: boolean): Buffer[] | number {
+export function answerRoute(
+  ctx: IoContext,
+  header: MessageHeader,
+  body: Buffer,
+  port: number,
+  mayChange: boolean,
+): Buffer[] | number {
   if (header.type < RTM_NEWLINK || header.type > RTM_MAX) return EOPNOTSUPP;
-  if (!isGet(header.type)) return changeNetwork(mayChange, header, body);
+  if (!isGet(header.type)) return changeNetwork(ctx, mayChange, header, body);
   if (body.length < 1) return 0 as number;
   if ((header.flags & NLM_F_DUMP) !== 0) return dump(header, body, port);
   if (header.type === RTM_GETLINK) return oneLink(header, body, port);
+  if (header.type === RTM_GETNSID) return oneNetworkId(ctx, header, body, port);
   return header.type === RTM_GETROUTE ? oneRoute(header, body, port) : EOPNOTSUPP;
 }

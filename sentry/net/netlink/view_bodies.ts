@@ -9,17 +9,62 @@
 import { AF_INET, AF_INET6 } from '../../../platform/abi/linux/socket.ts';
 import { BodyWriter } from './netlink_message.ts';
 import * as view from './network_view.ts';
+import type { VirtualNetwork } from './virtual_network.ts';
 
 export interface Link {
-  readonly index: number;
+  index: number;
   name: string;
   /** IFLA_INFO_KIND; empty for lo. */
-  readonly kind: string;
+  readonly kind: LinkKind;
   flags: number;
   mtu: number;
   txqlen: number;
+  /** Empty: an interface without a link layer (tun). */
   mac: Buffer;
   readonly isLoopback: boolean;
+  /** The network it is in. */
+  network: VirtualNetwork;
+  /** The other end of a veth pair. */
+  peer: Link | null;
+  /** The bridge it is a port of. */
+  master: Link | null;
+  /** Who takes what is sent by a tun or tap interface. */
+  device: LinkDevice | null;
+  readonly counters: LinkCounters;
+  /** How many asked for every packet (PACKET_MR_PROMISC). */
+  promiscuity: number;
+}
+export type LinkKind = '' | 'dummy' | 'veth' | 'bridge' | 'tun' | 'tap';
+
+/** The program behind a tun or tap interface. */
+export interface LinkDevice {
+  readonly isAttached: boolean;
+  /** Takes a frame (tap) or packet (tun); one more than fit is lost. */
+  take(bytes: Uint8Array, protocol: number): void;
+}
+export interface LinkCounters {
+  rxPackets: number;
+  rxBytes: number;
+  txPackets: number;
+  txBytes: number;
+  txDropped: number;
+}
+export function newLink(
+  network: VirtualNetwork,
+  about: Pick<Link, 'index' | 'name' | 'kind' | 'flags' | 'mac'> & Partial<Link>,
+): Link {
+  return {
+    mtu: 1500,
+    txqlen: 1000,
+    isLoopback: false,
+    peer: null,
+    master: null,
+    device: null,
+    promiscuity: 0,
+    counters: { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0, txDropped: 0 },
+    ...about,
+    network,
+  };
 }
 export interface Address {
   readonly family: number;
@@ -51,6 +96,9 @@ const IFLA_OPERSTATE = 16;
 const IFLA_LINKMODE = 17;
 const IFLA_LINKINFO = 18;
 const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
+const IFLA_INFO_SLAVE_KIND = 4;
+const IFF_PROMISC = 0x100;
 const IFLA_STATS64 = 23;
 const IFLA_GROUP = 27;
 const IFLA_NUM_TX_QUEUES = 31;
@@ -78,17 +126,9 @@ const IF_OPER_UNKNOWN = 0;
 const LOOPBACK_6 = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 const LOOPBACK_4 = Buffer.of(127, 0, 0, 1);
 
-export function loopbackLink(): Link {
-  return {
-    index: LO_INDEX,
-    name: 'lo',
-    kind: '',
-    flags: LO_FLAGS,
-    mtu: 65536,
-    txqlen: 1000,
-    mac: Buffer.alloc(6),
-    isLoopback: true,
-  };
+export function loopbackLink(network: VirtualNetwork): Link {
+  const about = { index: LO_INDEX, name: 'lo', kind: '', flags: LO_FLAGS, mac: Buffer.alloc(6) } as const;
+  return newLink(network, { ...about, mtu: 65536, isLoopback: true });
 }
 export function loopbackAddresses(): Address[] {
   const base = { index: LO_INDEX, scope: view.RT_SCOPE_HOST, broadcast: null };
@@ -112,33 +152,94 @@ export function loopbackRoutes(): Route[] {
     { ...base, destination: Buffer.of(127, 0, 0, 0), prefix: 8, type: view.RTN_LOCAL, scope: view.RT_SCOPE_HOST },
     { ...base, destination: LOOPBACK_4, prefix: 32, type: view.RTN_LOCAL, scope: view.RT_SCOPE_HOST },
     { ...base, destination: Buffer.of(127, 255, 255, 255), prefix: 32, type: RTN_BROADCAST, scope: RT_SCOPE_LINK },
-    { ...six, table: view.RT_TABLE_MAIN, type: view.RTN_UNICAST, priority: 256 },
     { ...six, type: view.RTN_LOCAL },
   ];
+}
+
+const IFLA_LINK = 5;
+const IFLA_MASTER = 10;
+const IFLA_PROMISCUITY = 30;
+const IFLA_LINK_NETNSID = 37;
+const IFF_RUNNING = 0x40;
+const IF_OPER_LOWERLAYERDOWN = 3;
+const IF_OPER_UP = 6;
+const ARPHRD_NONE = 65534;
+
+/** What struct ifinfomsg calls the interface's type. */
+export function hardwareOf(link: Link): number {
+  if (link.isLoopback) return ARPHRD_LOOPBACK;
+  return link.mac.length === 0 ? ARPHRD_NONE : ARPHRD_ETHER;
+}
+
+function operState(link: Link): number {
+  if ((link.flags & IFF_UP) === 0) return IF_OPER_DOWN;
+  if (link.isLoopback || link.kind === 'dummy') return IF_OPER_UNKNOWN;
+  if ((link.flags & IFF_RUNNING) !== 0)
+    return link.kind === 'tun' || link.kind === 'tap' ? IF_OPER_UNKNOWN : IF_OPER_UP;
+  return link.kind === 'veth' ? IF_OPER_LOWERLAYERDOWN : IF_OPER_DOWN;
+}
+
+/** struct rtnl_link_stats64. */
+function statistics({ rxPackets, txPackets, rxBytes, txBytes, txDropped }: LinkCounters): Buffer {
+  const bytes = Buffer.alloc(RTNL_STATS64_SIZE);
+  for (const [i, value] of [rxPackets, txPackets, rxBytes, txBytes, 0, 0, 0, txDropped].entries())
+    bytes.writeBigUInt64LE(BigInt(value), i * 8);
+  return bytes;
 }
 
 export function linkBody(link: Link): Buffer {
   const isUp = (link.flags & IFF_UP) !== 0;
   const info = Buffer.alloc(view.IFINFO_SIZE);
-  info.writeUInt16LE(link.isLoopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER, 2);
+  info.writeUInt16LE(hardwareOf(link), 2);
   info.writeInt32LE(link.index, 4);
-  info.writeUInt32LE(link.flags, 8);
+  info.writeUInt32LE(link.promiscuity > 0 ? link.flags | IFF_PROMISC : link.flags, 8);
   const writer = new BodyWriter()
     .raw(info)
     .text(view.IFLA_IFNAME, link.name)
     .u32(view.IFLA_TXQLEN, link.txqlen)
-    .u8(IFLA_OPERSTATE, isUp ? IF_OPER_UNKNOWN : IF_OPER_DOWN)
+    .u8(IFLA_OPERSTATE, operState(link))
     .u8(IFLA_LINKMODE, 0)
     .u32(view.IFLA_MTU, link.mtu)
     .u32(IFLA_GROUP, 0)
+    .u32(IFLA_PROMISCUITY, link.promiscuity)
     .u32(IFLA_NUM_TX_QUEUES, 1)
     .u32(IFLA_NUM_RX_QUEUES, 1)
-    .u8(IFLA_CARRIER, isUp ? 1 : 0)
-    .text(IFLA_QDISC, isUp ? 'noqueue' : 'noop')
-    .attribute(view.IFLA_ADDRESS, link.mac)
-    .attribute(view.IFLA_BROADCAST, Buffer.alloc(6, link.isLoopback ? 0 : 0xff))
-    .attribute(IFLA_STATS64, Buffer.alloc(RTNL_STATS64_SIZE));
-  if (link.kind !== '') writer.attribute(IFLA_LINKINFO, new BodyWriter().text(IFLA_INFO_KIND, link.kind).body());
+    .u8(IFLA_CARRIER, isUp && (link.flags & IFF_RUNNING) !== 0 ? 1 : 0)
+    .text(IFLA_QDISC, isUp ? 'noqueue' : 'noop');
+  if (link.mac.length > 0)
+    writer
+      .attribute(view.IFLA_ADDRESS, link.mac)
+      .attribute(view.IFLA_BROADCAST, Buffer.alloc(6, link.isLoopback ? 0 : 0xff));
+  writer.attribute(IFLA_STATS64, statistics(link.counters));
+  const { peer, master, network } = link;
+  if (peer !== null) {
+    writer.u32(IFLA_LINK, peer.index);
+    if (peer.network !== network) writer.u32(IFLA_LINK_NETNSID, network.idOf(peer.network));
+  }
+  if (master !== null) writer.u32(IFLA_MASTER, master.index);
+  if (link.kind !== '' || master !== null) writer.attribute(IFLA_LINKINFO, linkInfo(link));
+  return writer.body();
+}
+const IFLA_PROTINFO = 12;
+const IFLA_BRPORT_STATE = 1;
+const BR_STATE_DISABLED = 0;
+const BR_STATE_FORWARDING = 3;
+/** A bridge's port as family AF_BRIDGE shows it. */
+export function portBody(link: Link): Buffer {
+  const body = linkBody(link);
+  body[0] = AF_BRIDGE;
+  const state = (link.flags & IFF_RUNNING) !== 0 ? BR_STATE_FORWARDING : BR_STATE_DISABLED;
+  const about = new BodyWriter().u8(IFLA_BRPORT_STATE, state).body();
+  return Buffer.concat([body, new BodyWriter().attribute(IFLA_PROTINFO, about).body()]);
+}
+export const AF_BRIDGE = 7;
+
+const TUN_TYPE = 3;
+function linkInfo(link: Link): Buffer {
+  const isTun = link.kind === 'tun' || link.kind === 'tap';
+  const writer = new BodyWriter().text(IFLA_INFO_KIND, isTun ? 'tun' : link.kind);
+  if (link.master !== null) writer.text(IFLA_INFO_SLAVE_KIND, link.master.kind);
+  if (isTun) writer.attribute(IFLA_INFO_DATA, new BodyWriter().u8(TUN_TYPE, link.kind === 'tun' ? 1 : 2).body());
   return writer.body();
 }
 
@@ -191,6 +292,7 @@ export function sameRoute(a: Route, b: Route): boolean {
     a.prefix === b.prefix &&
     a.priority === b.priority &&
     a.type === b.type &&
+    (a.family === AF_INET || a.oif === b.oif) &&
     a.destination.equals(b.destination)
   );
 }
@@ -208,4 +310,44 @@ export function prefixOf(mask: Buffer): number | null {
   const bits = mask.readUInt32BE(0);
   const prefix = Math.clz32(~bits);
   return bits === (prefix === 0 ? 0 : (0xffffffff << (32 - prefix)) >>> 0) ? prefix : null;
+}
+
+/** fe80:: and the interface's number, made of its link layer address (EUI-64). */
+export function linkLocalAddress(link: Link): Address {
+  const ip = Buffer.alloc(16);
+  ip.writeUInt16BE(0xfe80, 0);
+  link.mac.copy(ip, 8, 0, 3);
+  ip.writeUInt16BE(0xfffe, 11);
+  link.mac.copy(ip, 13, 3, 6);
+  ip[8] = (ip[8] as number) ^ 2;
+  const place = { prefix: 64, index: link.index, scope: RT_SCOPE_LINK };
+  return { family: AF_INET6, ip, peer: ip, ...place, label: '', broadcast: null };
+}
+/** ff00::/8 by an interface. */
+export function groupRoute(link: Link): Route {
+  const destination = Buffer.alloc(16);
+  destination[0] = 0xff;
+  const about = { family: AF_INET6, destination, prefix: 8, table: RT_TABLE_LOCAL, type: RTN_MULTICAST };
+  return {
+    ...about,
+    scope: 0,
+    protocol: RTPROT_KERNEL,
+    oif: link.index,
+    gateway: null,
+    priority: 256,
+    prefSource: null,
+  };
+}
+const RTN_MULTICAST = 5;
+
+/** The order dumps have: version, table (main first), destination, longer prefixes first, metric. */
+export function routeOrder(a: Route, b: Route): number {
+  const isMain = (route: Route): number => (route.table === RT_TABLE_LOCAL ? 1 : 0);
+  return (
+    a.family - b.family ||
+    isMain(a) - isMain(b) ||
+    Buffer.compare(a.destination, b.destination) ||
+    (a.family === AF_INET ? a.prefix - b.prefix : b.prefix - a.prefix) ||
+    a.priority - b.priority
+  );
 }

@@ -9,6 +9,7 @@
  */
 import {
   EADDRNOTAVAIL,
+  EBUSY,
   EEXIST,
   EINVAL,
   ENETUNREACH,
@@ -18,8 +19,12 @@ import {
   ERANGE,
   ESRCH,
 } from '../../../platform/abi/linux/errno.ts';
-import { AF_INET } from '../../../platform/abi/linux/socket.ts';
+import { AF_INET, AF_INET6 } from '../../../platform/abi/linux/socket.ts';
 import type { NetworkView } from '../../../platform/platform.ts';
+import type { NetNamespace } from '../../kernel/namespaces.ts';
+import type { Path } from '../link/path.ts';
+import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
+import { Neighbours } from '../link/neighbours.ts';
 import {
   broadcastAddresses,
   decodeEndpoint,
@@ -37,12 +42,17 @@ const IFF_RUNNING = 0x40;
 const IFF_LOWER_UP = 0x10000;
 /** IFF_BROADCAST | IFF_NOARP | IFF_MULTICAST is 0x1082. */
 const DUMMY_FLAGS = 0x82;
+/** IFF_BROADCAST | IFF_MULTICAST; IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST. */
+const ETHER_FLAGS = 0x1002;
+const TUN_FLAGS = 0x1090;
+const TUN_TXQLEN = 500;
 /** Flags `ip link set` may change: UP, NOTRAILERS.. MULTICAST, PROMISC, ALLMULTI. */
 const SETTABLE = 0x1 | 0x80 | 0x100 | 0x200 | 0x1000;
 const MTU_MIN = 68;
 const MTU_MAX = 65536;
 /** Interfaces, addresses and routes at most: each is the Sentry's memory. */
 const ENTRIES_MAX = 1024;
+const MAC_SIZE = 6;
 const LO_INDEX = 1;
 const RT_SCOPE_HOST = 254;
 const RT_SCOPE_LINK = 253;
@@ -54,21 +64,44 @@ const RTN_LOCAL = 2;
 const RTN_BROADCAST = 3;
 
 export type Change = 'link' | 'address' | 'route';
-type Listener = (kind: Change, isGone: boolean, body: Uint8Array, family: number) => void;
+type Listener = (network: VirtualNetwork, kind: Change, isGone: boolean, body: Uint8Array, family: number) => void;
+/** Told of every change of every network (netlink groups, uevents). */
+export const changeListeners = new Set<Listener>();
+
+/** What is made by addLink(). */
+export interface LinkRequest {
+  readonly name: string | null;
+  readonly kind: string;
+  readonly mtu: number | null;
+  readonly mac: Buffer | null;
+  readonly index?: number;
+}
+const KINDS: ReadonlySet<string> = new Set(['dummy', 'bridge', 'veth', 'tun', 'tap']);
 
 export class VirtualNetwork implements NetworkView {
-  private readonly devices: Link[] = [encode.loopbackLink()];
+  private readonly devices: Link[] = [encode.loopbackLink(this)];
   private readonly ips: Address[] = [];
   private readonly paths: Route[] = [];
   /** What sockets may use beside lo's own networks (the sandbox's network: inet_address.ts has them). */
   private readonly own: Set<string>;
   private readonly broadcasts: Set<number>;
   private nextIndex = LO_INDEX + 1;
-  /** Told of every change (netlink groups, uevents). */
-  readonly listeners = new Set<Listener>();
+  /** The namespace it is of; null: the initial one. */
+  readonly net: NetNamespace | null;
+  /** Numbers this network knows other ones by (RTM_NEWNSID). */
+  private readonly ids = new Map<VirtualNetwork, number>();
+  /** The way of a packet that goes nowhere else. */
+  readonly here: Path;
+  /** Link layer addresses of neighbours, by interface index and address. */
+  readonly neighbours = new Neighbours();
 
-  /** `isInitial`: the sandbox's own network, whose lo is up. Others start with lo down and no address. */
-  constructor(isInitial = true) {
+  /** `net` null: the sandbox's own network, whose lo is up. Others start with lo down and no address. */
+  constructor(net: NetNamespace | null = null) {
+    const isInitial = net === null;
+    this.net = net;
+    const lo = this.devices[0] as Link;
+    const hops = (['out', 'in'] as const).map((direction) => ({ link: lo, direction, to: lo }));
+    this.here = { kind: 'arrives', network: this, link: lo, hops, forwards: 0 };
     this.own = isInitial ? ownAddresses : new Set();
     this.broadcasts = isInitial ? broadcastAddresses : new Set();
     if (isInitial) this.addLoopback();
@@ -87,6 +120,51 @@ export class VirtualNetwork implements NetworkView {
     return this.own.has(hostKey(endpoint));
   }
 
+  /** The namespace's tag, by which ports are kept apart. */
+  get tag(): number {
+    return this.net === null ? 0 : this.net.tag;
+  }
+  /** net.ipv4.ip_forward. */
+  get forwardsPackets(): boolean {
+    return sysctlHooks.net.forwarding !== 0;
+  }
+  /** 255.255.255.255, or the last address of an interface's network. */
+  isBroadcast(endpoint: Endpoint): boolean {
+    return !endpoint.isV6 && (endpoint.ip === 0xffffffff || this.broadcasts.has(endpoint.ip));
+  }
+  /** The number this network has for another one, given now when it has none. */
+  idOf(other: VirtualNetwork): number {
+    const known = this.ids.get(other);
+    if (known !== undefined) return known;
+    const taken = new Set(this.ids.values());
+    let id = 0;
+    while (taken.has(id)) id++;
+    this.ids.set(other, id);
+    return id;
+  }
+  knownIdOf(other: VirtualNetwork): number | null {
+    return this.ids.get(other) ?? null;
+  }
+  get knownIds(): ReadonlyMap<VirtualNetwork, number> {
+    return this.ids;
+  }
+  /** Gives another network a number of the caller's choice. Errors: EEXIST. */
+  nameNetwork(other: VirtualNetwork, id: number): number {
+    if (this.ids.has(other) || [...this.ids.values()].includes(id)) return EEXIST;
+    this.ids.set(other, id);
+    return 0;
+  }
+  get interfaces(): readonly Link[] {
+    return this.devices;
+  }
+  get routeTable(): readonly Route[] {
+    return this.paths;
+  }
+  /** IPv4 or IPv6 addresses of an interface. */
+  addressesOn(index: number, family: number): Address[] {
+    return this.ips.filter((one) => one.index === index && one.family === family);
+  }
+
   get links(): readonly Uint8Array[] {
     return this.devices.map(encode.linkBody);
   }
@@ -94,36 +172,106 @@ export class VirtualNetwork implements NetworkView {
     return this.ips.map(encode.addressBody);
   }
   get routes(): readonly Uint8Array[] {
-    return this.paths.map(encode.routeBody);
+    return [...this.paths].sort(encode.routeOrder).map(encode.routeBody);
   }
   link(index: number, name: string | null): Link | null {
     return this.devices.find((one) => (index !== 0 ? one.index === index : one.name === name)) ?? null;
   }
   private tell(kind: Change, isGone: boolean, body: Uint8Array, family: number): void {
-    for (const listener of this.listeners) listener(kind, isGone, body, family);
+    for (const listener of changeListeners) listener(this, kind, isGone, body, family);
   }
 
-  /** Adds a dummy interface. Errors: EEXIST, EOPNOTSUPP (other kinds), ENOSPC. */
-  addLink(name: string | null, kind: string, mtu: number | null, mac: Buffer): number {
-    if (kind !== 'dummy') return EOPNOTSUPP;
+  /** Adds an interface. Errors: EEXIST, EOPNOTSUPP (other kinds), ENOSPC, EBUSY (index). */
+  addLink({ name, kind, mtu, mac, index }: LinkRequest): Link | number {
+    if (!KINDS.has(kind)) return EOPNOTSUPP;
     let free = 0;
-    while (name === null && this.link(0, `dummy${free}`) !== null) free++;
-    const chosen = name ?? `dummy${free}`;
+    while (name === null && this.link(0, `${kind}${free}`) !== null) free++;
+    const chosen = name ?? `${kind}${free}`;
     if (this.link(0, chosen) !== null) return EEXIST;
     if (this.devices.length >= ENTRIES_MAX) return ENOSPC;
-    const index = this.nextIndex++;
-    const link: Link = {
-      index,
+    if (index !== undefined && index !== 0 && this.link(index, null) !== null) return EBUSY;
+    const link = encode.newLink(this, {
+      index: index !== undefined && index !== 0 ? index : this.freeIndex(),
       name: chosen,
-      kind,
-      flags: DUMMY_FLAGS,
+      kind: kind as Link['kind'],
+      flags: kind === 'dummy' ? DUMMY_FLAGS : kind === 'tun' ? TUN_FLAGS : ETHER_FLAGS,
       mtu: mtu ?? 1500,
-      txqlen: 1000,
-      mac,
-      isLoopback: false,
-    };
+      txqlen: kind === 'tun' || kind === 'tap' ? TUN_TXQLEN : 1000,
+      mac: kind === 'tun' ? Buffer.alloc(0) : (mac ?? localMac()),
+    });
     this.devices.push(link);
     this.tell('link', false, encode.linkBody(link), 0);
+    return link;
+  }
+  private freeIndex(): number {
+    while (this.link(this.nextIndex, null) !== null) this.nextIndex++;
+    return this.nextIndex++;
+  }
+  /** Moves an interface to another network: its addresses and routes go. Errors: EINVAL (lo), EEXIST (name). */
+  moveLink(link: Link, to: VirtualNetwork): number {
+    if (to === this) return 0;
+    if (link.isLoopback || link.kind === 'bridge') return EINVAL;
+    if (to.link(0, link.name) !== null) return EEXIST;
+    this.detach(link);
+    if (to.link(link.index, null) !== null) link.index = to.freeIndex();
+    link.flags &= ~(IFF_UP | IFF_RUNNING | IFF_LOWER_UP);
+    link.network = to;
+    to.devices.push(link);
+    to.tell('link', false, encode.linkBody(link), 0);
+    if (link.peer !== null) link.peer.network.carrierChanged(link.peer);
+    return 0;
+  }
+  /** An interface leaves this network. */
+  private detach(link: Link): void {
+    for (const address of this.ips.filter((one) => one.index === link.index)) this.removeAddress(address);
+    this.dropRoutes((route) => route.oif === link.index);
+    link.master = null;
+    for (const port of this.devices) if (port.master === link) port.master = null;
+    this.devices.splice(this.devices.indexOf(link), 1);
+    this.tell('link', true, encode.linkBody(link), 0);
+  }
+  /** Something an interface depends on changed: is it running? */
+  carrierChanged(link: Link): void {
+    const was = link.flags;
+    link.flags = this.hasCarrier(link)
+      ? link.flags | IFF_RUNNING | IFF_LOWER_UP
+      : link.flags & ~(IFF_RUNNING | IFF_LOWER_UP);
+    if (link.flags !== was) {
+      this.ipv6Readiness(link);
+      this.tell('link', false, encode.linkBody(link), 0);
+    }
+    if (link.master !== null) this.carrierChanged(link.master);
+  }
+  /** An interface that is ready has a link-local address and a route for groups; one that is down no IPv6 address at all. */
+  private ipv6Readiness(link: Link): void {
+    if (link.isLoopback || link.mac.length === 0) return;
+    if ((link.flags & IFF_UP) === 0) {
+      for (const address of this.addressesOn(link.index, AF_INET6)) this.removeAddress(address);
+      this.dropRoutes((route) => route.family === AF_INET6 && route.oif === link.index);
+      return;
+    }
+    const isReady = (link.flags & IFF_RUNNING) !== 0;
+    const own = encode.linkLocalAddress(link);
+    if (!isReady || link.master !== null || this.findAddress(AF_INET6, own.ip, null, link.index) !== null) return;
+    this.put(encode.groupRoute(link));
+    this.addAddress(own);
+  }
+  private hasCarrier(link: Link): boolean {
+    if ((link.flags & IFF_UP) === 0) return false;
+    if (link.kind === 'veth') return link.peer !== null && (link.peer.flags & IFF_UP) !== 0;
+    if (link.kind === 'bridge') return this.devices.some((one) => one.master === link && this.hasCarrier(one));
+    if (link.kind === 'tun' || link.kind === 'tap') return link.device?.isAttached === true;
+    return true;
+  }
+  /** Makes an interface a port of a bridge, or of none. Errors: EINVAL, EOPNOTSUPP. */
+  enslave(link: Link, master: Link | null): number {
+    if (master !== null && master.kind !== 'bridge') return EOPNOTSUPP;
+    if (master !== null && (link.kind === 'bridge' || link.isLoopback)) return EINVAL;
+    const old = link.master;
+    link.master = master;
+    this.tell('link', false, encode.linkBody(link), 0);
+    if (old !== null) this.carrierChanged(old);
+    if (master !== null) this.carrierChanged(master);
     return 0;
   }
   /** Changes what is given. Errors: EINVAL (MTU), EEXIST (name). */
@@ -148,8 +296,13 @@ export class VirtualNetwork implements NetworkView {
     const wasUp = (link.flags & IFF_UP) !== 0;
     link.flags = (link.flags & ~mask) | (flags & mask);
     const isUp = (link.flags & IFF_UP) !== 0;
-    link.flags = isUp ? link.flags | IFF_RUNNING | IFF_LOWER_UP : link.flags & ~(IFF_RUNNING | IFF_LOWER_UP);
+    link.flags = this.hasCarrier(link)
+      ? link.flags | IFF_RUNNING | IFF_LOWER_UP
+      : link.flags & ~(IFF_RUNNING | IFF_LOWER_UP);
+    this.ipv6Readiness(link);
     if (wasUp === isUp) return;
+    if (link.peer !== null) link.peer.network.carrierChanged(link.peer);
+    if (link.master !== null) this.carrierChanged(link.master);
     if (isUp && link.isLoopback && !this.paths.some((route) => route.oif === LO_INDEX)) {
       this.addLoopback();
       return;
@@ -161,10 +314,13 @@ export class VirtualNetwork implements NetworkView {
   /** Errors: EOPNOTSUPP (lo). */
   removeLink(link: Link): number {
     if (link.isLoopback) return EOPNOTSUPP;
-    for (const address of this.ips.filter((one) => one.index === link.index)) this.removeAddress(address);
-    this.dropRoutes((route) => route.oif === link.index);
-    this.devices.splice(this.devices.indexOf(link), 1);
-    this.tell('link', true, encode.linkBody(link), 0);
+    const { peer } = link;
+    this.detach(link);
+    link.peer = null;
+    if (peer !== null) {
+      peer.peer = null;
+      peer.network.detach(peer);
+    }
     return 0;
   }
 
@@ -321,6 +477,13 @@ export class VirtualNetwork implements NetworkView {
     this.dropRoutes((one) => one === found);
     return 0;
   }
+}
+
+/** A random, locally administered address. */
+export function localMac(): Buffer {
+  const mac = Buffer.from(Array.from({ length: MAC_SIZE }, () => Math.floor(Math.random() * 256)));
+  mac[0] = ((mac[0] as number) & 0xfc) | 2;
+  return mac;
 }
 
 export const virtualNetwork = new VirtualNetwork();
