@@ -5,6 +5,7 @@
  *
  * Linux: include/linux/utsname.h, include/linux/proc_ns.h; namespaces(7)
  */
+import { IpcLimits } from './ipc/ipc_limits.ts';
 import type { UserNamespace } from '../auth/user_namespace.ts';
 
 /** First inode number of namespaces made after boot (PROC_DYNAMIC_FIRST). */
@@ -64,6 +65,7 @@ export class NetNamespace {
 export class IpcNamespace {
   readonly inum: number;
   readonly userNs: UserNamespace;
+  readonly limits = new IpcLimits();
   /** Owned by sentry/kernel/ipc. */
   sysv: unknown = null;
   /** Owned by the mqueue filesystem. */

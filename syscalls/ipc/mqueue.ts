@@ -22,13 +22,7 @@ import {
 } from '../../platform/abi/linux/errno.ts';
 import { O_CREAT, O_EXCL, O_NONBLOCK, O_RDWR } from '../../platform/abi/linux/fcntl.ts';
 import { NSIG, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD } from '../../platform/abi/linux/signal.ts';
-import {
-  MESSAGE_SIZE_MAX,
-  MESSAGES_MAX,
-  mqueueOf,
-  mqueueRoot,
-  type QueueLimits,
-} from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
+import { defaultLimits, mqueueOf, mqueueRoot, type QueueLimits } from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
 import { type Notification, QueueFile, type QueueInode } from '../../sentry/fs/mqueue/queue.ts';
 import { mayHold } from '../../sentry/kernel/ipc/held_memory.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -68,15 +62,16 @@ function readName(t: Task, addr: number): string | number {
 
 /** mq_maxmsg and mq_msgsize for a new queue. Errors: EFAULT, EINVAL. */
 function readLimits(t: Task, addr: number): QueueLimits | number {
-  if (addr === 0) return { maxMessages: MESSAGES_MAX, maxSize: MESSAGE_SIZE_MAX };
+  const { limits } = t.ipcNs;
+  if (addr === 0) return defaultLimits(limits);
   if (t.memory.copyIn(addr, buffer, 0, ATTR_SIZE) !== ATTR_SIZE) return EFAULT;
   const maxMessages = long(8);
   const maxSize = long(16);
   const isTrusted = t.creds.hasCap(CAP_SYS_RESOURCE);
   if (maxMessages <= 0 || maxSize <= 0) return EINVAL;
   if (
-    maxMessages > (isTrusted ? HARD_MESSAGES_MAX : MESSAGES_MAX) ||
-    maxSize > (isTrusted ? HARD_SIZE_MAX : MESSAGE_SIZE_MAX)
+    maxMessages > (isTrusted ? HARD_MESSAGES_MAX : limits.msg_max) ||
+    maxSize > (isTrusted ? HARD_SIZE_MAX : limits.msgsize_max)
   )
     return EINVAL;
   return { maxMessages, maxSize };

@@ -29,6 +29,9 @@ import { applySet, clearScratch, copyScratch, put16, put32, put64, putPerm, read
 
 const MSQID_DS_SIZE = 120;
 const CAP_SYS_RESOURCE = 24;
+/** What MSG_INFO's older fields say, whatever the limits are. */
+const MSGPOOL = (I.MSGMNI * I.MSGMNB) / 1024;
+const MSGTQL = I.MSGMNB;
 
 export function sys_msgget(t: Task, key: number, flags: number): number {
   const { msg } = sysvOf(t.ipcNs);
@@ -37,7 +40,7 @@ export function sys_msgget(t: Task, key: number, flags: number): number {
     key,
     flags,
     () => 0,
-    () => new MessageQueue(key, flags & 0o777, t.creds, t.kernel.clock.realtimeSeconds()),
+    () => new MessageQueue(key, flags & 0o777, t.creds, t.kernel.clock.realtimeSeconds(), t.ipcNs.limits.msgmnb),
   );
 }
 
@@ -46,7 +49,7 @@ export function sys_msgsnd(t: Task, msqid: number, msgp: number, size: number, f
   if (t.memory.copyIn(msgp, head, 0, 8) !== 8) return EFAULT;
   const view = new DataView(head.buffer);
   const type = view.getInt32(4, true) * 4294967296 + view.getUint32(0, true);
-  if (size > I.MSGMAX || msqid < 0 || type < 1) return EINVAL;
+  if (size > t.ipcNs.limits.msgmax || msqid < 0 || type < 1) return EINVAL;
   const data = new Uint8Array(size);
   if (size > 0 && t.memory.copyIn(msgp + 8, data, 0, size) !== size) return EFAULT;
   const queue = sysvOf(t.ipcNs).msg.find(msqid);
@@ -156,16 +159,17 @@ export function sys_msgctl(t: Task, msqid: number, command: number, buf: number)
 
 function writeInfo(t: Task, cmd: number, buf: number): number {
   const { msg } = sysvOf(t.ipcNs);
+  const { msgmax, msgmnb, msgmni } = t.ipcNs.limits;
   const isUsage = cmd === I.MSG_INFO;
   const queues = msg.all();
   clearScratch();
-  put32(0, isUsage ? queues.length : (I.MSGMNI * I.MSGMNB) / 1024);
-  put32(4, isUsage ? queues.reduce((sum, q) => sum + q.count, 0) : I.MSGMNB);
-  put32(8, I.MSGMAX);
-  put32(12, I.MSGMNB);
-  put32(16, I.MSGMNI);
+  put32(0, isUsage ? queues.length : MSGPOOL);
+  put32(4, isUsage ? queues.reduce((sum, q) => sum + q.count, 0) : MSGTQL);
+  put32(8, msgmax);
+  put32(12, msgmnb);
+  put32(16, msgmni);
   put32(20, 16);
-  put32(24, isUsage ? queues.reduce((sum, q) => sum + q.bytes, 0) : I.MSGMNB);
+  put32(24, isUsage ? queues.reduce((sum, q) => sum + q.bytes, 0) : MSGTQL);
   put16(28, 0xffff);
   const failed = copyScratch(t, buf, 32);
   return failed < 0 ? failed : Math.max(0, msg.highestIndex);
@@ -204,7 +208,7 @@ function change(t: Task, msqid: number, cmd: number, buf: number): number {
     queue.destroy();
     return 0;
   }
-  if (set.bytes > I.MSGMNB && !t.creds.hasCap(CAP_SYS_RESOURCE)) return EPERM;
+  if (set.bytes > t.ipcNs.limits.msgmnb && !t.creds.hasCap(CAP_SYS_RESOURCE)) return EPERM;
   queue.maxBytes = set.bytes;
   applySet(queue, set, t.kernel.clock.realtimeSeconds());
   queue.roomQueue.wake();

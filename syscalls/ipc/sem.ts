@@ -33,10 +33,10 @@ const MAX_SEMAPHORES = 4_000_000;
 
 export function sys_semget(t: Task, key: number, count: number, flags: number): number {
   const sysv = sysvOf(t.ipcNs);
-  if (count < 0 || count > I.SEMMSL) return EINVAL;
+  if (count < 0 || count > t.ipcNs.limits.semmsl) return EINVAL;
   const make = (): SemaphoreSet | Errno => {
     if (count === 0) return EINVAL;
-    if (sysv.semaphores + count > MAX_SEMAPHORES) return ENOSPC;
+    if (sysv.semaphores + count > Math.min(t.ipcNs.limits.semmns, MAX_SEMAPHORES)) return ENOSPC;
     sysv.semaphores += count;
     return new SemaphoreSet(key, flags & 0o777, t.creds, count, t.kernel.clock.realtimeSeconds());
   };
@@ -68,7 +68,7 @@ function readOperations(t: Task, addr: number, count: number): SemOperation[] | 
 }
 
 function operate(t: Task, semid: number, sops: number, nsops: number, deadlineNs: number): SyscallReturn {
-  if (nsops > I.SEMOPM) return E2BIG;
+  if (nsops > t.ipcNs.limits.semopm) return E2BIG;
   if (nsops < 1) return EINVAL;
   const operations = readOperations(t, sops, nsops);
   if (isErrno(operations)) return operations;
@@ -132,15 +132,16 @@ export function sys_semctl(t: Task, semid: number, semnum: number, command: numb
 
 function writeInfo(t: Task, cmd: number, buf: number): number {
   const sysv = sysvOf(t.ipcNs);
+  const { limits } = t.ipcNs;
   const isUsage = cmd === I.SEM_INFO;
   clearScratch();
   const values = [
     I.SEMMNS,
-    I.SEMMNI,
+    limits.semmni,
+    limits.semmns,
     I.SEMMNS,
-    I.SEMMNS,
-    I.SEMMSL,
-    I.SEMOPM,
+    limits.semmsl,
+    limits.semopm,
     I.SEMOPM,
     isUsage ? sysv.sem.count : 20,
     I.SEMVMX,

@@ -5,8 +5,9 @@
  *
  * Linux: ipc/shm.c
  */
-import { EFAULT, EINVAL, ENOMEM, EPERM, isErrno, type Errno } from '../../platform/abi/linux/errno.ts';
+import { EFAULT, EINVAL, ENOMEM, ENOSPC, EPERM, isErrno, type Errno } from '../../platform/abi/linux/errno.ts';
 import * as I from '../../platform/abi/linux/ipc.ts';
+import { SHM_UNLIMITED } from '../../sentry/kernel/ipc/ipc_limits.ts';
 import { MAP_FIXED, PAGE_SIZE, PROT_EXEC, PROT_READ, PROT_WRITE } from '../../platform/abi/linux/mman.ts';
 import { SharedSegment } from '../../sentry/kernel/ipc/shm.ts';
 import { sysvOf } from '../../sentry/kernel/ipc/sysv.ts';
@@ -38,7 +39,9 @@ function hugeSegment(t: Task, flags: number): Errno {
 }
 
 function newSegment(t: Task, key: number, size: number, flags: number): SharedSegment | Errno {
-  if (size < 1 || size >= I.SHMMAX) return EINVAL;
+  const { shmmax, shmall } = t.ipcNs.limits;
+  if (size < 1 || size >= I.SHMMAX || BigInt(size) > shmmax) return EINVAL;
+  if (shmall !== SHM_UNLIMITED && BigInt(pagesOf(sysvOf(t.ipcNs).shm.all()) + pageAlign(size) / PAGE_SIZE) > shmall) return ENOSPC;
   if ((flags & I.SHM_HUGETLB) !== 0) return hugeSegment(t, flags);
   const { files } = t.kernel.host;
   const fd = files.memfdCreate('sysv-shm');
@@ -47,7 +50,8 @@ function newSegment(t: Task, key: number, size: number, flags: number): SharedSe
     files.close(fd);
     return ENOMEM;
   }
-  const home = { ids: sysvOf(t.ipcNs).shm, files, seconds: () => t.kernel.clock.realtimeSeconds() };
+  const { limits } = t.ipcNs;
+  const home = { ids: sysvOf(t.ipcNs).shm, files, isForced: () => limits.shm_rmid_forced !== 0, seconds: () => t.kernel.clock.realtimeSeconds() };
   return new SharedSegment(key, flags & 0o777, t.creds, size, fd, t.threadGroup.pid, home);
 }
 
@@ -142,19 +146,23 @@ export function sys_shmctl(t: Task, shmid: number, command: number, buf: number)
   }
 }
 
-/** SHMMAX and SHMALL, ULONG_MAX - (1 << 24): more digits than a Number has. */
-function putHuge(at: number): void {
-  put32(at, 0xfeffffff);
-  put32(at + 4, 0xffffffff);
+function putHuge(at: number, value: bigint): void {
+  put32(at, Number(value & 0xffffffffn));
+  put32(at + 4, Number(value >> 32n));
+}
+
+function pagesOf(segments: readonly SharedSegment[]): number {
+  return segments.reduce((sum, s) => sum + pageAlign(s.size) / PAGE_SIZE, 0);
 }
 
 function writeLimits(t: Task, buf: number): number {
   clearScratch();
-  putHuge(0);
+  const { shmmax, shmall, shmmni } = t.ipcNs.limits;
+  putHuge(0, shmmax);
   put64(8, 1);
-  put64(16, I.SHMMNI);
-  put64(24, I.SHMMNI);
-  putHuge(32);
+  put64(16, shmmni);
+  put64(24, shmmni);
+  putHuge(32, shmall);
   const failed = copyScratch(t, buf, 72);
   return failed < 0 ? failed : Math.max(0, sysvOf(t.ipcNs).shm.highestIndex);
 }
@@ -163,10 +171,7 @@ function writeInfo(t: Task, buf: number): number {
   const { shm } = sysvOf(t.ipcNs);
   clearScratch();
   put32(0, shm.count);
-  put64(
-    8,
-    shm.all().reduce((sum, s) => sum + pageAlign(s.size) / PAGE_SIZE, 0),
-  );
+  put64(8, pagesOf(shm.all()));
   const failed = copyScratch(t, buf, 48);
   return failed < 0 ? failed : Math.max(0, shm.highestIndex);
 }

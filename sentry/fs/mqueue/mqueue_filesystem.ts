@@ -8,6 +8,7 @@
  */
 import { EACCES, EMFILE, ENOSPC, type Errno } from '../../../platform/abi/linux/errno.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../../../platform/abi/linux/mount.ts';
+import type { IpcLimits } from '../../kernel/ipc/ipc_limits.ts';
 import type { IpcNamespace } from '../../kernel/namespaces.ts';
 import { RLIMIT_MSGQUEUE } from '../../kernel/process/rlimits.ts';
 import type { Task } from '../../kernel/task.ts';
@@ -20,10 +21,6 @@ import type { VirtualFilesystem } from '../../vfs/virtual_filesystem.ts';
 import { QueueInode } from './queue.ts';
 
 const MQUEUE_MAGIC = 0x19800202;
-/** fs.mqueue.queues_max, msg_max, msgsize_max and their defaults. */
-const QUEUES_MAX = 256;
-export const MESSAGES_MAX = 10;
-export const MESSAGE_SIZE_MAX = 8192;
 const CAP_SYS_RESOURCE = 24;
 /** What Linux charges for each message slot besides its size. */
 const SLOT_OVERHEAD = 48 + 48;
@@ -31,6 +28,14 @@ const SLOT_OVERHEAD = 48 + 48;
 export interface QueueLimits {
   maxMessages: number;
   maxSize: number;
+}
+
+/** What a queue gets for which nothing is asked. */
+export function defaultLimits(limits: IpcLimits): QueueLimits {
+  return {
+    maxMessages: Math.min(limits.msg_max, limits.msg_default),
+    maxSize: Math.min(limits.msgsize_max, limits.msgsize_default),
+  };
 }
 
 class QueueDirectory extends StaticDirInode {
@@ -48,8 +53,8 @@ class QueueDirectory extends StaticDirInode {
 
   override create(ctx: IoContext, name: ByteString, mode: number, uid: number, gid: number): Inode | Errno {
     if (!this.isAlive(ctx as Task)) return EACCES;
-    const limits = this.nextLimits ?? { maxMessages: MESSAGES_MAX, maxSize: MESSAGE_SIZE_MAX };
-    if (this.entries.size >= QUEUES_MAX && !ctx.creds.hasCap(CAP_SYS_RESOURCE)) return ENOSPC;
+    const limits = this.nextLimits ?? defaultLimits((ctx as Task).ipcNs.limits);
+    if (this.entries.size >= (ctx as Task).ipcNs.limits.queues_max && !ctx.creds.hasCap(CAP_SYS_RESOURCE)) return ENOSPC;
     const cost = limits.maxMessages * (limits.maxSize + SLOT_OVERHEAD);
     const owner = ctx.creds.euid;
     const sum = (this.charged.get(owner) ?? 0) + cost;

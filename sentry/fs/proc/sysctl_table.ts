@@ -20,6 +20,7 @@ import type { ByteString } from '../../vfs/inode.ts';
 import { keyLimits } from '../../kernel/keys/key_table.ts';
 import { leaseLimits } from '../../vfs/leases.ts';
 import { mapLimits } from '../../mm/memory_manager.ts';
+import { ipcSysctls } from './ipc_sysctls.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
 
 export interface Sysctl {
@@ -156,9 +157,6 @@ function kernelTable(kernel: Kernel, pidNs: PidNamespace): Sysctl[] {
     kept('kernel/keys/root_maxbytes', 25000000),
     kept('kernel/keys/root_maxkeys', 1000000),
     kept('kernel/kptr_restrict', 1, 0, 2),
-    kept('kernel/msgmax', 8192),
-    kept('kernel/msgmnb', 16384),
-    kept('kernel/msgmni', 32000),
     fixed('kernel/ngroups_max', 65536),
     { path: 'kernel/ns_last_pid', read: () => String(pidNs.lastPid) },
     kept('kernel/numa_balancing', 0),
@@ -191,11 +189,6 @@ function kernelTable(kernel: Kernel, pidNs: PidNamespace): Sysctl[] {
     kept('kernel/sched_rt_runtime_us', 950000, -1),
     fixed('kernel/seccomp/actions_avail', 'kill_process kill_thread trap errno user_notif trace log allow'),
     keptText('kernel/seccomp/actions_logged', 'kill_process kill_thread trap errno user_notif trace log'),
-    keptText('kernel/sem', '32000\t1024000000\t500\t32000'),
-    keptText('kernel/shmall', '18446744073692774399'),
-    keptText('kernel/shmmax', '18446744073692774399'),
-    kept('kernel/shmmni', 4096),
-    kept('kernel/shm_rmid_forced', 0, 0, 1),
     kept('kernel/sysctl_writes_strict', 1, -1, 1),
     held('kernel/tainted', 0),
     held('kernel/threads-max', maxThreads),
@@ -234,11 +227,6 @@ function fsTable(kernel: Kernel): Sysctl[] {
     field('fs/lease-break-time', leaseLimits, 'breakTime'),
     field('fs/leases-enable', leaseLimits, 'enable', 0, 1),
     kept('fs/mount-max', 4096, 1),
-    kept('fs/mqueue/msg_default', 10),
-    kept('fs/mqueue/msg_max', 10),
-    kept('fs/mqueue/msgsize_default', 8192),
-    kept('fs/mqueue/msgsize_max', 8192),
-    kept('fs/mqueue/queues_max', 256),
     held('fs/nr_open', 1048576),
     fixed('fs/overflowgid', 65534, 0o644),
     fixed('fs/overflowuid', 65534, 0o644),
@@ -356,5 +344,5 @@ function userTable(): Sysctl[] {
 }
 
 export function sysctlTable(kernel: Kernel, pidNs: PidNamespace): Sysctl[] {
-  return [...kernelTable(kernel, pidNs), ...fsTable(kernel), ...vmTable(kernel), ...netTable(), ...userTable()];
+  return [...kernelTable(kernel, pidNs), ...fsTable(kernel), ...vmTable(kernel), ...netTable(), ...userTable(), ...ipcSysctls()];
 }

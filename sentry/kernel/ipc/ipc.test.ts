@@ -33,7 +33,7 @@ function ops(g: ThreadGroup, ...list: [number, number, number?][]): PendingOpera
 
 describe('IpcIds', () => {
   it('finds by key and gives a removed index another identifier', () => {
-    const ids = new IpcIds<SemaphoreSet>(2);
+    const ids = new IpcIds<SemaphoreSet>(() => 2);
     const make = (): SemaphoreSet => new SemaphoreSet(5, 0o600, creds, 1, 0);
     expect(ids.get(creds, 5, 0, () => 0, make)).toBe(ENOENT);
     const first = ids.get(creds, 5, IPC_CREAT, () => 0, make);

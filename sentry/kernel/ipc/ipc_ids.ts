@@ -65,13 +65,15 @@ export abstract class IpcObject {
 export class IpcIds<T extends IpcObject> {
   private readonly byIndex = new Map<number, T>();
   private readonly byKey = new Map<number, T>();
-  private readonly max: number;
+  private readonly max: () => number;
   private nextIndex = 0;
   private lastIndex = -1;
   private seq = 0;
+  /** Identifier the next object is to have (kernel.*_next_id), once; -1: none is asked for. */
+  wantedId = -1;
 
   /** `max`: most objects at once. */
-  constructor(max: number) {
+  constructor(max: () => number) {
     this.max = max;
   }
 
@@ -108,18 +110,33 @@ export class IpcIds<T extends IpcObject> {
 
   /** True when another object would be too many. */
   get isFull(): boolean {
-    return this.byIndex.size >= this.max;
+    return this.byIndex.size >= this.max();
   }
 
   private add(object: T): number {
-    const cycle = Math.min(Math.max(Math.floor((this.byIndex.size * 3) / 2), MIN_CYCLE), this.max);
+    const wanted = this.wantedId;
+    this.wantedId = -1;
+    if (wanted < 0) return this.addNext(object);
+    // The index is taken as asked for, or the next free one above (idr_alloc).
+    let index = wanted % SEQ_SHIFT;
+    while (this.byIndex.has(index)) index++;
+    if (index >= SEQ_SHIFT) return ENOSPC;
+    return this.put(object, Math.floor(wanted / SEQ_SHIFT), index);
+  }
+
+  private addNext(object: T): number {
+    const cycle = Math.min(Math.max(Math.floor((this.byIndex.size * 3) / 2), MIN_CYCLE), this.max());
     let index = this.nextIndex >= cycle ? 0 : this.nextIndex;
     while (this.byIndex.has(index)) index = (index + 1) % cycle;
     if (index <= this.lastIndex) this.seq = this.seq >= SEQ_MAX ? 0 : this.seq + 1;
     this.lastIndex = index;
     this.nextIndex = index + 1;
-    object.seq = this.seq;
-    object.id = this.seq * SEQ_SHIFT + index;
+    return this.put(object, this.seq, index);
+  }
+
+  private put(object: T, seq: number, index: number): number {
+    object.seq = seq;
+    object.id = seq * SEQ_SHIFT + index;
     this.byIndex.set(index, object);
     if (object.key !== IPC_PRIVATE) this.byKey.set(object.key, object);
     return object.id;

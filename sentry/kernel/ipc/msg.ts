@@ -33,7 +33,7 @@ export interface Receiver {
 export class MessageQueue extends IpcObject {
   private readonly messages: Message[] = [];
   bytes = 0;
-  maxBytes = MSGMNB;
+  maxBytes: number;
   stime = 0;
   rtime = 0;
   lspid = 0;
@@ -42,8 +42,9 @@ export class MessageQueue extends IpcObject {
   /** Senders waiting for room. */
   readonly roomQueue = new WaitQueue();
 
-  constructor(key: number, mode: number, creds: Credentials, seconds: number) {
+  constructor(key: number, mode: number, creds: Credentials, seconds: number, maxBytes: number = MSGMNB) {
     super(key, mode, creds);
+    this.maxBytes = maxBytes;
     this.ctime = seconds;
   }
 

@@ -16,6 +16,8 @@ import { type IpcIds, IpcObject } from './ipc_ids.ts';
 export interface SegmentHome {
   readonly ids: IpcIds<SharedSegment>;
   readonly files: HostFiles;
+  /** kernel.shm_rmid_forced: nobody attached means gone. */
+  readonly isForced: () => boolean;
   readonly seconds: () => number;
 }
 
@@ -72,6 +74,6 @@ export class SharedSegment extends IpcObject {
   private onMappingChange(opened: boolean): void {
     if (opened) this.atime = this.home.seconds();
     else this.dtime = this.home.seconds();
-    if (!opened && this.attachCount === 0 && (this.mode & SHM_DEST) !== 0 && !this.isRemoved) this.destroy();
+    if (!opened && this.attachCount === 0 && ((this.mode & SHM_DEST) !== 0 || this.home.isForced()) && !this.isRemoved) this.destroy();
   }
 }

@@ -5,23 +5,29 @@
  *
  * Linux: include/linux/ipc_namespace.h
  */
-import { MSGMNI, SEMMNI, SHMMNI } from '../../../platform/abi/linux/ipc.ts';
 import type { IpcNamespace } from '../namespaces.ts';
 import { IpcIds } from './ipc_ids.ts';
+import type { IpcLimits } from './ipc_limits.ts';
 import type { MessageQueue } from './msg.ts';
 import type { SemaphoreSet } from './sem.ts';
 import type { SharedSegment } from './shm.ts';
 
 export class SysvIpc {
-  readonly shm = new IpcIds<SharedSegment>(SHMMNI);
-  readonly sem = new IpcIds<SemaphoreSet>(SEMMNI);
-  readonly msg = new IpcIds<MessageQueue>(MSGMNI);
+  readonly shm: IpcIds<SharedSegment>;
+  readonly sem: IpcIds<SemaphoreSet>;
+  readonly msg: IpcIds<MessageQueue>;
   /** Semaphores in all sets. */
   semaphores = 0;
+
+  constructor(limits: IpcLimits) {
+    this.shm = new IpcIds(() => limits.shmmni);
+    this.sem = new IpcIds(() => limits.semmni);
+    this.msg = new IpcIds(() => limits.msgmni);
+  }
 }
 
 /** The namespace's objects, made on first use. */
 export function sysvOf(ns: IpcNamespace): SysvIpc {
-  ns.sysv ??= new SysvIpc();
+  ns.sysv ??= new SysvIpc(ns.limits);
   return ns.sysv as SysvIpc;
 }
