@@ -7,7 +7,7 @@
  * Invariants: nothing the parent sees changes before the last thing that can fail has succeeded.
  */
 import { EAGAIN, EEXIST, EINVAL, EPERM, ERESTARTNOINTR, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
-import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../platform/abi/linux/capability.ts';
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../platform/abi/linux/capability.ts';
 import {
   CLONE_CHILD_CLEARTID,
   CLONE_CHILD_SETTID,
@@ -128,14 +128,23 @@ function checkLimits(t: Task): number {
   return count >= limit ? EAGAIN : 0;
 }
 
-/** Numbers for a task born into `ns`, outermost first. On error nothing is taken (numbers are taken by being registered). */
-function allocatePids(ns: PidNamespace, setTid: readonly number[]): number[] | Errno {
+/** checkpoint_restore_ns_capable() over a pid namespace. */
+function mayChoosePid(creds: Credentials, ns: PidNamespace): boolean {
+  return [CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN].some((cap) =>
+    ns.userNs === null ? creds.hasCap(cap) : creds.hasCapIn(ns.userNs, cap),
+  );
+}
+
+/** Numbers for a task born into `ns`, outermost first; `setTid` are those `creds` asks for. On error nothing is taken (numbers are taken by being registered). */
+function allocatePids(ns: PidNamespace, setTid: readonly number[], creds: Credentials): number[] | Errno {
+  if (setTid.length > ns.level + 1) return EINVAL;
   const pids: number[] = new Array<number>(ns.level + 1);
   let at = 0;
   for (let up: PidNamespace | null = ns; up !== null; up = up.parent, at++) {
     const wanted = setTid[at];
     if (wanted !== undefined) {
       if (wanted < 1 || wanted >= up.pidMax || (wanted !== 1 && up.init === null)) return EINVAL;
+      if (!mayChoosePid(creds, up)) return EPERM;
       if (up.tasks.has(wanted)) return EEXIST;
       pids[up.level] = wanted;
       continue;
@@ -193,7 +202,7 @@ export function cloneTask(t: Task, args: CloneArgs): number | Blocking {
   const ns = hasFlag(flags, CLONE_NEWPID)
     ? new PidNamespace(t.childPidNs, newNamespaceInum(), creds.userNs)
     : t.childPidNs;
-  const pids = allocatePids(ns, args.setTid);
+  const pids = allocatePids(ns, args.setTid, creds);
   if (isErrno(pids)) return pids;
   if (t.schedPolicy === SCHED_DEADLINE && !t.schedResetOnFork) return EAGAIN;
   const noPidfd = hasFlag(flags, CLONE_PIDFD) ? checkPidfd(t, args.pidfdAddr) : 0;

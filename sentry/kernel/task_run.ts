@@ -60,7 +60,8 @@ function passesSeccomp(t: Task, nr: number, isAgain: boolean): boolean {
 function enterTraced(t: Task): void {
   const nr = t.regs.i32(REG_ORIG_RAX);
   t.syscallNr = nr;
-  if (nr < 0 || isKillPending(t)) skipSyscall(t);
+  // Other negative numbers are calls that do not exist.
+  if (nr === -1 || isKillPending(t)) skipSyscall(t);
   else if (t.ptrace?.mode === 'sysemu') returnToUser(t);
   else if (t.seccomp === null || passesSeccomp(t, nr, false)) performSyscall(t, nr);
 }

@@ -100,7 +100,7 @@ export function smapsText(mm: MemoryManager, root: Path | null, rollup: boolean)
 
 function tail(vma: Vma): string {
   const names = FLAG_NAMES.filter(([bit]) => (vma.flags & bit) !== 0).map(([, name]) => name);
-  return `THPeligible:           0\nVmFlags: ${names.join(' ')} sd \n`;
+  return `THPeligible:           0\nVmFlags: ${names.join(' ')} \n`;
 }
 
 function counters(r: Resident, isSingle: boolean): string {

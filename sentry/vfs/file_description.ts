@@ -133,6 +133,8 @@ export abstract class FileDescription {
   countAsWriter(): void {
     this.isWriter = true;
     this.inode.writers++;
+    this.path.mount.writers++;
+    this.path.mount.fs.writers++;
   }
   /** Opened by path for reading only: somebody else cannot get a write lease. Called once, by open. */
   countAsReader(): void {
@@ -145,8 +147,11 @@ export abstract class FileDescription {
   /** Drops a reference; at zero the file is released. */
   decRef(): void {
     if (--this.refs === 0) {
-      if (this.isWriter) this.inode.writers--;
-      else if (this.isReader) this.inode.readers--;
+      if (this.isWriter) {
+        this.inode.writers--;
+        this.path.mount.writers--;
+        this.path.mount.fs.writers--;
+      } else if (this.isReader) this.inode.readers--;
       for (const callback of this.onLastClose) callback();
       if (this.inode.locks !== null) {
         dropFileLocks(this.inode, this);

@@ -45,6 +45,8 @@ export abstract class Filesystem {
   readonly refusesNewNames: boolean = false;
   /** True: the whole filesystem is read-only (writes answer EROFS), whatever the mount says. */
   isReadOnly = false;
+  /** Files opened for writing, through whichever mount. */
+  writers = 0;
   /** The dentry of `root`; made by vfs at the first mount, shared by all mounts. */
   rootDentry: Dentry | null = null;
   /** Mounted from inside a user namespace: that one; null: the initial one. Ids it does not map own nothing here. */

@@ -38,6 +38,8 @@ export class Mount {
   private inNamespace: MountNamespace | null = null;
   /** Open files, cwds and roots on it: umount(2) without MNT_DETACH answers EBUSY while there are any. */
   refs = 0;
+  /** Files opened for writing through it: it cannot become read-only while there are any. */
+  writers = 0;
   /** MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE as last set, and its peer groups (0: none). */
   propagation = 0;
   peerGroup = 0;
@@ -46,6 +48,8 @@ export class Mount {
   isLocked = false;
   /** Flags (MS_RDONLY, MS_NOSUID, ...) that cannot be cleared, for the same reason. */
   lockedFlags = 0;
+  /** For the same reason its kind of access times cannot be changed. */
+  locksAtime = false;
   /** Made by fsmount(2) or open_tree(2), held by a descriptor, in no tree yet. */
   isDetached = false;
   /** Marked by a first umount2(MNT_EXPIRE). */

@@ -53,6 +53,7 @@ import { Walk, isDir, walkPath } from './path_walk.ts';
 import type { VirtualFilesystem } from './virtual_filesystem.ts';
 
 const MS_NOUSER = 0x80000000;
+const ATIME_FLAGS = MS_NOATIME | MS_NODIRATIME | MS_RELATIME;
 const PROPAGATION = MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
 /** /proc/sys/fs/mount-max: less than Linux's 100000, because trees of mounts are copied level by level. */
 const MOUNT_MAX = 4096;
@@ -103,34 +104,48 @@ export function mountAt(vfs: VirtualFilesystem, ctx: IoContext, target: Path, re
   return mountNew(vfs, ctx, target, request);
 }
 
-/** Replaces a mount's flags; atime settings not mentioned stay. */
-export function replaceFlags(mount: Mount, flags: number): void {
+/** May the flags become `flags`? Returns 0; EPERM (something locked would change), EBUSY (read-only while files are open for writing). */
+export function mayHaveFlags(mount: Mount, flags: number): number {
+  if ((mount.lockedFlags & ~flags) !== 0) return EPERM;
+  if (mount.locksAtime && ((mount.flags ^ flags) & ATIME_FLAGS) !== 0) return EPERM;
+  return (flags & ~mount.flags & MS_RDONLY) !== 0 && mount.writers > 0 ? EBUSY : 0;
+}
+
+/** A mount's flags replaced by a call's; atime settings not mentioned stay. */
+function replacedFlags(mount: Mount, flags: number): number {
   let own = mountFlags(flags);
   if ((flags & (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)) === 0) {
-    const atime = MS_NOATIME | MS_NODIRATIME | MS_RELATIME;
-    own = (own & ~atime) | (mount.flags & atime);
+    own = (own & ~ATIME_FLAGS) | (mount.flags & ATIME_FLAGS);
   }
-  mount.flags = own;
+  return own;
 }
 
 function remountFlags(ctx: IoContext, target: Path, flags: number): number {
   if (target.dentry !== target.mount.root || !isOurs(ctx, target.mount)) return EINVAL;
-  if ((target.mount.lockedFlags & ~flags) !== 0) return EPERM;
-  replaceFlags(target.mount, flags);
-  return 0;
+  const wanted = replacedFlags(target.mount, flags);
+  const refused = mayHaveFlags(target.mount, wanted);
+  if (refused === 0) target.mount.flags = wanted;
+  return refused;
+}
+
+/** Changes a filesystem itself, which belongs to whoever mounted it. Errors: EPERM; EBUSY (files are open for writing); those of the filesystem. */
+export function reconfigure(ctx: IoContext, fs: Filesystem, data: string, isReadOnly: boolean): number {
+  const isOwner = fs.userNs === null ? ctx.creds.hasCap(CAP_SYS_ADMIN) : ctx.creds.hasCapIn(fs.userNs, CAP_SYS_ADMIN);
+  if (!isOwner) return EPERM;
+  if (isReadOnly && !fs.isReadOnly && fs.writers > 0) return EBUSY;
+  const err = fs.remount(ctx, data);
+  if (err === 0) fs.isReadOnly = isReadOnly;
+  return err;
 }
 
 function remount(ctx: IoContext, target: Path, request: MountRequest): number {
   const { mount } = target;
   if (target.dentry !== mount.root || !isOurs(ctx, mount)) return EINVAL;
-  if ((mount.lockedFlags & ~request.flags) !== 0) return EPERM;
-  // The filesystem itself belongs to whoever mounted it.
-  if (mount.lockedFlags !== 0 || mount.isLocked) return EPERM;
-  const err = mount.fs.remount(ctx, request.data);
-  if (err !== 0) return err;
-  mount.fs.isReadOnly = (request.flags & MS_RDONLY) !== 0;
-  replaceFlags(mount, request.flags);
-  return 0;
+  const wanted = replacedFlags(mount, request.flags);
+  if (mayHaveFlags(mount, wanted) === EPERM) return EPERM;
+  const err = reconfigure(ctx, mount.fs, request.data, (request.flags & MS_RDONLY) !== 0);
+  if (err === 0) mount.flags = wanted;
+  return err;
 }
 
 /** A mount (with what is below it when `recursive`) showing `source`, in no tree. Errors: EINVAL (it would show what is covered). */
@@ -143,6 +158,7 @@ export function copyForBind(vfs: VirtualFilesystem, source: Path, recursive: boo
   if (!recursive) {
     copy.source = source.mount.source;
     copy.lockedFlags = source.mount.lockedFlags;
+    copy.locksAtime = source.mount.locksAtime;
     copy.propagation = source.mount.propagation;
     copy.peerGroup = source.mount.peerGroup;
     copy.masterGroup = source.mount.masterGroup;
@@ -235,14 +251,16 @@ export function moveBeneath(ctx: IoContext, source: Path, target: Path): number 
 
 /** move_mount(2) with MOVE_MOUNT_SET_GROUP: makes a private mount a peer or slave as another of its filesystem is. Returns 0 or errno. */
 export function joinGroup(vfs: VirtualFilesystem, ctx: IoContext, source: Path, target: Path): number {
-  const from = source.mount;
-  const to = target.mount;
-  if (!isOurs(ctx, from) || !isOurs(ctx, to)) return EINVAL;
-  if (source.dentry !== from.root || target.dentry !== to.root) return EINVAL;
-  if (from.fs !== to.fs || !isReachable({ mount: from, dentry: to.root }, source)) return EINVAL;
-  if (hasLockedBelow({ mount: from, dentry: to.root })) return EINVAL;
-  if (to.peerGroup !== 0 || to.masterGroup !== 0) return EINVAL;
-  if (from.peerGroup === 0 && from.masterGroup === 0) return EINVAL;
+  const [from, to] = [source.mount, target.mount];
+  for (const mount of [from, to]) {
+    if (mount.namespace === null) return EINVAL;
+    const { owner } = mount.namespace;
+    if (owner === null ? !ctx.creds.hasCap(CAP_SYS_ADMIN) : !ctx.creds.hasCapIn(owner, CAP_SYS_ADMIN)) return EPERM;
+  }
+  if (source.dentry !== from.root || target.dentry !== to.root || from.fs !== to.fs) return EINVAL;
+  if (!isReachable({ mount: from, dentry: to.root }, source) || hasLockedBelow({ mount: from, dentry: to.root })) return EINVAL;
+  const isGrouped = (mount: Mount): boolean => mount.peerGroup !== 0 || mount.masterGroup !== 0;
+  if (isGrouped(to) || !isGrouped(from)) return EINVAL;
   to.propagation = from.propagation;
   to.peerGroup = from.peerGroup;
   to.masterGroup = from.masterGroup;

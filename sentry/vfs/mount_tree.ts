@@ -67,6 +67,7 @@ export function cloneMount(vfs: VirtualFilesystem, from: Mount, root: Dentry): M
   const copy = vfs.newMount(from.fs, from.flags, root);
   copy.source = from.source;
   copy.lockedFlags = from.lockedFlags;
+  copy.locksAtime = from.locksAtime;
   if (from.propagation === MS_SHARED) {
     copy.propagation = MS_SHARED;
     copy.peerGroup = from.peerGroup;
@@ -141,6 +142,7 @@ export function cloneNamespace(
 function lockMount(mount: Mount, isBelow: boolean): void {
   mount.isLocked = isBelow;
   mount.lockedFlags = mount.flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  mount.locksAtime = true;
   if (mount.propagation !== MS_SHARED) return;
   mount.propagation = MS_SLAVE;
   mount.masterGroup = mount.peerGroup;

@@ -40,7 +40,18 @@ import { DetachedMountFile } from '../../sentry/vfs/detached_mount.ts';
 import { PathDescription } from '../../sentry/vfs/file_description.ts';
 import type { Inode } from '../../sentry/vfs/inode.ts';
 import { forEachMount, type Mount, type Path } from '../../sentry/vfs/mount.ts';
-import { changePropagation, copyForBind, isOurs, joinGroup, makeFilesystem, mayMount, moveBeneath, moveTo } from '../../sentry/vfs/mount_calls.ts';
+import {
+  changePropagation,
+  copyForBind,
+  isOurs,
+  joinGroup,
+  makeFilesystem,
+  mayHaveFlags,
+  mayMount,
+  moveBeneath,
+  moveTo,
+  reconfigure as reconfigureFilesystem,
+} from '../../sentry/vfs/mount_calls.ts';
 import { installFile } from '../poll/install_file.ts';
 import { readText, resolveAt } from './path_args.ts';
 
@@ -169,10 +180,7 @@ function act(t: Task, context: FsContextFile, command: number): number {
 function reconfigure(t: Task, context: FsContextFile): number {
   const { picked, filesystem } = context;
   if (picked === null || filesystem === null) return EBUSY;
-  if (!mayMount(t) || picked.isLocked || picked.lockedFlags !== 0) return EPERM;
-  const err = filesystem.remount(t, context.data);
-  if (err === 0) filesystem.isReadOnly = context.isReadOnly;
-  return err;
+  return mayMount(t) ? reconfigureFilesystem(t, filesystem, context.data, context.isReadOnly) : EPERM;
 }
 
 // -----------------------------------------------------------------------------------------------------------------
@@ -338,12 +346,15 @@ function setAttributes(t: Task, place: Path, change: AttributeChange, recursive:
   const mounts: Mount[] = [];
   if (recursive) forEachMount(mount, (m) => mounts.push(m));
   else mounts.push(mount);
-  const cleared = plainFlags(change.clear) & ~plainFlags(change.set);
-  if (mounts.some((m) => (m.lockedFlags & cleared) !== 0)) return EPERM;
+  const wanted = (m: Mount): number => {
+    const flags = (m.flags & ~plainFlags(change.clear)) | plainFlags(change.set);
+    return change.atime === null ? flags : (flags & ~(MS_NOATIME | MS_RELATIME)) | change.atime;
+  };
   for (const m of mounts) {
-    m.flags = (m.flags & ~plainFlags(change.clear)) | plainFlags(change.set);
-    if (change.atime !== null) m.flags = (m.flags & ~(MS_NOATIME | MS_RELATIME)) | change.atime;
+    const refused = mayHaveFlags(m, wanted(m));
+    if (refused !== 0) return refused;
   }
+  for (const m of mounts) m.flags = wanted(m);
   if (change.propagation !== 0) changePropagation(t.kernel.vfs, mount, change.propagation, recursive);
   return 0;
 }

@@ -75,8 +75,12 @@ function bootTime(kernel: Kernel): number {
   return kernel.clock.realtimeSeconds() - Math.floor(kernel.host.clock.boottimeNs() / 1e9);
 }
 
+/** Idle time shown so far: accounting the time of running tasks late must not turn it back. */
+const shownIdle = new WeakMap<Kernel, number>();
+
 function uptimeText(kernel: Kernel): string {
-  const [, , idle] = cpuTicks(kernel);
+  const idle = Math.max(cpuTicks(kernel)[2], shownIdle.get(kernel) ?? 0);
+  shownIdle.set(kernel, idle);
   const cents = (n: number): string => `${Math.floor(n / 100)}.${String(n % 100).padStart(2, '0')}`;
   return `${cents(Math.floor(kernel.host.clock.boottimeNs() / NS_PER_TICK))} ${cents(idle)}\n`;
 }
@@ -251,7 +255,10 @@ export function makeGlobalEntries(fs: ProcFilesystem): [ByteString, Inode][] {
   add('key-users', (ctx) => keyUsersText(ctx as Task));
   add('keys', (ctx) => keysText(ctx as Task));
   add('kmsg', () => '', 0o400);
-  add('loadavg', () => `${load.text()} ${runningTasks(kernel)}/${kernel.liveTasks} ${fs.pidNs.lastPid}\n`);
+  add(
+    'loadavg',
+    (ctx) => `${load.text()} ${runningTasks(kernel)}/${kernel.liveTasks} ${((ctx as Partial<Task>).pidNs ?? fs.pidNs).lastPid}\n`,
+  );
   add('locks', (ctx) => locksText(ctx as Task));
   add('meminfo', () => meminfoText(kernel));
   add('misc', () => '');

@@ -17,6 +17,8 @@ import type { ByteString, Inode } from '../../vfs/inode.ts';
 import { mountinfoText, mountstatsText, mountsText } from '../../vfs/mount_text.ts';
 import { mountsFile } from './mounts_file.ts';
 import type { DirEntry, PseudoInode } from '../../vfs/pseudo_file.ts';
+import type { ProcFilesystem } from './proc_filesystem.ts';
+import { HIDEPID_INVISIBLE, HIDEPID_NO_ACCESS, HIDEPID_OFF } from './proc_options.ts';
 import { ProcDirInode } from './proc_dir.ts';
 import {
   bind,
@@ -30,6 +32,7 @@ import {
   pidTable,
 } from './pid_entry.ts';
 import { FdDirInode, FdinfoDirInode } from './pid_fd.ts';
+import { MapFilesDirInode } from './pid_map_files.ts';
 import { maps } from './pid_maps.ts';
 import { cmdline, environ, MemInode } from './pid_memory.ts';
 import { PagemapInode } from './pid_pagemap.ts';
@@ -211,6 +214,7 @@ const sharedEntries: readonly PidEntry[] = [
 const processEntries: readonly PidEntry[] = [
   ...sharedEntries,
   directory('task', (scope) => new TaskDirInode(scope)),
+  directory('map_files', (scope) => new MapFilesDirInode(scope)),
   guarded('mountstats', 0o400, (t) => (t.isLive ? mountstatsText(t.rootDir) : EINVAL)),
   file(
     'autogroup',
@@ -308,7 +312,21 @@ export function processOfDirectory(inode: Inode | null): Task | null {
   return inode instanceof PidTableDirInode && inode.isOf(processTable) ? inode.task : null;
 }
 
+/** /proc/pid, which the mount option hidepid may close or hide. */
+class ProcessDirInode extends PidTableDirInode {
+  constructor(scope: TaskScope) {
+    super(scope, processTable);
+  }
+  override checkPermission(ctx: IoContext, mask: number): number | null {
+    const { options } = this.fs as ProcFilesystem;
+    if (options.hidepid === HIDEPID_OFF || options.allows(ctx as Task, this.task, HIDEPID_NO_ACCESS))
+      return super.checkPermission(ctx, mask);
+    return options.hidepid === HIDEPID_INVISIBLE ? ENOENT : EPERM;
+  }
+}
+
 /** The directory of a process (or, under task/, of a thread). */
 export function makePidDir(scope: TaskScope): PseudoInode {
-  return bind(scope, new PidTableDirInode(scope, scope.isThread ? threadTable : processTable));
+  if (!scope.isThread) return bind(scope, new ProcessDirInode(scope));
+  return bind(scope, new PidTableDirInode(scope, threadTable));
 }

@@ -17,7 +17,9 @@ import { AnonInode, nsfs } from '../../vfs/anon_mount.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { FileDescription } from '../../vfs/file_description.ts';
 import type { ByteString } from '../../vfs/inode.ts';
-import type { Path } from '../../vfs/mount.ts';
+import { MountNamespace, type Path } from '../../vfs/mount.ts';
+import { enterNamespace, leaveNamespace } from '../../vfs/mount_tree.ts';
+import type { VirtualFilesystem } from '../../vfs/virtual_filesystem.ts';
 import { link, type PidEntry, pidTable } from './pid_entry.ts';
 
 const NS_GET_USERNS = 0xb701;
@@ -70,11 +72,25 @@ class NamespaceInode extends AnonInode {
     this.attachment = handle;
   }
   override open(ctx: IoContext, path: Path, flags: number): FileDescription | Errno {
-    return (flags & 3) !== 0 ? EACCES : new NamespaceFile(path, this, flags, ctx.creds);
+    return (flags & 3) !== 0 ? EACCES : new NamespaceFile(path, this, flags, ctx as Task);
   }
 }
 
+/** An open one keeps a mount namespace together when its last task has left. */
 class NamespaceFile extends FileDescription {
+  private readonly vfs: VirtualFilesystem;
+  private readonly held: MountNamespace | null;
+
+  constructor(path: Path, inode: NamespaceInode, flags: number, t: Task) {
+    super(path, inode, flags, t.creds);
+    const { namespace } = inode.attachment as NamespaceHandle;
+    this.vfs = t.kernel.vfs;
+    this.held = namespace instanceof MountNamespace ? namespace : null;
+    if (this.held !== null) enterNamespace(this.held);
+  }
+  protected override release(): void {
+    if (this.held !== null) leaveNamespace(this.vfs, this.held);
+  }
   override linkText(): ByteString | null {
     const handle = this.inode.attachment as NamespaceHandle;
     return `${handle.name}:[${handle.inum}]`;

@@ -23,7 +23,6 @@ const BATCH = 4096;
 const PM_PRESENT_HIGH = 0x80000000;
 const PM_SWAP_HIGH = 0x40000000;
 const PM_FILE_HIGH = 0x20000000;
-const PM_SOFT_DIRTY_HIGH = 0x00800000;
 const PM_EXCLUSIVE_HIGH = 0x01000000;
 
 export class PagemapInode extends PseudoInode {
@@ -83,7 +82,7 @@ function fill(mm: MemoryManager, first: number, out: Uint8Array): void {
     if (vma === undefined || vma === null || vma.start >= start + known.length * PAGE) break;
     known.fill(1, Math.max(0, (vma.start - start) / PAGE), Math.min(known.length, (vma.end - start) / PAGE));
   }
-  const shown = PM_PRESENT_HIGH | PM_SWAP_HIGH | PM_FILE_HIGH | PM_SOFT_DIRTY_HIGH | PM_EXCLUSIVE_HIGH;
+  const shown = PM_PRESENT_HIGH | PM_SWAP_HIGH | PM_FILE_HIGH | PM_EXCLUSIVE_HIGH;
   for (let i = 0; i < known.length; i++) {
     words[i * 2] = 0;
     words[i * 2 + 1] = known[i] === 1 && i * ENTRY < got ? ((words[i * 2 + 1] as number) & shown) >>> 0 : 0;

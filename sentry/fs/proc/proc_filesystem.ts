@@ -7,7 +7,7 @@
  * Invariants: one instance shows one pid namespace. Entries of processes are asked at each walk step whether they are still
  *             true (inode.attachment, a ProcScope); nothing negative is cached.
  */
-import { EINVAL, ENOENT, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { ENOENT, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
 import { DT_DIR, modeToDtype } from '../../../platform/abi/linux/stat.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import type { PidNamespace } from '../../kernel/process/pid_namespace.ts';
@@ -17,6 +17,7 @@ import type { Dentry } from '../../vfs/dentry.ts';
 import { Filesystem, type FilesystemType, type StatFs } from '../../vfs/filesystem.ts';
 import type { ByteString, Inode } from '../../vfs/inode.ts';
 import { type DirEntry, type StaticDirInode, SymlinkInode } from '../../vfs/pseudo_file.ts';
+import { HIDEPID_INVISIBLE, ProcOptions } from './proc_options.ts';
 import { ProcDirInode } from './proc_dir.ts';
 import { makeGlobalEntries } from './global_files.ts';
 import { makeNetDir } from './net_dir.ts';
@@ -36,9 +37,9 @@ export class ProcFilesystem extends Filesystem {
   readonly kernel: Kernel;
   readonly pidNs: PidNamespace;
   private net: StaticDirInode | null = null;
-  private readonly options: string;
+  readonly options: ProcOptions;
 
-  constructor(kernel: Kernel, pidNs: PidNamespace, options = '') {
+  constructor(kernel: Kernel, pidNs: PidNamespace, options = new ProcOptions()) {
     super();
     this.source = 'proc';
     this.kernel = kernel;
@@ -53,14 +54,19 @@ export class ProcFilesystem extends Filesystem {
     return this.net;
   }
 
-  override revalidate(_ctx: IoContext, dentry: Dentry): boolean {
+  override revalidate(ctx: IoContext, dentry: Dentry): boolean {
     const { inode } = dentry;
     if (inode === null) return false;
     const scope = inode.attachment as ProcScope | null;
     if (scope === null) return true;
-    if (!scope.isCurrent()) return false;
+    if (!scope.isCurrent() || (scope instanceof TaskScope && !this.shows(ctx, scope.task))) return false;
     scope.own(inode);
     return true;
+  }
+  /** Can the caller find the process's directory? */
+  shows(ctx: IoContext, task: Task): boolean {
+    const { options } = this;
+    return options.hidepid < HIDEPID_INVISIBLE || options.allows(ctx as Task, task, HIDEPID_INVISIBLE);
   }
   override statfs(out: StatFs): number {
     out.type = PROC_SUPER_MAGIC;
@@ -69,7 +75,7 @@ export class ProcFilesystem extends Filesystem {
     return 0;
   }
   override showOptions(): string {
-    return this.options;
+    return this.options.text;
   }
 }
 
@@ -89,25 +95,27 @@ class ProcRootInode extends ProcDirInode {
     if (table.size > 0) return table;
     table.set('self', new SymlinkInode(proc, (ctx) => this.self(ctx, 'process')));
     table.set('thread-self', new SymlinkInode(proc, (ctx) => this.self(ctx, 'thread')));
+    if (proc.options.isPidOnly) return table;
     for (const [name, inode] of makeGlobalEntries(proc)) table.set(name, inode);
     table.set('sys', makeSysDir(proc));
     return table;
   }
 
-  override lookup(_ctx: IoContext, name: ByteString): Inode | Errno {
+  override lookup(ctx: IoContext, name: ByteString): Inode | Errno {
     const fixed = this.entries.get(name);
     if (fixed !== undefined) return fixed;
     const task = /^[1-9]\d{0,8}$/.test(name) ? this.proc.pidNs.tasks.get(Number(name)) : undefined;
     // Other threads' numbers can be looked up too, they are only not listed.
     if (task === undefined) return ENOENT;
+    if (!this.proc.shows(ctx, task)) return ENOENT;
     return makePidDir(new TaskScope(this.fs, task, this.proc.pidNs, false));
   }
 
-  override list(_ctx: IoContext): readonly DirEntry[] {
+  override list(ctx: IoContext): readonly DirEntry[] {
     const out: DirEntry[] = [];
     for (const [name, inode] of this.entries) out.push({ name, ino: inode.ino, dtype: modeToDtype(inode.mode) });
     const pids: number[] = [];
-    for (const [tid, task] of this.proc.pidNs.tasks) if (task.isLeader) pids.push(tid);
+    for (const [tid, task] of this.proc.pidNs.tasks) if (task.isLeader && this.proc.shows(ctx, task)) pids.push(tid);
     pids.sort((a, b) => a - b);
     for (const pid of pids) out.push({ name: String(pid), ino: 0x40000000 + pid, dtype: DT_DIR });
     return out;
@@ -127,7 +135,7 @@ class ProcRootInode extends ProcDirInode {
   }
 }
 
-/** proc for mount(2): shows the mounting task's pid namespace. Options hidepid, gid and subset are accepted. */
+/** proc for mount(2): shows the mounting task's pid namespace. Options: proc_options.ts. */
 export function procType(kernel: Kernel): FilesystemType {
   return {
     name: 'proc',
@@ -135,9 +143,8 @@ export function procType(kernel: Kernel): FilesystemType {
     owner: (ctx) => (ctx as Task).pidNs.userNs,
     isNodev: true,
     mount: (ctx, _source, data) => {
-      for (const option of data.split(','))
-        if (option !== '' && !/^(hidepid|gid|subset)=\w+$/.test(option)) return EINVAL;
-      return new ProcFilesystem(kernel, (ctx as Task).pidNs ?? kernel.pidNs, data === '' ? '' : `,${data}`);
+      const options = ProcOptions.parse(data);
+      return isErrno(options) ? options : new ProcFilesystem(kernel, (ctx as Task).pidNs ?? kernel.pidNs, options);
     },
   };
 }

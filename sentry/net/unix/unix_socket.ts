@@ -519,10 +519,11 @@ export const unixFamily: SocketFamily = {
 };
 
 /** Text of /proc/net/unix. */
-export function unixSocketsText(): string {
+export function unixSocketsText(reader: Task): string {
   let text = 'Num       RefCount Protocol Flags    Type St Inode Path\n';
   const hex = (value: number, width: number): string => value.toString(16).toUpperCase().padStart(width, '0');
   for (const socket of unixSockets) {
+    if (socket.netTag !== reader.netNs.tag) continue;
     const flags = socket.isListening ? 0x10000 : 0;
     const state = socket.state === 'connected' ? 3 : 1;
     const inode = String(socket.inode.ino).padStart(5);
