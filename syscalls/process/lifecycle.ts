@@ -6,7 +6,7 @@
  * Linux: kernel/fork.c, kernel/exit.c
  */
 import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
-import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, CAP_SYS_PTRACE } from '../../platform/abi/linux/capability.ts';
+import { CAP_SYS_PTRACE } from '../../platform/abi/linux/capability.ts';
 import {
   CLONE_DETACHED,
   CLONE_INTO_CGROUP,
