@@ -12,6 +12,8 @@ import { basename, join, resolve } from 'node:path';
 
 export const root = resolve(import.meta.dirname, '..');
 export const launcher = join(root, 'dist/runsc-ts.cjs');
+/** What daemons are given. */
+export const front = join(root, 'dist/runsc-ts');
 
 /** Under /var/tmp: a sandbox may have a /tmp of its own. */
 export const dir = mkdtempSync(join('/var/tmp', 'bench-'));

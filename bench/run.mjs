@@ -6,9 +6,10 @@
  * grounds one after the other, so that a slow minute of the machine hits them all; the tables show medians, and the medians of each
  * round's ratios. `--best` shows the best of each ground instead and the ratio of those: for a machine that others use as well.
  */
+import { join } from 'node:path';
 import { median, grounds, native } from './harness.mjs';
 import apps from './cases/apps.mjs';
-import { containers } from './cases/containers.mjs';
+import { spawnSync } from 'node:child_process';
 import calls from './cases/calls.mjs';
 import { crowds, idle } from './cases/crowd.mjs';
 import streams from './cases/streams.mjs';
@@ -68,4 +69,4 @@ for (const [group, cases] of Object.entries(groups)) {
 console.log(`\n${isBest ? `Bests of ${rounds} interleaved rounds, and ratios of those.` : `Medians of ${rounds} interleaved rounds; ratios are medians of the rounds' ratios.`} Floors: getppid, a bare PTRACE_SYSEMU loop from Node; fork64, a bare injected host fork; true, ${native.label} node -e 0.`);
 if (isWanted('crowd', 'crowd')) await crowds(rounds);
 if (isWanted('idle', 'idle')) await idle();
-if (isWanted('containers', 'containers')) await containers(rounds, isBest);
+if (isWanted('containers', 'containers')) spawnSync(process.execPath, [join(import.meta.dirname, 'containers.mjs'), '--rounds', String(rounds), ...(isBest ? ['--best'] : [])], { stdio: 'inherit' });

@@ -3,6 +3,7 @@
 /**
  * Builds dist/: what `npm install` (through prepare), `npm run build` and CI run.
  *
+ *   dist/runsc-ts       the front, for daemons: a shell script that does by itself what needs no Node (tools/front.sh)
  *   dist/runsc-ts.cjs   the launcher: shebang with the V8 flags that make the process forkable, Node version check
  *   dist/main.cjs       the command line in one CommonJS bundle, evaluated by the launcher through vm.Script
  *   dist/sentry.cjs, dist/gofer.cjs   the two processes of a sandbox, loaded when they are needed (runsc-cli/boot/parts.ts)
@@ -124,19 +125,21 @@ function compileFilters() {
 
 /** The launcher is plain old JavaScript, so that an old Node reaches the line that says it is too old. */
 function writeLauncher() {
-  const text = readFileSync(join(root, 'tools/launcher.cjs'), 'utf8').replace('@FLAGS@', FLAGS.join(' '));
-  if (text.indexOf('\n') > 255) throw new Error('the first line is longer than what Linux reads of it');
-  rmSync(join(dist, 'runsc-ts.cjs'), { force: true });
-  writeFileSync(join(dist, 'runsc-ts.cjs'), text);
-  chmodSync(join(dist, 'runsc-ts.cjs'), 0o755);
+  writeProgram('runsc-ts.cjs', 'tools/launcher.cjs', FLAGS);
+  writeProgram('runsc-ts', 'tools/front.sh', FLAGS);
 }
 
 function writeShimLauncher() {
-  const launcher = join(dist, 'containerd-shim-runsc-ts-v1.cjs');
-  const text = readFileSync(join(root, 'tools/shim_launcher.cjs'), 'utf8').replace('@FLAGS@', SHIM_FLAGS.join(' '));
-  rmSync(launcher, { force: true });
-  writeFileSync(launcher, text);
-  chmodSync(launcher, 0o755);
+  writeProgram('containerd-shim-runsc-ts-v1.cjs', 'tools/shim_launcher.cjs', SHIM_FLAGS);
+}
+
+function writeProgram(name, source, flags) {
+  const text = readFileSync(join(root, source), 'utf8').replace('@FLAGS@', flags.join(' '));
+  if (text.indexOf('\n') > 255) throw new Error('the first line is longer than what Linux reads of it');
+  const path = join(dist, name);
+  rmSync(path, { force: true });
+  writeFileSync(path, text);
+  chmodSync(path, 0o755);
 }
 
 /**
@@ -216,5 +219,5 @@ function linkBin() {
   if (!existsSync(bin) || lstatSync(join(root, 'node_modules')).isSymbolicLink()) return;
   const link = join(bin, 'runsc-ts');
   rmSync(link, { force: true });
-  symlinkSync('../../dist/runsc-ts.cjs', link);
+  symlinkSync('../../dist/runsc-ts', link);
 }

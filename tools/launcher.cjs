@@ -7,10 +7,11 @@ if (parseInt(process.versions.node, 10) < 20) {
   process.exit(128);
 }
 /* Node reads the file that NODE_EXTRA_CA_CERTS names before anything else, for longer than the rest of a start takes, and nothing here
-   speaks TLS: the line above hides the variable from Node, and here it is again. (Linux before 5.1 reads only 127 bytes of it: there, node runsc-ts.cjs.) */
-if (process.env['@'] !== undefined) {
-  if (process.env['@'] !== '') process.env.NODE_EXTRA_CA_CERTS = process.env['@'];
-  delete process.env['@'];
+   speaks TLS: the line above and the front (front.sh) hide the variable from Node, and here it is again. (Linux before 5.1 reads only 127 bytes of it: there, node runsc-ts.cjs.) */
+for (const name of ['@', 'RUNSC_TS_EXTRA_CA_CERTS']) {
+  if (process.env[name] === undefined) continue;
+  if (process.env[name] !== '') process.env.NODE_EXTRA_CA_CERTS = process.env[name];
+  delete process.env[name];
 }
 const fs = require('fs');
 const vm = require('vm');

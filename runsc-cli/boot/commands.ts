@@ -23,6 +23,7 @@ import type { ExitMessage } from '../../sentry/control/messages/lifecycle.ts';
 import type { ContainerLimits } from '../../sentry/fs/cgroup/cgroup_filesystem.ts';
 import { changeLimits } from './limits.ts';
 import type { NotifySocket } from './notify_socket.ts';
+import { errnoWords } from '../errors.ts';
 import { startExec } from './exec.ts';
 
 const SOCK_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
@@ -34,16 +35,18 @@ export class Commands {
   private readonly seccomp: SeccompState | null;
   private readonly limits: ContainerLimits;
   private readonly notify: NotifySocket | null;
+  private readonly onStart: () => number;
   private readonly waiters = new Set<Peer>();
   private isHeld = false;
 
-  constructor(kernel: Kernel, init: Task, mountNs: MountNamespace, { seccomp, limits, notify }: { seccomp: SeccompState | null; limits: ContainerLimits; notify: NotifySocket | null }) {
+  constructor(kernel: Kernel, init: Task, mountNs: MountNamespace, { seccomp, limits, notify, onStart }: { seccomp: SeccompState | null; limits: ContainerLimits; notify: NotifySocket | null; onStart: () => number }) {
     this.kernel = kernel;
     this.init = init;
     this.mountNs = mountNs;
     this.seccomp = seccomp;
     this.limits = limits;
     this.notify = notify;
+    this.onStart = onStart;
   }
 
   /** Keeps init from running until `start`. */
@@ -82,6 +85,15 @@ export class Commands {
     if (this.isHeld && group === this.init.threadGroup && group.isExiting) this.release();
   }
 
+  /** Lets init run, once. '' or why not. */
+  start(): string {
+    if (!this.isHeld || this.kernel.frozen) return 'cannot start an already running container';
+    const written = this.onStart();
+    if (written < 0) return `status file: ${errnoWords(written)}`;
+    this.release();
+    return '';
+  }
+
   private release(): void {
     if (!this.isHeld) return;
     this.isHeld = false;
@@ -95,9 +107,10 @@ export class Commands {
     if (command.type === 'exec') return startExec(this.kernel, { mountNs: this.mountNs, seccomp: this.seccomp }, command.process, fds, peer);
     for (const fd of fds) this.kernel.host.files.close(fd);
     switch (command.type) {
-      case 'start':
-        this.release();
-        return { type: 'ok' };
+      case 'start': {
+        const why = this.start();
+        return why === '' ? { type: 'ok' } : { type: 'failed', message: why };
+      }
       case 'notify':
         if (this.notify === null) return { type: 'failed', message: 'the container has no socket for it' };
         return this.notify.ask(peer) ? { type: 'notified' } : null;

@@ -16,8 +16,11 @@ export interface ChildDescriptors {
   readonly debug: number;
   /** The control socket that later commands connect to; -1: none, the container runs at once. */
   readonly listener: number;
-  /** A file that the container's exit status is written to; -1: none. */
+  /** A file that the container's start and exit status are written to; -1: none. */
   readonly exitFile: number;
+  /** FIFOs that the container can be started through (start_requests.ts): what is asked, and the answers; -1: none. */
+  readonly startRequests: number;
+  readonly startAnswers: number;
   /** What becomes the container's descriptors 0, 1, 2; null: the process's own. */
   readonly stdio: readonly [number, number, number] | null;
   /** Descriptors that become the container's 3, 4... */

@@ -28,7 +28,7 @@ import { MemoryBudget } from '../../sentry/mm/memory_budget.ts';
 import { VirtualFilesystem } from '../../sentry/vfs/virtual_filesystem.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { MountNamespace } from '../../sentry/vfs/mount.ts';
-import type { ErrorMessage, ExitMessage, StateMessage } from '../../sentry/control/messages/lifecycle.ts';
+import { STATUS_STARTED, type ErrorMessage, type ExitMessage, type StateMessage } from '../../sentry/control/messages/lifecycle.ts';
 import { EXIT_OWN_FAILURE } from '../errors.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
 import { mark } from '../sandbox/timing.ts';
@@ -47,6 +47,7 @@ import { NotifySocket } from './notify_socket.ts';
 import { containerCredentials, containerRlimits } from './process_settings.ts';
 import type { ChildDescriptors } from './process_entry.ts';
 import { StartError } from './start_error.ts';
+import { StartRequests } from './start_requests.ts';
 import { syscallTable } from './syscall_rows.ts';
 import { wireKernel } from './wiring.ts';
 
@@ -155,7 +156,7 @@ export class Sandbox {
     init.seccomp = seccompOf(config);
     stdio.tty?.adopt(init.threadGroup);
     if (this.fds.listener < 0) return;
-    this.commands = new Commands(kernel, init, mountNs, { seccomp: init.seccomp, limits: this.limits, notify: config.hasNotifySocket === true ? new NotifySocket(kernel, setupContext(kernel, { mount: mountNs.root, dentry: mountNs.root.root })) : null });
+    this.commands = new Commands(kernel, init, mountNs, { seccomp: init.seccomp, limits: this.limits, notify: config.hasNotifySocket === true ? new NotifySocket(kernel, setupContext(kernel, { mount: mountNs.root, dentry: mountNs.root.root })) : null, onStart: () => this.writeStarted() });
     this.commands.hold();
   }
 
@@ -174,6 +175,7 @@ export class Sandbox {
     const control = new ControlChannel(kernel, this.init as Task, this.fds.controlSentry, onState);
     control.open();
     this.commands?.serve(this.fds.listener);
+    if (this.commands !== null && this.fds.startRequests >= 0) new StartRequests(kernel, this.commands, this.fds).open();
     if (this.hostSignals !== null && this.commands !== null) this.hostSignals.open(kernel, this.commands);
     // Nothing is ever unread on this socket between two calls: what wakes us is its end.
     kernel.platform.watch(this.fds.goferClient, EPOLLRDHUP, { onHostEvent: () => this.goferDied('its socket closed') });
@@ -190,6 +192,10 @@ export class Sandbox {
   /** Ends every stub. Idempotent. */
   shutdown(): void {
     this.platform.shutdown();
+  }
+
+  private writeStarted(): number {
+    return this.fds.exitFile < 0 ? 0 : write(this.fds.exitFile, Buffer.from(STATUS_STARTED));
   }
 
   private initExited(status: number): void {

@@ -19,7 +19,7 @@ import { type ChildDescriptors, debugLine, settleChild } from './process_entry.t
 /** Enters the empty root and gives up every privilege. '' or what failed. */
 export function prepareSentry(config: SandboxConfig, fds: ChildDescriptors, granted: Granted, socket: number): string {
   if (fds.stdio !== null) fds.stdio.forEach((fd, i) => dup2(fd, i));
-  settleChild([0, 1, 2, fds.goferClient, fds.controlSentry, fds.debug, fds.listener, fds.exitFile, ...fds.preserved, socket, ...(cachedPart() === 'sentry' ? [CACHE_FD] : []), ...volumeDescriptors()], socket >= 0 ? 'forked' : 'booted');
+  settleChild([0, 1, 2, fds.goferClient, fds.controlSentry, fds.debug, fds.listener, fds.exitFile, fds.startRequests, fds.startAnswers, ...fds.preserved, socket, ...(cachedPart() === 'sentry' ? [CACHE_FD] : []), ...volumeDescriptors()], socket >= 0 ? 'forked' : 'booted');
   for (const refusal of granted.refused) debugLine(fds, config.debug, `sentry: weaker confinement: ${refusal}`);
   if ((granted.namespaces & CLONE_NEWUSER) !== 0) {
     const result = becomeUser(0, 0);

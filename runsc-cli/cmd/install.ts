@@ -9,7 +9,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { RunscError, systemReason, UsageError } from '../errors.ts';
-import { NODE_FLAGS, SHIM_FLAGS } from '../sandbox/node_flags.ts';
+import { SHIM_FLAGS } from '../sandbox/node_flags.ts';
 import type { Option, Parsed } from './arguments.ts';
 import { containerVerb, print } from './container_verb.ts';
 
@@ -33,9 +33,10 @@ function shimOf(runtime: string, launcher: string): { type: string; path: string
   return { type: `io.containerd.${name}.v1`, path: join(dirname(launcher), `containerd-shim-${name}-v1`) };
 }
 
-/** A launcher that names its interpreter. */
-function launcherText(command: readonly string[]): string {
-  return `#!/bin/sh\nexec ${command.map(quote).join(' ')} "$@"\n`;
+/** A launcher that names its interpreter: the front (tools/front.sh), told where everything is. */
+function launcherText(home: string, flags: readonly string[]): string {
+  const more = flags.length === 0 ? '' : `set -- ${flags.map(quote).join(' ')} "$@"\n`;
+  return `#!/bin/sh\n${MARK}\nrunsc_ts_node=${quote(process.execPath)}\nrunsc_ts_home=${quote(home)}\n${more}. "$runsc_ts_home/runsc-ts"\n`;
 }
 
 /** The shim's: what `start` starts becomes the shim itself when it has printed its address, which saves one start of Node. */
@@ -60,8 +61,10 @@ function writeLauncher(path: string, text: string): void {
 
 function removeLauncher(path: string): void {
   const text = existsSync(path) ? readFileSync(path, 'latin1') : '';
-  if (text.startsWith('#!/bin/sh\nexec ') || text.startsWith("#!/bin/sh\n# containerd's shim of runsc-ts\n")) rmSync(path);
+  if (text.startsWith(`#!/bin/sh\n${MARK}\n`) || text.startsWith('#!/bin/sh\nexec ') || text.startsWith("#!/bin/sh\n# containerd's shim of runsc-ts\n")) rmSync(path);
 }
+
+const MARK = '# runsc-ts';
 
 type Config = Record<string, unknown> & { runtimes?: Record<string, unknown> };
 
@@ -108,7 +111,7 @@ export const installVerb = containerVerb({
     const config = readConfig(file);
     const script = realpathSync(process.argv[1] ?? '');
     const shim = shimOf(runtime, launcher);
-    writeLauncher(launcher, launcherText([process.execPath, ...NODE_FLAGS, script, ...operands]));
+    writeLauncher(launcher, launcherText(dirname(script), operands));
     writeLauncher(shim.path, shimLauncherText([process.execPath, ...SHIM_FLAGS, join(dirname(script), 'containerd-shim-runsc-ts-v1.cjs')]));
     const runtimes = { ...config.runtimes, [runtime]: isShim ? { runtimeType: shim.path } : { path: launcher } };
     replace(file, `${JSON.stringify({ ...config, runtimes }, null, 4)}\n`);

@@ -23,6 +23,7 @@ import { identify } from './process_identity.ts';
 import { compileSeccomp } from './seccomp_filter.ts';
 import { type JoinCgroups, prepareCgroups } from './cgroups.ts';
 import { NOTIFY_MOUNT, NOTIFY_VARIABLE, notifySocket } from './service_manager.ts';
+import { closeStartFifos, makeStartFifos, writePlain } from './front.ts';
 import { Container } from './state.ts';
 import { destroy } from './destroy.ts';
 import type { GlobalFlags } from '../cmd/global_flags.ts';
@@ -112,12 +113,14 @@ function checkConsole(oci: OciSettings, options: CreateOptions): void {
 function startIn(container: Container, config: Parameters<typeof startSandbox>[0], oci: OciSettings, options: CreateOptions & { joinCgroups: JoinCgroups }, pty: Pty | null, log: RuntimeLog): RunningSandbox {
   const listener = listenIn(container.directory);
   const exitFile = openSync(join(container.directory, 'status'), constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600);
+  const fifos = makeStartFifos(container.directory);
   const leave = oci.network.kind === 'path' ? enterNetwork(oci.network.path) : null;
   try {
     return startSandbox(config, log, {
       isDetached: options.isDetached,
       listener,
       exitFile,
+      ...fifos,
       stdio: pty === null ? null : [pty.slave, pty.slave, pty.slave],
       preserved: inheritedFds(listenFds(), options.preserveFds),
       hasTerminal: pty !== null,
@@ -129,6 +132,7 @@ function startIn(container: Container, config: Parameters<typeof startSandbox>[0
     leave?.();
     close(listener);
     closeSync(exitFile);
+    closeStartFifos(fifos);
     if (pty !== null) close(pty.slave);
   }
 }
@@ -166,6 +170,7 @@ function finish(container: Container, running: RunningSandbox, oci: OciSettings,
   });
   record.phase = 'created';
   container.save();
+  if (options.isDetached) writePlain(container.directory, record);
   if (options.pidFile !== null) writePidFile(options.pidFile, running.sentryPid);
   if (options.isDetached) write(running.controlFd, encodeMessage({ type: 'detach' }));
 }

@@ -22,10 +22,8 @@ export function startContainer(container: Container, log: RuntimeLog): void {
   if (status !== 'created') throw new RunscError('cannot start an already running container');
   try {
     runStartHooks(container);
+    // The Sentry writes down that it runs: a start that was killed before can be repeated.
     if (ask(container.directory, { type: 'start' }) === null && isAlive(record.sentry)) throw new RunscError('the sandbox does not answer');
-    // After it runs: a start that was killed before this can be repeated.
-    record.phase = 'running';
-    container.save();
     runHooks(record.hooks, 'poststart', { ...container.describe(), status: 'running' });
   } catch (error) {
     if (record.hooks.startContainer !== undefined || record.hooks.poststart !== undefined) destroy(container, log);
@@ -59,7 +57,7 @@ export function setPaused(container: Container, paused: boolean): void {
   const from = paused ? ['running', 'created'] : ['paused'];
   if (!from.includes(status)) throw new RunscError(paused ? `container not running or created: ${status}` : 'container not paused');
   if (ask(container.directory, { type: paused ? 'pause' : 'resume' }) === null) throw new RunscError('container not running');
-  record.phase = paused ? 'paused' : 'running';
+  record.phase = paused ? 'paused' : 'created';
   container.save();
 }
 

@@ -14,7 +14,7 @@ export interface ProcessIdentity {
 
 let boot: string | null = null;
 
-function bootId(): string {
+export function bootId(): string {
   try {
     boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').slice(0, 8);
   } catch {

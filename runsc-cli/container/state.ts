@@ -4,12 +4,14 @@
  * A container's directory under --root: state.json (what every command knows of it), lock, control.sock, and status (its exit status).
  *
  * Invariants: state.json is replaced as a whole. Who changes a container holds its lock; who only looks does not. A container is
- *             stopped when its Sentry does not run, whatever state.json says: a crash of any part leaves nothing to repair.
+ *             stopped when its Sentry does not run, whatever state.json says: a crash of any part leaves nothing to repair. That it was started
+ *             is written down by the Sentry, before anybody is told (the file `status`): who starts it need not be able to write state.json.
  */
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { flock } from '../../platform/ffi/files.ts';
 import { poll } from '../../platform/ffi/lifecycle.ts';
+import { STATUS_STARTED } from '../../sentry/control/messages/lifecycle.ts';
 import { RunscError, systemReason } from '../errors.ts';
 import type { ProcessConfig } from '../sandbox/config.ts';
 import { OCI_VERSION } from '../spec/default_spec.ts';
@@ -31,7 +33,7 @@ export interface ContainerRecord {
   /** What its UTS namespace would be called: containers of its pod have the same name. */
   readonly hostname: string;
   readonly owner: string;
-  /** What it is as long as its Sentry runs. */
+  /** What it is as long as its Sentry runs; one that was created may be running by now (see status). */
   phase: Exclude<Status, 'stopped'>;
   sentry: ProcessIdentity | null;
   gofer: ProcessIdentity | null;
@@ -131,7 +133,9 @@ export class Container {
   }
 
   get status(): Status {
-    return isAlive(this.record.sentry) ? this.record.phase : this.record.sentry === null && this.lockFd < 0 && this.lockIsHeld() ? 'creating' : 'stopped';
+    const { phase, sentry } = this.record;
+    if (isAlive(sentry)) return phase === 'created' && this.statusText().startsWith(STATUS_STARTED) ? 'running' : phase;
+    return sentry === null && this.lockFd < 0 && this.lockIsHeld() ? 'creating' : 'stopped';
   }
 
   /** What `state` and `list` show. */
@@ -172,11 +176,16 @@ export class Container {
 
   /** The status its init ended with; null: not known. */
   exitStatus(): number | null {
+    const text = this.statusText();
+    const status = text.startsWith(STATUS_STARTED) ? text.slice(STATUS_STARTED.length) : text;
+    return /^\d{1,3}$/.test(status) ? Number(status) : null;
+  }
+
+  private statusText(): string {
     try {
-      const text = readFileSync(join(this.directory, 'status'), 'latin1');
-      return /^\d{1,3}$/.test(text) ? Number(text) : null;
+      return readFileSync(join(this.directory, 'status'), 'latin1');
     } catch {
-      return null;
+      return '';
     }
   }
 

@@ -13,13 +13,13 @@ import type { SandboxPids } from './start.ts';
 import { NODE_FLAGS } from './node_flags.ts';
 
 /** Descriptor numbers in a booted process. */
-export const BOOT_FDS = { config: 3, socket: 4, control: 5, debug: 6, listener: 7, exitFile: 8, preserved: 10 } as const;
+export const BOOT_FDS = { config: 3, socket: 4, control: 5, debug: 6, listener: 7, exitFile: 8, startRequests: 9, startAnswers: 10, preserved: 11 } as const;
 
 /** What a booted process reads from its configuration descriptor. */
 export interface BootConfig {
   readonly parent: number;
   readonly hasDebug: boolean;
-  readonly options: Pick<ChildDescriptors, 'listener' | 'exitFile' | 'stdio' | 'preserved' | 'hasTerminal' | 'isDetached'>;
+  readonly options: Pick<ChildDescriptors, 'listener' | 'exitFile' | 'startRequests' | 'startAnswers' | 'stdio' | 'preserved' | 'hasTerminal' | 'isDetached'>;
   readonly config: SandboxConfig;
 }
 
@@ -34,6 +34,8 @@ export function bootSandbox(config: SandboxConfig, fds: ChildDescriptors, log: R
   const options = {
     listener: fds.listener < 0 ? -1 : BOOT_FDS.listener,
     exitFile: fds.exitFile < 0 ? -1 : BOOT_FDS.exitFile,
+    startRequests: fds.startRequests < 0 ? -1 : BOOT_FDS.startRequests,
+    startAnswers: fds.startAnswers < 0 ? -1 : BOOT_FDS.startAnswers,
     stdio: null,
     preserved: fds.preserved.map((_, i) => BOOT_FDS.preserved + i),
     hasTerminal: fds.hasTerminal,
@@ -64,8 +66,7 @@ function bootOne(script: string, verb: string, text: string, from: { socket: num
     [from.control >= 0 ? from.control : none, BOOT_FDS.control],
     [from.debug >= 0 ? from.debug : none, BOOT_FDS.debug],
   ];
-  if (fds !== null && fds.listener >= 0) wanted.push([fds.listener, BOOT_FDS.listener]);
-  if (fds !== null && fds.exitFile >= 0) wanted.push([fds.exitFile, BOOT_FDS.exitFile]);
+  for (const name of ['listener', 'exitFile', 'startRequests', 'startAnswers'] as const) if (fds !== null && fds[name] >= 0) wanted.push([fds[name], BOOT_FDS[name]]);
   fds?.preserved.forEach((fd, i) => wanted.push([fd, BOOT_FDS.preserved + i]));
   fds?.stdio?.forEach((fd, i) => wanted.push([fd, i]));
   // Sources may sit on numbers that are targets: move them out of the way first.

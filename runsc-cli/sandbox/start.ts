@@ -35,7 +35,7 @@ export interface RunningSandbox {
 }
 
 /** How a container that has a life of its own differs from a command in the foreground. */
-export interface StartOptions extends Pick<ChildDescriptors, 'listener' | 'exitFile' | 'stdio' | 'preserved' | 'hasTerminal' | 'isDetached'> {
+export interface StartOptions extends Pick<ChildDescriptors, 'listener' | 'exitFile' | 'startRequests' | 'startAnswers' | 'stdio' | 'preserved' | 'hasTerminal' | 'isDetached'> {
   /** inherited: the one this process is in; default: a new one unless the container uses the host's network. */
   readonly netNamespace: 'default' | 'new' | 'inherited';
   /** Called for each forked process at once, while it loads its code. */
@@ -44,7 +44,7 @@ export interface StartOptions extends Pick<ChildDescriptors, 'listener' | 'exitF
   readonly onBorn?: (pid: number, which: 'sentry' | 'gofer') => void;
 }
 
-const FOREGROUND: StartOptions = { isDetached: false, listener: -1, exitFile: -1, stdio: null, preserved: [], hasTerminal: false, netNamespace: 'default' };
+const FOREGROUND: StartOptions = { isDetached: false, listener: -1, exitFile: -1, startRequests: -1, startAnswers: -1, stdio: null, preserved: [], hasTerminal: false, netNamespace: 'default' };
 
 /** Starts a sandbox on this process's own standard descriptors. Throws RunscError. */
 export function startSandbox(wanted: SandboxConfig, log: RuntimeLog, options: StartOptions = FOREGROUND): RunningSandbox {

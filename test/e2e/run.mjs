@@ -15,7 +15,7 @@ import { podmanList } from './podman.mjs';
 import { addCounts, check, finish, notRun } from './report.mjs';
 
 const { values } = parseArgs({ options: { long: { type: 'boolean' }, only: { type: 'string' }, filter: { type: 'string', default: '' } } });
-const runtime = process.env.RUNSC_TS ?? join(import.meta.dirname, '../../dist/runsc-ts.cjs');
+const runtime = process.env.RUNSC_TS ?? join(import.meta.dirname, '../../dist/runsc-ts');
 const wanted = (part) => values.only === undefined || values.only.split(',').includes(part);
 
 const PACKAGES = { dockerd: 'docker.io', containerd: 'containerd', runc: 'runc', podman: 'podman', newuidmap: 'uidmap', busybox: 'busybox-static', python3: 'python3', ip: 'iproute2', ping: 'iputils-ping', iptables: 'iptables', tar: 'tar' };

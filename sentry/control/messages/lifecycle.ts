@@ -7,6 +7,9 @@
  */
 export const MAX_MESSAGE = 16384;
 
+/** What the Sentry writes to a container's status file when it begins to run; its exit status follows. */
+export const STATUS_STARTED = 'started ';
+
 /** To the Sentry: a signal for the container. `target`: its init, or the terminal's foreground process group. */
 export interface SignalMessage {
   readonly type: 'signal';
