@@ -4,7 +4,7 @@
  * `node dist/conformance.cjs oci`: the OCI cases against this runtime and, where it is installed, against runc.
  *
  *   --case TEXT            only cases whose name has it
- *   --runtime PATH         another runtime than dist/runsc-ts.cjs
+ *   --runtime PATH         another runtime than dist/runsc-ts
  *   --no-runc              without the comparison
  *   --list                 names only
  *   --bats DIR             runc's test directory (…/tests/integration) instead: its *.bats against expectations/oci_bats.json
@@ -82,7 +82,7 @@ export function main(argv: readonly string[], repository: string): number {
       case: { type: 'string' }, runtime: { type: 'string' }, 'no-runc': { type: 'boolean' }, list: { type: 'boolean' }, bats: { type: 'string' }, 'runtime-tools': { type: 'string' }, file: { type: 'string' },
     },
   });
-  const own: Runtime = { name: 'runsc-ts', path: values.runtime ?? join(repository, 'dist/runsc-ts.cjs') };
+  const own: Runtime = { name: 'runsc-ts', path: values.runtime ?? join(repository, 'dist/runsc-ts') };
   if (values.bats !== undefined) return runSuite({ kind: 'bats', directory: values.bats, runtime: own, file: values.file, repository });
   if (values['runtime-tools'] !== undefined) return runSuite({ kind: 'runtime-tools', directory: values['runtime-tools'], runtime: own, file: values.file, repository });
   const cases = CASES.filter((one) => values.case === undefined || one.name.includes(values.case));
