@@ -37,7 +37,7 @@ import { FsContextFile } from '../../sentry/fs/anon/fs_context.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { nsfs } from '../../sentry/vfs/anon_mount.ts';
 import { DetachedMountFile } from '../../sentry/vfs/detached_mount.ts';
-import { PathDescription } from '../../sentry/vfs/file_description.ts';
+import { type FileDescription, PathDescription } from '../../sentry/vfs/file_description.ts';
 import type { Inode } from '../../sentry/vfs/inode.ts';
 import { forEachMount, type Mount, type Path } from '../../sentry/vfs/mount.ts';
 import {
@@ -53,6 +53,7 @@ import {
   reconfigure as reconfigureFilesystem,
 } from '../../sentry/vfs/mount_calls.ts';
 import { installFile } from '../poll/install_file.ts';
+import { sys_close } from './close_dup.ts';
 import { readText, resolveAt } from './path_args.ts';
 
 const PAGE = 4096;
@@ -310,6 +311,16 @@ export function sys_mount_setattr(
   size: number,
 ): number {
   if ((flags & ~(AT_EMPTY_PATH | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)) !== 0) return EINVAL;
+  const change = readAttributes(t, attrAddr, size);
+  if (typeof change === 'number') return change;
+  if (change === null) return 0;
+  const place = resolveAt(t, dirfd, path, (flags & AT_SYMLINK_NOFOLLOW) === 0, (flags & AT_EMPTY_PATH) !== 0);
+  if (isErrno(place)) return place;
+  return setAttributes(t, place, change, (flags & AT_RECURSIVE) !== 0);
+}
+
+/** What a struct mount_attr asks for; null: nothing. Errors: E2BIG, EINVAL, EPERM, EFAULT. */
+function readAttributes(t: Task, attrAddr: number, size: number): AttributeChange | null | number {
   if (size > PAGE) return E2BIG;
   if (size < MOUNT_ATTR_SIZE) return EINVAL;
   if (!mayMount(t)) return EPERM;
@@ -318,7 +329,7 @@ export function sys_mount_setattr(
   if (given.subarray(MOUNT_ATTR_SIZE).some((byte) => byte !== 0)) return E2BIG;
   attrBytes.set(given.subarray(0, MOUNT_ATTR_SIZE));
   const [set, clear, propagation] = [field(0), field(1), field(2)];
-  if (set === 0 && clear === 0 && propagation === 0) return 0;
+  if (set === 0 && clear === 0 && propagation === 0) return null;
   const known = FSMOUNT_ATTRIBUTES | MOUNT_ATTR_IDMAP;
   if (set > 0xffffffff || clear > 0xffffffff || ((set | clear) & ~known) !== 0) return EINVAL;
   if (((set | clear) & MOUNT_ATTR_IDMAP) !== 0) return EINVAL;
@@ -328,9 +339,27 @@ export function sys_mount_setattr(
   if (clearsAtime ? (clear & MOUNT_ATTR__ATIME) !== MOUNT_ATTR__ATIME : (set & MOUNT_ATTR__ATIME) !== 0) return EINVAL;
   const atime = clearsAtime ? atimeFlags(set) : 0;
   if (atime === null) return EINVAL;
-  const place = resolveAt(t, dirfd, path, (flags & AT_SYMLINK_NOFOLLOW) === 0, (flags & AT_EMPTY_PATH) !== 0);
-  if (isErrno(place)) return place;
-  return setAttributes(t, place, { set, clear, propagation, atime: clearsAtime ? atime : null }, (flags & AT_RECURSIVE) !== 0);
+  return { set, clear, propagation, atime: clearsAtime ? atime : null };
+}
+
+export function sys_open_tree_attr(
+  t: Task,
+  dirfd: number,
+  path: number,
+  flags: number,
+  attrAddr: number,
+  size: number,
+): number {
+  if (attrAddr === 0 && size !== 0) return EINVAL;
+  const fd = sys_open_tree(t, dirfd, path, flags);
+  if (fd < 0 || attrAddr === 0) return fd;
+  const change = readAttributes(t, attrAddr, size);
+  const place = (t.fdTable.get(fd) as FileDescription).path;
+  const err =
+    typeof change === 'number' ? change : change === null ? 0 : setAttributes(t, place, change, (flags & AT_RECURSIVE) !== 0);
+  if (err === 0) return fd;
+  sys_close(t, fd);
+  return err;
 }
 
 interface AttributeChange {

@@ -56,6 +56,7 @@ import { sys_fcntl } from '../file/fcntl.ts';
 import { sys_ioctl } from '../file/ioctl.ts';
 import { sys_memfd_create } from '../file/memfd.ts';
 import { sys_mount, sys_pivot_root, sys_umount2 } from '../file/mount.ts';
+import { sys_file_getattr, sys_file_setattr } from '../file/file_attr.ts';
 import * as mountApi from '../file/mount_api.ts';
 import {
   sys_link,
@@ -357,9 +358,9 @@ const mounts: readonly SyscallRow[] = [
   missing(451, 'cachestat', ENOSYS, 'Page cache statistics are the host kernel’s.'),
   missing(457, 'statmount', ENOSYS, 'Read /proc/self/mountinfo.'),
   missing(458, 'listmount', ENOSYS, 'Read /proc/self/mountinfo.'),
-  missing(467, 'open_tree_attr', ENOSYS, 'The new mount interface is not implemented.'),
-  missing(468, 'file_getattr', ENOSYS, 'Not implemented.'),
-  missing(469, 'file_setattr', ENOSYS, 'Not implemented.'),
+  row(467, 'open_tree_attr', [DirFd, PathName, Flags, Addr, Size], mountApi.sys_open_tree_attr, {
+    partial: 'No id-mapped mounts (MOUNT_ATTR_IDMAP).',
+  }),
 ];
 
 const xattrs: readonly SyscallRow[] = [
@@ -379,6 +380,8 @@ const xattrs: readonly SyscallRow[] = [
   row(464, 'getxattrat', [DirFd, PathName, AtFlags, PathName, Addr, Size], sys_getxattrat),
   row(465, 'listxattrat', [DirFd, PathName, AtFlags, OutBuffer, Size], sys_listxattrat),
   row(466, 'removexattrat', [DirFd, PathName, AtFlags, PathName], sys_removexattrat),
+  row(468, 'file_getattr', [DirFd, PathName, Addr, Size, AtFlags], sys_file_getattr, { partial: 'No projects, no hints about extents.' }),
+  row(469, 'file_setattr', [DirFd, PathName, Addr, Size, AtFlags], sys_file_setattr, { partial: 'No projects, no hints about extents.' }),
 ];
 
 export const fileRows: readonly SyscallRow[] = [...io, ...aio, ...descriptors, ...attributes, ...names, ...mounts, ...xattrs];

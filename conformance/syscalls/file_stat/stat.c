@@ -358,3 +358,71 @@ CASE(file_flags) {
   flags = FS_NODUMP_FL;
   CALL(ioctl(fd, FS_IOC_SETFLAGS, &flags));
 }
+
+struct file_attributes { uint64_t xflags; uint32_t extsize, nextents, projid, cowextsize; };
+static long get_attr(int d, const char *p, void *a, size_t n, unsigned f) { return syscall(468, d, p, a, n, f); }
+static long set_attr(int d, const char *p, void *a, size_t n, unsigned f) { return syscall(469, d, p, a, n, f); }
+// file_getattr and file_setattr: the same flags by path, for any kind of file.
+CASE(file_attr_calls) {
+  NEED(mkdir("t", 0755));
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount("none", "t", "tmpfs", 0, NULL) != 0) return;
+  make_file("t/f", "text", 0644);
+  NEED(symlink("f", "t/l")), NEED(mkfifo("t/p", 0644)), NEED(mkdir("t/d", 0755));
+  struct file_attributes a = {.xflags = 1};
+  int fd = NEED(open("t/f", O_RDWR));
+  CALL(get_attr(AT_FDCWD, "t/f", &a, 24, 0)), VAL(a.xflags);
+  a.xflags = 0x80;
+  CALL(set_attr(AT_FDCWD, "t/f", &a, 24, 0));
+  a.xflags = 0;
+  CALL(get_attr(fd, "", &a, 24, AT_EMPTY_PATH)), VAL(a.xflags);
+  CALL(get_attr(fd, NULL, &a, 24, AT_EMPTY_PATH)), VAL(a.xflags);
+  CALL(get_attr(AT_FDCWD, "t/l", &a, 24, 0)), VAL(a.xflags);
+  CALL(get_attr(AT_FDCWD, "t/l", &a, 24, AT_SYMLINK_NOFOLLOW)), VAL(a.xflags);
+  CALL(get_attr(AT_FDCWD, "t/p", &a, 24, 0)), VAL(a.xflags);
+  CALL(set_attr(AT_FDCWD, "t/p", &a, 24, 0));
+  CALL(get_attr(AT_FDCWD, "t/d", &a, 24, 0)), VAL(a.xflags);
+  CALL(get_attr(AT_FDCWD, "/proc/self/status", &a, 24, 0));
+  CALL(get_attr(AT_FDCWD, "t/none", &a, 24, 0));
+  CALL(get_attr(AT_FDCWD, "", &a, 24, 0));
+  CALL(get_attr(AT_FDCWD, NULL, &a, 24, 0));
+  CALL(get_attr(99, "f", &a, 24, 0));
+  CALL(get_attr(fd, "f", &a, 24, 0));
+  CALL(get_attr(AT_FDCWD, "t/f", NULL, 24, 0));
+  CALL(set_attr(AT_FDCWD, "t/f", NULL, 24, 0));
+  CALL(get_attr(AT_FDCWD, "t/f", &a, 0, 0));
+  CALL(get_attr(AT_FDCWD, "t/f", &a, 23, 0));
+  CALL(get_attr(AT_FDCWD, "t/f", &a, 5000, 0));
+  CALL(set_attr(AT_FDCWD, "t/f", &a, 5000, 0));
+  CALL(get_attr(AT_FDCWD, "t/f", &a, 24, 0x800));
+  char big[32] = {0};
+  CALL(set_attr(AT_FDCWD, "t/f", big, 32, 0));
+  big[30] = 1;
+  CALL(set_attr(AT_FDCWD, "t/f", big, 32, 0));
+  CALL(get_attr(AT_FDCWD, "t/f", big, 32, 0)), VAL(big[30]);
+#define SET(path, ...) ({ a = (struct file_attributes){__VA_ARGS__}; say("%s " #__VA_ARGS__, path); CALL(set_attr(AT_FDCWD, path, &a, 24, 0)); })
+  SET("t/f", .xflags = 4);
+  SET("t/f", .xflags = 0x100000);
+  SET("t/f", .xflags = 0x20);
+  SET("t/f", .xflags = 0x200);
+  SET("t/f", .xflags = 0x800);
+  SET("t/f", .xflags = 0x800, .extsize = 4096);
+  SET("t/f", .extsize = 4096);
+  SET("t/d", .xflags = 0x800);
+  SET("t/d", .xflags = 0x1000);
+  SET("t/f", .xflags = 0x1000);
+  SET("t/f", .xflags = 0x10000);
+  SET("t/p", .xflags = 0x10000);
+  SET("t/f", .cowextsize = 4096);
+  SET("t/f", .projid = 7);
+  SET("t/f", .nextents = 7);
+  SET("t/f", .xflags = 8);
+  CALL(open("t/f", O_WRONLY));
+  SET("t/f", .xflags = 0);
+  close(fd);
+  NEED(mount("none", "t", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+  SET("t/f", .xflags = 0x80);
+  NEED(mount("none", "t", NULL, MS_REMOUNT | MS_BIND, NULL));
+  become(1000);
+  SET("t/f", .xflags = 0x80);
+  CALL(get_attr(AT_FDCWD, "t/f", &a, 24, 0));
+}

@@ -287,3 +287,31 @@ CASE(propagation_between_namespaces) {
   report_end("child", child);
   CALL(access("s/y/in_child", F_OK));
 }
+
+// A mount through which a file is open for writing does not become read-only.
+CASE(mount_busy_writing) {
+  own_namespace();
+  NEED(mkdir("a", 0755)), NEED(mkdir("b", 0755));
+  tmpfs_at("a");
+  make_file("a/f", "x", 0644);
+  NEED(mount("a", "b", NULL, MS_BIND, NULL));
+  int fd = NEED(open("a/f", O_RDWR));
+  CALL(mount("none", "a", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+  CALL(mount("none", "a", NULL, MS_REMOUNT | MS_BIND | MS_NOSUID, NULL));
+  CALL(mount("none", "b", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+  CALL(mount("none", "b", NULL, MS_REMOUNT | MS_BIND, NULL));
+  CALL(mount("none", "b", NULL, MS_REMOUNT | MS_RDONLY, NULL));
+  CALL(write(fd, "y", 1));
+  // A mapping keeps the file open.
+  char *p = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  CALL(mount("none", "a", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+  munmap(p, 4096);
+  fd = NEED(open("a/f", O_RDONLY));
+  CALL(mount("none", "a", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+  CALL(mount("none", "b", NULL, MS_REMOUNT | MS_RDONLY, NULL));
+  CALL(open("b/f", O_RDWR));
+  CALL(mount("none", "b", NULL, MS_REMOUNT, NULL));
+  OK(open("b/f", O_RDWR));
+  CALL(open("a/f", O_RDWR));
+}

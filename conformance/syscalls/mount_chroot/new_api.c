@@ -241,3 +241,23 @@ CASE(move_mount_sets_group) {
   make_file("b/y/seen", "x", 0644);
   CALL(access("a/y/seen", F_OK));
 }
+// open_tree with attributes for the copy.
+CASE(open_tree_attributes) {
+  own_mounts();
+  tmpfs_with("a", "in_a");
+  NEED(mkdir("b", 0755));
+  struct attr ro = {.set = 1}, bad = {.set = 0x40000000}, none = {0};
+  CALL(syscall(467, AT_FDCWD, "a", 1, NULL, sizeof ro));
+  CALL(syscall(467, AT_FDCWD, "a", 1, &ro, 8));
+  CALL(syscall(467, AT_FDCWD, "a", 1, &bad, sizeof bad));
+  CALL(syscall(467, AT_FDCWD, "nothing", 1, &bad, sizeof bad));
+  CALL(syscall(467, AT_FDCWD, "b", 0, &ro, sizeof ro));
+  OK(syscall(467, AT_FDCWD, "a", 1, NULL, 0));
+  OK(syscall(467, AT_FDCWD, "a", 1, &none, sizeof none));
+  int fd = OK(syscall(467, AT_FDCWD, "a", 1 | O_CLOEXEC, &ro, sizeof ro));
+  CALL(fcntl(fd, F_GETFD));
+  CALL(move_to(fd, "", AT_FDCWD, "b", 4));
+  CALL(open("b/x", O_CREAT | O_RDWR, 0644));
+  flags_of("a");
+  flags_of("b");
+}

@@ -7,7 +7,7 @@
  * Invariants: at least one of upper and lower is there. `whiteouts` are names of the lower directory that were removed or replaced;
  *             a name stays there for good. A file's number never changes: it is the lower file's for files born below.
  */
-import { EINVAL, ENOENT, ENOTEMPTY, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
+import { EINVAL, ENOENT, ENOTEMPTY, ENOTTY, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
 import { S_IFDIR, S_IFMT, S_IFREG } from '../../../platform/abi/linux/stat.ts';
 import { touchModified } from '../../vfs/attributes.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -116,7 +116,8 @@ export class OverlayInode extends Inode {
   }
 
   override fileFlags(): number {
-    return this.fsFlags;
+    const type = this.mode & S_IFMT;
+    return type === S_IFREG || type === S_IFDIR ? this.fsFlags : ENOTTY;
   }
   override setFileFlags(ctx: IoContext, flags: number): number {
     const err = copyUp(ctx, this);

@@ -5,8 +5,8 @@
  *
  * Linux: mm/shmem.c (shmem_get_inode, shmem_xattr_handlers)
  */
-import { EEXIST, ELOOP, ENODATA, ENOSPC, ENXIO, EOPNOTSUPP, type Errno } from '../../../platform/abi/linux/errno.ts';
-import { S_IFLNK } from '../../../platform/abi/linux/stat.ts';
+import { EEXIST, ELOOP, ENODATA, ENOSPC, ENOTTY, ENXIO, EOPNOTSUPP, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../platform/abi/linux/stat.ts';
 import { copyAttributes, touchBorn, touchChanged } from '../../vfs/attributes.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { FileDescription } from '../../vfs/file_description.ts';
@@ -39,7 +39,8 @@ export abstract class TmpfsInode extends Inode {
   }
 
   override fileFlags(): number {
-    return this.fsFlags;
+    const type = this.mode & S_IFMT;
+    return type === S_IFREG || type === S_IFDIR ? this.fsFlags : ENOTTY;
   }
   override setFileFlags(_ctx: IoContext, flags: number): number {
     this.fsFlags = flags;
