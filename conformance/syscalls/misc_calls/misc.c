@@ -160,3 +160,21 @@ CASE(sched_set_calls) {
   CALL(syscall(SYS_sched_setattr, 0, &a, 0));
   CALL(syscall(SYS_sched_setattr, 0, NULL, 0));
 }
+
+// Old static programs call these addresses instead of making a system call.
+CASE(vsyscall_page) {
+  time_t (*v_time)(time_t *) = (void *)0xffffffffff600400;
+  int (*v_gettimeofday)(struct timeval *, void *) = (void *)0xffffffffff600000;
+  long (*v_getcpu)(unsigned *, unsigned *, void *) = (void *)0xffffffffff600800;
+  time_t before = time(0), stored = 0, now = v_time(&stored);
+  YES(now >= before && now - before < 5 && stored == now);
+  struct timeval tv = {0, 0};
+  CALL(v_gettimeofday(&tv, 0));
+  YES(tv.tv_sec >= before && tv.tv_sec - before < 5);
+  unsigned cpu = 9999, node = 9999;
+  CALL(v_getcpu(&cpu, &node, 0));
+  YES(cpu < 9999 && node < 9999);
+  CHILD(v_gettimeofday(BAD_POINTER, 0));
+  CHILD(((void (*)(void))0xffffffffff600010)());
+  CHILD(*(volatile char *)0xffffffffff600000);
+}

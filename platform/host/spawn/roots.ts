@@ -4,10 +4,14 @@
  * The file trees that the Sentry and the Gofer are pivoted into, arranged in a mount namespace of their own.
  *
  * Linux:      mount_namespaces(7), pivot_root(2)
+ * Where the program itself was started in a chroot whose `/` is no mount, pivot_root has nothing to work on (EINVAL): the tree is entered by
+ * chroot, and nobody in it keeps the privilege or the system call to leave it.
+ *
  * Invariants: no mount event leaves the namespace. After enter*() nothing outside the new tree can be named.
  */
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { chdir, mkdir, mount, mountSetAttributes, pivotHere } from '../../ffi/lifecycle.ts';
+import { chroot } from '../../ffi/namespaces.ts';
 
 const MS_RDONLY = 1;
 const MS_NOSUID = 2;
@@ -31,13 +35,37 @@ export interface GoferTree {
 /** Directories to build the new root on: any that exists will do, it is covered in this namespace only. */
 const STAGING = ['/proc/fs', '/mnt', '/tmp', '/run', '/var'];
 
+/** Is `/` no mount (this program was started in a chroot)? Then there is nothing to pivot: the new root is entered by chroot. */
+let isChrooted = false;
+
+/** Keeps mount events inside. Returns the mounts below which a new one stays here. */
+function detach(): string[] {
+  isChrooted = mount('none', '/', null, MS_REC | MS_PRIVATE, null) < 0;
+  if (!isChrooted) return ['/'];
+  // The mount that `/` is part of cannot be named; those below it can.
+  const own: string[] = [];
+  for (const line of readFileSync('/proc/self/mountinfo', 'latin1').split('\n')) {
+    const at = (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+    if (at !== '' && mount('none', at, null, MS_REC | MS_PRIVATE, null) === 0) own.push(at);
+  }
+  return own;
+}
+
 /** Mounts a small tmpfs somewhere and returns where, or '' when nothing could be mounted. */
 function stage(): string {
-  if (mount('none', '/', null, MS_REC | MS_PRIVATE, null) < 0) return '';
+  const own = detach();
   for (const place of STAGING) {
-    if (mount('none', place, 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'size=1m,mode=755') === 0) return place;
+    if (!isChrooted || own.some((at) => place === at || place.startsWith(`${at}/`)))
+      if (mount('none', place, 'tmpfs', MS_NOSUID | MS_NODEV | MS_NOEXEC, 'size=1m,mode=755') === 0) return place;
   }
   return '';
+}
+
+/** Makes the new root ours. '' or what failed. */
+function enter(root: string): string {
+  if (chdir(root) < 0) return 'the new root could not be entered';
+  const entered = isChrooted ? Math.min(chroot('.'), chdir('/')) : pivotHere();
+  return entered < 0 ? `${isChrooted ? 'chroot' : 'pivot_root'}: errno ${-entered}` : '';
 }
 
 /** A procfs of our own pid namespace; `options` are tried first (subset=pid: nothing but processes in it, Linux 5.8). */
@@ -61,9 +89,7 @@ export function enterSentryRoot(): string {
   // Nothing in it is for writing: /proc/sys/net of its own network namespace least of all.
   remountReadOnly(`${root}/proc`);
   remountReadOnly(root);
-  if (chdir(root) < 0) return 'the empty root could not be entered';
-  const pivoted = pivotHere();
-  return pivoted < 0 ? `pivot_root: errno ${-pivoted}` : '';
+  return enter(root);
 }
 
 /** Pivots the Gofer into a root that holds /proc and one mount per tree: /0, /1, ... '' or what failed. */
@@ -77,9 +103,7 @@ export function enterGoferRoot(trees: readonly GoferTree[]): string {
   const proc = mountProc(`${root}/proc`, 'subset=pid');
   if (proc < 0) mount('/proc', `${root}/proc`, null, MS_BIND | MS_REC, null);
   remountReadOnly(root);
-  if (chdir(root) < 0) return 'the root could not be entered';
-  const pivoted = pivotHere();
-  return pivoted < 0 ? `pivot_root: errno ${-pivoted}` : '';
+  return enter(root);
 }
 
 function attach(tree: GoferTree, at: string): string {
@@ -91,6 +115,7 @@ function attach(tree: GoferTree, at: string): string {
   }
   const bound = mount(tree.source, at, null, MS_BIND | MS_REC, null);
   if (bound < 0) return `bind mount of ${tree.source}: errno ${-bound}`;
+  if (isChrooted) mount('none', at, null, MS_REC | MS_PRIVATE, null);
   for (const directory of tree.covered) cover(at + directory);
   // The Sentry enforces read-only mounts; where the host can do it for the whole tree (Linux 5.12), it does too.
   if (tree.readonly) mountSetAttributes(at, MOUNT_ATTR_RDONLY);
