@@ -18,6 +18,7 @@ import {
   EOPNOTSUPP,
   ESPIPE,
   type Errno,
+  WOULD_BLOCK,
 } from '../../platform/abi/linux/errno.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import { WaitQueue } from '../wait/wait_queue.ts';
@@ -119,6 +120,14 @@ export abstract class FileDescription {
   /** SO_RCVTIMEO and SO_SNDTIMEO in ns: how long a blocking read or write waits. */
   get readTimeoutNs(): number {
     return Number.POSITIVE_INFINITY;
+  }
+  /** The time of a read begins again when something of it has come (a terminal's VTIME). */
+  get restartsReadTimeout(): boolean {
+    return false;
+  }
+  /** What a blocking read gives that cannot wait longer: WOULD_BLOCK, or what has come so far. */
+  readCutShort(_ctx: IoContext, _io: IoSequence, _why: 'timeout' | 'signal'): number {
+    return WOULD_BLOCK;
   }
   get writeTimeoutNs(): number {
     return Number.POSITIVE_INFINITY;

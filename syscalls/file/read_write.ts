@@ -69,8 +69,13 @@ function* readBlocking(t: Task, file: FileDescription, io: IoSequence): Blocking
       const reason = yield request;
       const n = file.read(t, io);
       if (n !== WOULD_BLOCK) return t.io.read(n);
+      if (reason === WAKE_SIGNAL || reason === WAKE_TIMEOUT) {
+        const part = file.readCutShort(t, io, reason === WAKE_SIGNAL ? 'signal' : 'timeout');
+        if (part !== WOULD_BLOCK) return t.io.read(part);
+      }
       if (reason === WAKE_SIGNAL) return interruption(timeoutNs);
       if (reason === WAKE_TIMEOUT || file.isNonblocking) return WOULD_BLOCK;
+      if (file.restartsReadTimeout) request.deadlineNs = deadline(t, file.readTimeoutNs);
     }
   } finally {
     file.decRef();

@@ -77,12 +77,11 @@ function report(t: Task, epoll: EpollFile, addr: number, max: number): number {
     view.setUint32(at + 8, item.dataHi, true);
     at += EPOLL_EVENT_SIZE;
   }
-  if (t.memory.copyOut(addr, scratch, 0, at) !== at) {
-    epoll.giveBack(ready);
-    return EFAULT;
-  }
-  epoll.settle(ready);
-  return ready.length;
+  const copied = t.memory.copyOut(addr, scratch, 0, at);
+  const told = copied < 0 ? 0 : Math.floor(copied / EPOLL_EVENT_SIZE);
+  epoll.giveBack(ready.slice(told));
+  epoll.settle(ready.slice(0, told));
+  return told === 0 ? EFAULT : told;
 }
 
 function waitUntil(t: Task, epfd: number, addr: number, max: number, deadlineNs: number): SyscallReturn {

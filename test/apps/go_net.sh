@@ -95,6 +95,7 @@ END
 export HOME=$PWD GOCACHE=$PWD/cache GOFLAGS=-mod=mod GO111MODULE=off CGO_ENABLED=0 GOTOOLCHAIN=local
 go build -o prog main.go || exit 1
 rm -rf cache
+: > out
 $RUN "$PWD/prog" > out & server=$!
 for i in $(seq 200); do grep -q serving out && break; sleep 0.1; done
 curl -s -d from-host http://127.0.0.1:8296/host; echo; kill $server; wait $server; echo "server $?"; cat out

@@ -43,6 +43,7 @@ import {
   VSTART,
   VSTOP,
   VSUSP,
+  VTIME,
   VWERASE,
 } from '../../../platform/abi/linux/termios.ts';
 import type { Termios } from './termios.ts';
@@ -104,8 +105,13 @@ export class LineInput {
   /** Would a read give something (or end of file)? */
   get isReadable(): boolean {
     if (this.host.termios.isCanonical) return this.ready.length > 0;
-    const min = this.host.termios.char(VMIN);
-    return this.readyBytes > 0 && this.readyBytes >= Math.min(1, min);
+    const min = this.host.termios.char(VTIME) === 0 ? this.host.termios.char(VMIN) : 1;
+    return this.readyBytes >= Math.max(1, min);
+  }
+  /** Has a read of `count` bytes what it waits for: a line, or VMIN bytes? */
+  hasEnough(count: number): boolean {
+    if (this.host.termios.isCanonical) return this.ready.length > 0;
+    return this.readyBytes >= Math.max(1, Math.min(count, this.host.termios.char(VMIN)));
   }
 
   flush(): void {
@@ -131,7 +137,7 @@ export class LineInput {
       (termios.iflag & (ISTRIP | IUCLC | INLCR | IGNCR | ICRNL | IXON | PARMRK)) === 0;
     if (isPlain || (termios.lflag & EXTPROC) !== 0) this.pushReady(bytes.slice());
     else for (const byte of bytes) this.receiveByte(byte);
-    if (this.isReadable) this.host.inputReady();
+    if (this.ready.length > 0) this.host.inputReady();
   }
 
   /** Gives a reader what there is. Returns bytes, 0 (end of file) or WOULD_BLOCK. */

@@ -74,6 +74,14 @@ export class LineOutput {
     return done;
   }
 
+  /** Puts one byte before everything that waits. */
+  pushFirst(byte: number): void {
+    if (this.offset > 0) this.chunks[0] = (this.chunks[0] as Uint8Array).subarray(this.offset);
+    this.offset = 0;
+    this.chunks.unshift(Uint8Array.of(byte));
+    this.bytes++;
+  }
+
   private push(bytes: Uint8Array): void {
     this.chunks.push(bytes);
     this.bytes += bytes.length;

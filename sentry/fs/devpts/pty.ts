@@ -17,6 +17,7 @@ import {
   EPOLLRDNORM,
   EPOLLWRNORM,
 } from '../../../platform/abi/linux/poll.ts';
+import { EXTPROC } from '../../../platform/abi/linux/termios.ts';
 import { makedev } from '../../../platform/abi/linux/stat.ts';
 import { type TtyKernel, TtyJobControl } from '../../kernel/process/tty_job_control.ts';
 import type { Errno } from '../../../platform/abi/linux/errno.ts';
@@ -38,6 +39,9 @@ export const TIOCPKT_FLUSHREAD = 1;
 export const TIOCPKT_FLUSHWRITE = 2;
 export const TIOCPKT_STOP = 4;
 export const TIOCPKT_START = 8;
+const TIOCPKT_NOSTOP = 16;
+const TIOCPKT_DOSTOP = 32;
+const TIOCPKT_IOCTL = 64;
 
 export class Pty extends TtyJobControl implements InputHost {
   readonly index: number;
@@ -106,11 +110,18 @@ export class Pty extends TtyJobControl implements InputHost {
   setStopped(stopped: boolean): void {
     if (this.isStopped === stopped) return;
     this.isStopped = stopped;
+    this.packetStatus &= ~(TIOCPKT_STOP | TIOCPKT_START);
     this.status(stopped ? TIOCPKT_STOP : TIOCPKT_START);
     if (!stopped) this.slaveQueue.wake(WRITABLE);
   }
   inputReady(): void {
     this.slaveQueue.wake(READABLE);
+  }
+
+  /** A character for the master that output processing and a full queue do not hold up (TCIOFF, TCION). */
+  sendNow(c: number): void {
+    this.output.pushFirst(c);
+    this.masterQueue.wake(READABLE);
   }
 
   /** Notes a change for a master in packet mode. */
@@ -129,8 +140,14 @@ export class Pty extends TtyJobControl implements InputHost {
 
   /** TCSETS*: `bytes` is a struct termios or termios2. */
   setTermios(bytes: Uint8Array): void {
-    const wasCanonical = this.termios.isCanonical;
+    const { isCanonical: wasCanonical, hasUsualFlow: wasUsual } = this.termios;
+    const wasExternal = this.termios.lflag & EXTPROC;
     this.termios.decode(bytes);
+    if (wasUsual !== this.termios.hasUsualFlow) {
+      this.packetStatus &= ~(TIOCPKT_NOSTOP | TIOCPKT_DOSTOP);
+      this.status(wasUsual ? TIOCPKT_NOSTOP : TIOCPKT_DOSTOP);
+    }
+    if ((wasExternal | (this.termios.lflag & EXTPROC)) !== 0) this.status(TIOCPKT_IOCTL);
     if (wasCanonical !== this.termios.isCanonical) this.input.modeChanged();
     this.slaveQueue.wake(WRITABLE);
   }

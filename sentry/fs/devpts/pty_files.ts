@@ -11,7 +11,6 @@ import {
   EIO,
   ENOTTY,
   EPERM,
-  ESRCH,
   WOULD_BLOCK,
   type Errno,
   isErrno,
@@ -38,6 +37,7 @@ import {
   TIOCGPTN,
   TIOCGPTPEER,
   TIOCGSID,
+  TIOCGSOFTCAR,
   TIOCGWINSZ,
   TIOCNOTTY,
   TIOCNXCL,
@@ -48,10 +48,12 @@ import {
   TIOCSIG,
   TIOCSPGRP,
   TIOCSPTLCK,
+  TIOCSSOFTCAR,
   TIOCSTI,
   TIOCSWINSZ,
 } from '../../../platform/abi/linux/ioctls.ts';
 import { EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM } from '../../../platform/abi/linux/poll.ts';
+import { SIGINT, SIGQUIT, SIGTSTP } from '../../../platform/abi/linux/signal.ts';
 import { RLIMIT_NOFILE } from '../../kernel/process/rlimits.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -61,14 +63,20 @@ import type { IoSequence } from '../../vfs/io.ts';
 import type { Path } from '../../vfs/mount.ts';
 import type { WaitQueue } from '../../wait/wait_queue.ts';
 import { type Pty, TIOCPKT_FLUSHREAD, TIOCPKT_FLUSHWRITE } from './pty.ts';
-import { TOSTOP, VMIN, VTIME } from '../../../platform/abi/linux/termios.ts';
+import { CLOCAL, TOSTOP, VMIN, VSTART, VSTOP, VTIME } from '../../../platform/abi/linux/termios.ts';
 import { keepLocked, termioIoctl } from './termio.ts';
-import { TERMIOS2_SIZE, TERMIOS_SIZE } from './termios.ts';
+import { TERMIOS2_SIZE, TERMIOS_SIZE, VDISABLE } from './termios.ts';
 
 /** A line discipline looks at every byte: the most one call may keep the kernel at it. */
 const MAX_WRITE = 1 << 20;
 const CHUNK = 4096;
 const scratch = new Uint8Array(TERMIOS2_SIZE);
+
+/** What TCXONC does. */
+const TCOOFF = 0;
+const TCOON = 1;
+const TCIOFF = 2;
+const TCION = 3;
 
 const TCGETS2 = 0x802c542a;
 const TCSETS2 = 0x402c542b;
@@ -129,12 +137,22 @@ abstract class PtyFile extends FileDescription {
         return memory.writeU32(arg, pty.isExclusive ? 1 : 0);
       case TIOCGETD:
         return memory.writeU32(arg, 0);
+      case TIOCSTI:
+        return this.simulateInput(ctx, arg);
       case TIOCSETD: {
         const discipline = memory.readU32(arg);
         return discipline < 0 ? discipline : discipline === 0 ? 0 : EINVAL;
       }
       case TIOCGDEV:
         return memory.writeU32(arg, pty.rdev);
+      case TIOCGSOFTCAR:
+        return memory.writeU32(arg, (pty.termios.cflag & CLOCAL) !== 0 ? 1 : 0);
+      case TIOCSSOFTCAR: {
+        const value = memory.readU32(arg);
+        if (value < 0) return value;
+        pty.termios.cflag = value !== 0 ? pty.termios.cflag | CLOCAL : pty.termios.cflag & ~CLOCAL;
+        return 0;
+      }
       case TCSBRK:
       case TCSBRKP:
         return 0;
@@ -142,6 +160,15 @@ abstract class PtyFile extends FileDescription {
         return termioIoctl(ctx, pty, cmd, arg, (termios, flushes) => this.change(ctx, termios, flushes));
     }
   }
+
+  /** TIOCSTI: types a byte at this end. */
+  private simulateInput(ctx: IoContext, arg: number): number {
+    if (!ctx.creds.hasCap(CAP_SYS_ADMIN)) return (ctx as Task).threadGroup.session.tty === this.pty ? EIO : EPERM;
+    if (ctx.memory.copyIn(arg, scratch, 0, 1) !== 1) return EFAULT;
+    this.type(scratch.slice(0, 1));
+    return 0;
+  }
+  protected abstract type(bytes: Uint8Array): void;
 
   private setTermios(ctx: IoContext, arg: number, size: number, flushes: boolean): number {
     if (ctx.memory.copyIn(arg, scratch, 0, size) !== size) return EFAULT;
@@ -207,7 +234,10 @@ export class MasterFile extends PtyFile {
         pty.packetStatus = 0;
         return io.put(status, 0, 1);
       }
-      if (pty.output.available > 0) io.put(Uint8Array.of(0), 0, 1);
+      if (pty.output.available > 0) {
+        const put = io.put(Uint8Array.of(0), 0, 1);
+        if (put < 0 || io.remaining === 0) return put;
+      }
     }
     const hadRoom = pty.output.room;
     const n = pty.output.read(io);
@@ -235,6 +265,9 @@ export class MasterFile extends PtyFile {
   override poll(): number {
     return this.pty.masterPoll();
   }
+  protected override type(bytes: Uint8Array): void {
+    this.pty.echo([...bytes]);
+  }
 
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {
     const { pty } = this;
@@ -260,7 +293,7 @@ export class MasterFile extends PtyFile {
       case TIOCGPKT:
         return memory.writeU32(arg, pty.isPacketMode ? 1 : 0);
       case TIOCSIG:
-        if (arg < 1 || arg > 64) return EINVAL;
+        if (arg !== SIGINT && arg !== SIGQUIT && arg !== SIGTSTP) return EINVAL;
         pty.signal(arg);
         return 0;
       case TIOCGPTPEER:
@@ -270,7 +303,7 @@ export class MasterFile extends PtyFile {
       case TIOCGSID:
         return pty.session === null ? ENOTTY : memory.writeU32(arg, pty.session.idIn((ctx as Task).pidNs));
       case TIOCSPGRP:
-        return this.setForeground(ctx as Task, arg);
+        return pty.setForeground(ctx, arg);
       case FIONREAD:
         return memory.writeU32(arg, pty.output.available);
       case TIOCOUTQ:
@@ -283,18 +316,6 @@ export class MasterFile extends PtyFile {
       default:
         return this.commonIoctl(ctx, cmd, arg) ?? ENOTTY;
     }
-  }
-
-  private setForeground(t: Task, arg: number): number {
-    const id = t.memory.readU32(arg);
-    if (id < 0) return id;
-    const { session } = this.pty;
-    if (session === null || t.threadGroup.session !== session) return ENOTTY;
-    const group = t.pidNs.processGroups.get(id);
-    if (group === undefined) return ESRCH;
-    if (group.session !== session) return EPERM;
-    session.foreground = group;
-    return 0;
   }
 
   private openPeer(t: Task, flags: number): number {
@@ -320,26 +341,40 @@ export class SlaveFile extends PtyFile {
     if (!pty.isMasterOpen || io.remaining === 0) return 0;
     const stopped = pty.checkRead(ctx);
     if (stopped < 0) return stopped;
+    const { isCanonical } = pty.termios;
+    if ((this.flags & O_NONBLOCK) === 0 && !pty.input.hasEnough(io.remaining)) {
+      // VMIN 0 and VTIME 0: a poll, never a wait.
+      const isPoll = !isCanonical && pty.termios.char(VMIN) === 0 && pty.termios.char(VTIME) === 0;
+      return isPoll ? 0 : WOULD_BLOCK;
+    }
+    const n = this.take(io);
+    if (n !== WOULD_BLOCK || isCanonical) return n;
+    return pty.termios.char(VMIN) === 0 && pty.termios.char(VTIME) === 0 ? 0 : WOULD_BLOCK;
+  }
+
+  private take(io: IoSequence): number {
+    const { pty } = this;
     const wasFull = pty.input.room === 0;
     const n = pty.input.read(io);
     if (wasFull && pty.input.room > 0) pty.masterQueue.wake(EPOLLOUT | EPOLLWRNORM);
-    // VMIN 0 and VTIME 0: a poll, never a wait.
-    if (
-      n === WOULD_BLOCK &&
-      !pty.termios.isCanonical &&
-      pty.termios.char(VMIN) === 0 &&
-      (this.flags & O_NONBLOCK) === 0
-    ) {
-      return pty.termios.char(VTIME) === 0 ? 0 : WOULD_BLOCK;
-    }
     return n;
   }
 
-  /** VTIME with VMIN 0 limits how long a read waits. */
+  /** VTIME limits how long a read waits: for the first byte with VMIN 0, else between one and the next. */
   override get readTimeoutNs(): number {
     const { termios } = this.pty;
-    if (termios.isCanonical || termios.char(VMIN) !== 0) return Number.POSITIVE_INFINITY;
-    return termios.char(VTIME) * 100_000_000;
+    const time = termios.char(VTIME);
+    if (termios.isCanonical) return Number.POSITIVE_INFINITY;
+    if (termios.char(VMIN) !== 0 && (time === 0 || this.pty.input.available === 0)) return Number.POSITIVE_INFINITY;
+    return time * 100_000_000;
+  }
+  override get restartsReadTimeout(): boolean {
+    return !this.pty.termios.isCanonical && this.pty.termios.char(VMIN) !== 0;
+  }
+  override readCutShort(_ctx: IoContext, io: IoSequence, why: 'timeout' | 'signal'): number {
+    if (this.pty.termios.isCanonical) return WOULD_BLOCK;
+    const n = this.take(io);
+    return n === WOULD_BLOCK && why === 'timeout' ? 0 : n;
   }
 
   override write(ctx: IoContext, io: IoSequence): number {
@@ -369,6 +404,9 @@ export class SlaveFile extends PtyFile {
   override poll(): number {
     return this.pty.slavePoll();
   }
+  protected override type(bytes: Uint8Array): void {
+    this.pty.input.receive(bytes);
+  }
 
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {
     const { pty } = this;
@@ -387,11 +425,8 @@ export class SlaveFile extends PtyFile {
         const id = pty.sessionId(ctx);
         return id < 0 ? id : memory.writeU32(arg, id);
       }
-      case TIOCSPGRP: {
-        const id = memory.readU32(arg);
-        if (id < 0) return id;
-        return id > 0x7fffffff ? EINVAL : pty.setForeground(ctx, id);
-      }
+      case TIOCSPGRP:
+        return pty.setForeground(ctx, arg);
       case FIONREAD:
         return memory.writeU32(arg, pty.input.available);
       case TIOCOUTQ:
@@ -402,22 +437,32 @@ export class SlaveFile extends PtyFile {
       }
       case TCXONC: {
         const stopped = pty.checkChange(ctx);
-        if (stopped < 0) return stopped;
-        if (arg < 0 || arg > 3) return EINVAL;
-        if (arg < 2) pty.setStopped(arg === 0);
-        return 0;
+        return stopped < 0 ? stopped : this.flowControl(arg);
       }
-      case TIOCSTI:
-        return this.simulateInput(ctx, arg);
+      case TIOCGPTPEER:
+        return EIO;
       default:
         return this.commonIoctl(ctx, cmd, arg) ?? ENOTTY;
     }
   }
 
-  private simulateInput(ctx: IoContext, arg: number): number {
-    if (!ctx.creds.hasCap(CAP_SYS_ADMIN)) return (ctx as Task).threadGroup.session.tty === this.pty ? EIO : EPERM;
-    if (ctx.memory.copyIn(arg, scratch, 0, 1) !== 1) return EFAULT;
-    this.pty.input.receive(scratch.slice(0, 1));
-    return 0;
+  /** TCXONC: holds the output, or types the stop character on the other side. */
+  private flowControl(what: number): number {
+    const { pty } = this;
+    switch (what) {
+      case TCOOFF:
+      case TCOON:
+        pty.setStopped(what === TCOOFF);
+        return 0;
+      case TCIOFF:
+      case TCION: {
+        const c = pty.termios.char(what === TCIOFF ? VSTOP : VSTART);
+        if (c !== VDISABLE) pty.sendNow(c);
+        return 0;
+      }
+      default:
+        return EINVAL;
+    }
   }
+
 }

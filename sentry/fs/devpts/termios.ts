@@ -18,6 +18,8 @@ import {
   IXON,
   ONLCR,
   OPOST,
+  VSTART,
+  VSTOP,
 } from '../../../platform/abi/linux/termios.ts';
 
 export const TABDLY = 0o14000;
@@ -28,6 +30,11 @@ const NCCS = 19;
 export const TERMIOS_SIZE = 36;
 export const TERMIOS2_SIZE = 44;
 const CBAUD = 0o10017;
+const CSIZE = 0o60;
+const CS8 = 0o60;
+const CREAD = 0o200;
+const PARENB = 0o400;
+const ADDRB = 0x20000000;
 const CIBAUD_SHIFT = 16;
 const BOTHER = 0o10000;
 const RATES = [0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400];
@@ -53,6 +60,10 @@ export class Termios {
 
   get isCanonical(): boolean {
     return (this.lflag & ICANON) !== 0;
+  }
+  /** ^S and ^Q hold the output and let it go: what a master in packet mode may do itself. */
+  get hasUsualFlow(): boolean {
+    return (this.iflag & IXON) !== 0 && this.char(VSTOP) === 19 && this.char(VSTART) === 17;
   }
   char(index: number): number {
     return this.cc[index] as number;
@@ -81,7 +92,7 @@ export class Termios {
     const buf = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.iflag = buf.readUInt32LE(0);
     this.oflag = buf.readUInt32LE(4);
-    this.cflag = buf.readUInt32LE(8);
+    this.cflag = ptyControl(buf.readUInt32LE(8));
     this.lflag = buf.readUInt32LE(12);
     this.line = buf[16] as number;
     this.cc.set(buf.subarray(17, 17 + NCCS));
@@ -94,6 +105,11 @@ export class Termios {
     const input = (this.cflag >>> CIBAUD_SHIFT) & CBAUD;
     this.inputSpeed = input === 0 ? this.outputSpeed : rate(input, this.inputSpeed);
   }
+}
+
+/** The control modes a pty keeps of those asked for: eight bits, no parity, receiving. */
+function ptyControl(cflag: number): number {
+  return ((cflag & ~(CSIZE | PARENB | ADDRB)) | CS8 | CREAD) >>> 0;
 }
 
 function rate(bits: number, custom: number): number {

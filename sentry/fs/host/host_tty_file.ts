@@ -5,7 +5,7 @@
  *
  * Linux: drivers/tty/tty_ioctl.c; ioctl_tty(2)
  */
-import { EFAULT, EINVAL, ENOTTY } from '../../../platform/abi/linux/errno.ts';
+import { EFAULT, ENOTTY } from '../../../platform/abi/linux/errno.ts';
 import type { Credentials } from '../../auth/credentials.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { ByteString } from '../../vfs/inode.ts';
@@ -114,11 +114,8 @@ export class HostTtyFile extends HostStreamFile {
         const id = this.tty.sessionId(ctx);
         return id < 0 ? id : ctx.memory.writeU32(arg, id);
       }
-      case TIOCSPGRP: {
-        const id = ctx.memory.readU32(arg);
-        if (id < 0) return id;
-        return id > 0x7fffffff ? EINVAL : this.tty.setForeground(ctx, id);
-      }
+      case TIOCSPGRP:
+        return this.tty.setForeground(ctx, arg);
       default:
         return ENOTTY;
     }

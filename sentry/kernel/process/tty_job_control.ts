@@ -6,7 +6,7 @@
  * Linux:      drivers/tty/tty_jobctrl.c
  * Invariants: session is the session whose `tty` this is, or null.
  */
-import { EIO, ENOTTY, EPERM, ERESTARTSYS, ESRCH, type Errno } from '../../../platform/abi/linux/errno.ts';
+import { EINVAL, EIO, ENOTTY, EPERM, ERESTARTSYS, ESRCH, type Errno } from '../../../platform/abi/linux/errno.ts';
 import type { ControllingTty, ProcessGroup, Session } from './process_group.ts';
 import type { ThreadGroup } from './thread_group.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -90,12 +90,15 @@ export abstract class TtyJobControl implements ControllingTty {
     return this.session.foreground?.idIn(caller.pidNs) ?? 0;
   }
 
-  /** TIOCSPGRP. */
-  setForeground(ctx: IoContext, id: number): number {
+  /** TIOCSPGRP; `arg` is the address of the group's id. */
+  setForeground(ctx: IoContext, arg: number): number {
+    const changed = this.checkChange(ctx);
+    if (changed < 0) return changed === EIO ? ENOTTY : changed;
+    const id = ctx.memory.readU32(arg);
+    if (id < 0) return id;
+    if (id > 0x7fffffff) return EINVAL;
     const caller = callerOf(ctx);
     if (caller === null || this.session === null || caller.processGroup.session !== this.session) return ENOTTY;
-    const changed = this.checkChange(ctx);
-    if (changed < 0) return changed;
     const group = caller.pidNs.processGroups.get(id);
     if (group === undefined) return ESRCH;
     if (group.session !== this.session) return EPERM;

@@ -52,10 +52,24 @@ export function noteLanded(files: readonly FileDescription[]): void {
 }
 
 let isCollecting = false;
+/** Queues to empty. A packet may hold the last reference of a socket whose queue holds that of another, any number deep: no recursion. */
+const doomed: PacketQueue[] = [];
+let isReleasing = false;
+
+/** Frees everything in `queues`, and in those of the sockets that are released by it. */
+export function releaseQueues(queues: readonly PacketQueue[]): void {
+  doomed.push(...queues);
+  if (isReleasing) return;
+  isReleasing = true;
+  for (let queue = doomed.pop(); queue !== undefined; queue = doomed.pop()) {
+    for (let packet = queue.shift(); packet !== null; packet = queue.shift()) packet.release();
+  }
+  isReleasing = false;
+}
 
 /** Frees unreachable cycles. Called when a Unix socket is closed while others are in flight. */
 export function collectGarbage(): void {
-  if (inFlight.size === 0 || isCollecting) return;
+  if (inFlight.size === 0 || isCollecting || isReleasing) return;
   const outside = new Map<Collectable, number>();
   for (const [socket, count] of inFlight) if (socket.refCount === count) outside.set(socket, count);
   if (outside.size === 0) return;

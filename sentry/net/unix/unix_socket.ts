@@ -60,7 +60,7 @@ import { walkPath } from '../../vfs/path_walk.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
 import { interfaceIoctl } from '../inet/interface_ioctls.ts';
 import { type IncomingMessage, type OutgoingMessage, type PeerCred, Socket, type SocketFamily } from '../socket.ts';
-import { type Collectable, collectGarbage } from './in_flight.ts';
+import { type Collectable, collectGarbage, releaseQueues } from './in_flight.ts';
 import { HostEnd, hostEnds } from './host_end.ts';
 import {
   abstractKey,
@@ -202,8 +202,7 @@ export class UnixSocket extends Socket implements Collectable {
   }
 
   purgeQueues(): void {
-    for (let packet = this.queue.shift(); packet !== null; packet = this.queue.shift()) packet.release();
-    for (const embryo of this.pending) embryo.purgeQueues();
+    releaseQueues(this.collectQueues());
   }
   collectQueues(): PacketQueue[] {
     return [this.queue, ...this.pending.map((embryo) => embryo.queue)];
