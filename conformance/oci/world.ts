@@ -39,7 +39,7 @@ export interface Case {
   readonly expect: readonly string[];
 }
 
-const APPLETS = ['sh', 'cat', 'echo', 'id', 'ls', 'stat', 'sleep', 'touch', 'true', 'false', 'hostname', 'pwd', 'env', 'grep', 'kill', 'mkdir', 'readlink', 'umount', 'mknod', 'head', 'test', 'tty', 'dd', 'wc', 'rm', 'tr', 'nproc', 'chmod', 'sort', 'date', 'awk', 'cut', 'free', 'ps', 'nc', 'ping'];
+const APPLETS = ['sh', 'cat', 'echo', 'id', 'ls', 'stat', 'sleep', 'touch', 'true', 'false', 'hostname', 'pwd', 'env', 'grep', 'kill', 'mkdir', 'readlink', 'umount', 'mknod', 'head', 'test', 'tty', 'dd', 'wc', 'rm', 'tr', 'nproc', 'chmod', 'sort', 'date', 'awk', 'cut', 'free', 'ps', 'nc', 'ping', 'mount'];
 const COMMAND_MS = 60_000;
 const UNTIL_MS = 20_000;
 

@@ -51,6 +51,8 @@ export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxCo
     const placed = placeFor(ctx, mount);
     const fs = mount.kind === 'bind' ? (trees[mount.tree] as Filesystem) : makeFilesystem(kernel, ctx, placed);
     if (isErrno(fs)) throw failure(`mount ${mount.destination} (${mount.kind}): ${errnoWords(fs)}`);
+    // As on Linux, where programs find the container's id in it.
+    if (mount.kind === 'bind' && mount.source !== '/') fs.rootPath = latin1(mount.source);
     made.push([attach(kernel, ctx, placed, fs), placed]);
   }
   makeDevices(kernel, ctx, config);

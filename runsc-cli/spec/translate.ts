@@ -7,7 +7,7 @@
  * Differs: linux.seccomp is compiled, and resources and hooks are applied, by whoever makes the container; apparmorProfile is not applied
  *          and is reported in `warnings`.
  */
-import { statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { RunscError, shorten, systemReason } from '../errors.ts';
 import type { DeviceRule, LimitsConfig, MountConfig, MountKind, ProcessConfig, SandboxConfig, TreeConfig } from '../sandbox/config.ts';
@@ -159,13 +159,14 @@ function translateMount(mount: Field, bundle: string, trees: TreeConfig[]): Moun
   if (kind === 'tmpfs' && destination === '/dev') return { kind: 'dev', destination, source: 'tmpfs', flags: options.flags, data: options.data, tree: -1 };
   if (kind !== 'bind') return { kind, destination, source, flags: options.flags, data: options.data, tree: -1, ...(options.copiesUp && kind === 'tmpfs' ? { copiesUp: true } : {}) };
   const host = cleanPath(isAbsolute(source) ? source : join(bundle, source));
+  let real: string;
   try {
-    statSync(host);
+    real = realpathSync.native(host);
   } catch (error) {
     return mount.get('source').fail(`${shorten(host)}: ${systemReason(error)}`);
   }
   trees.push({ source: host, readonly: (options.flags & MS_RDONLY) !== 0, isExclusive: false, covered: [] });
-  return { kind, destination, source: host, flags: options.flags, data: '', tree: trees.length - 1 };
+  return { kind, destination, source: real, flags: options.flags, data: '', tree: trees.length - 1 };
 }
 
 // Process

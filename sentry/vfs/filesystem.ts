@@ -32,6 +32,8 @@ export abstract class Filesystem {
   dev = 0;
   /** Source as in the first field of /proc/mounts. */
   source = 'none';
+  /** Where `root` is in what it is a part of, as a bind mount of a directory of the host shows it in mountinfo; '': it is the whole. */
+  rootPath = '';
   /** True: vfs may keep negative dentries. */
   readonly cacheNegative: boolean = true;
   readonly supportsXattrs: boolean = false;

@@ -45,11 +45,12 @@ function options(mount: Mount): string {
 }
 
 /** Path of a mount's root inside its filesystem. */
-function rootText(dentry: Dentry): string {
+function rootText(dentry: Dentry, prefix: string): string {
   const parts: string[] = [];
   let d: Dentry = dentry;
   for (; d.parent !== null; d = d.parent) parts.push(d.name);
-  return parts.length === 0 ? '/' : `/${parts.reverse().join('/')}`;
+  const path = parts.length === 0 ? prefix : `${prefix}/${parts.reverse().join('/')}`;
+  return path === '' ? '/' : path;
 }
 
 function propagation(mount: Mount): string {
@@ -80,7 +81,7 @@ export function mountinfoText(root: Path): string {
     const { fs } = mount;
     const ro = (mount.flags & MS_RDONLY) !== 0 ? 'ro' : 'rw';
     const parent = mount.parent?.id ?? mount.id - 1;
-    out += `${mount.id} ${parent} ${majorOf(fs.dev)}:${minorOf(fs.dev)} ${escapeColumn(rootText(mount.root))} ${escapeColumn(at)} ${ro}${options(mount)}${propagation(mount)}`;
+    out += `${mount.id} ${parent} ${majorOf(fs.dev)}:${minorOf(fs.dev)} ${escapeColumn(rootText(mount.root, fs.rootPath))} ${escapeColumn(at)} ${ro}${options(mount)}${propagation(mount)}`;
     out += ` - ${fs.typeName} ${escapeColumn(mount.source ?? fs.source)} ${fs.isReadOnly ? 'ro' : 'rw'}${fs.showOptions()}\n`;
   });
   return out;

@@ -40,6 +40,24 @@ export const mountCases: readonly Case[] = [
     expect: ['content', 'content', 'touch: /b/no: Read-only file system', 'deep', 'f', 'new', '1', 'new: true'],
   },
   {
+    name: 'mountinfo shows where on the host a bind mount comes from, and a mount of a part of it',
+    run: (w) => {
+      mkdirSync(join(w.directory, 'data/deep'), { recursive: true });
+      writeFileSync(join(w.directory, 'data/f'), '');
+      symlinkSync('data', join(w.directory, 'link'));
+      w.script(`mount --bind /a/deep /tmp; awk '$5 ~ "^/(a|tmp|one|l)$" { print $4, $5 }' /proc/self/mountinfo | grep -o '/data.*' | sort`, (c) => {
+        for (const kind of ['bounding', 'effective', 'permitted']) c.process.capabilities[kind].push('CAP_SYS_ADMIN');
+        c.mounts.push(
+          { destination: '/a', type: 'bind', source: join(w.directory, 'data'), options: ['rbind'] },
+          { destination: '/one', source: join(w.directory, 'data/f'), options: ['bind'] },
+          { destination: '/l', source: 'link', options: ['bind'] },
+        );
+      });
+      w.runAndNote();
+    },
+    expect: ['/data /a', '/data /l', '/data/deep /tmp', '/data/f /one'],
+  },
+  {
     name: 'tmpfs: options, size, the permissions of the mount point, tmpcopyup',
     run: (w) => {
       mkdirSync(join(w.rootfs, 'under/sub'), { recursive: true });

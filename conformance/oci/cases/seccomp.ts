@@ -34,6 +34,22 @@ export const seccompCases: readonly Case[] = [
     expect: ['159', '159', '159', '159', '0', '1'],
   },
   {
+    name: 'what LOG and KILL write',
+    differs: "Linux's audit has it",
+    run: (w) => {
+      for (const action of ['SCMP_ACT_LOG', 'SCMP_ACT_KILL_PROCESS']) {
+        w.script('(mkdir /tmp/d 2>/dev/null)', profile([{ names: ['mkdir'], action }]));
+        w.cli('--debug', '--debug-log', `${w.directory}/${action}`, 'run', 'c');
+        const [line = ''] = /audit: .*(?=")/.exec(w.read(action)) ?? [];
+        w.note(line.replace(/pid=\d+/, 'pid=N').replace(/ip=0x[0-9a-f]{6,}/, 'ip=0xN').replaceAll('\\"', '"'));
+      }
+    },
+    expect: [
+      'audit: type=1326 uid=0 gid=0 pid=N comm="mkdir" sig=0 arch=c000003e syscall=83 compat=0 ip=0xN code=0x7ffc0000',
+      'audit: type=1326 uid=0 gid=0 pid=N comm="mkdir" sig=31 arch=c000003e syscall=83 compat=0 ip=0xN code=0x80000000',
+    ],
+  },
+  {
     name: 'a default that denies; calls newer than the profile do not exist',
     run: (w) => {
       const needed = [

@@ -25,6 +25,7 @@ import { makeSigInfo } from '../../arch/siginfo.ts';
 import { dieOfSignal, forceSignal } from '../signal/deliver.ts';
 import { ATTENTION_EXIT, type Task } from '../task.ts';
 import { KEEP_REGISTERS } from '../task_run.ts';
+import { auditSeccomp } from './audit.ts';
 import { type BpfProgram, parseFilter, runFilter, takeLookedAtArguments } from './bpf.ts';
 
 export const SECCOMP_MODE_STRICT = 1;
@@ -117,7 +118,9 @@ export function checkSeccomp(t: Task, state: SeccompState, nr: number, regs: Reg
 function act(t: Task, verdict: number, nr: number, regs: Registers): number {
   switch ((verdict & ACTION_MASK) >>> 0) {
     case SECCOMP_RET_ALLOW:
+      return SECCOMP_PASS;
     case SECCOMP_RET_LOG:
+      auditSeccomp(t, nr, regs, verdict, 'goes on');
       return SECCOMP_PASS;
     case SECCOMP_RET_ERRNO:
       return -Math.min(verdict & 0xffff, MAX_ERRNO);
@@ -134,6 +137,7 @@ function act(t: Task, verdict: number, nr: number, regs: Registers): number {
     case SECCOMP_RET_TRACE:
       return t.ptrace?.wants(PTRACE_EVENT_SECCOMP) === true ? SECCOMP_TRACE + (verdict & 0xffff) : ENOSYS;
     case SECCOMP_RET_KILL_THREAD:
+      auditSeccomp(t, nr, regs, verdict, 'dies');
       if (t.threadGroup.tasks.size > 1) {
         t.exitStatus = SIGSYS;
         t.attention |= ATTENTION_EXIT;
@@ -142,6 +146,7 @@ function act(t: Task, verdict: number, nr: number, regs: Registers): number {
       dieOfSignal(t, SIGSYS, true);
       return KEEP_REGISTERS;
     default:
+      auditSeccomp(t, nr, regs, verdict, 'dies');
       dieOfSignal(t, SIGSYS, true);
       return KEEP_REGISTERS;
   }
