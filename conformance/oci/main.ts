@@ -14,7 +14,8 @@
  * Ends with "N passed, N failed"; exits 1 when anything failed that is not expected to.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { errorCases } from './cases/errors.ts';
@@ -61,21 +62,25 @@ function runcPath(): string | null {
   return found.status === 0 && process.geteuid?.() === 0 ? found.stdout.trim() : null;
 }
 
-/** Cgroups that cases of this process had above their own. */
+/** Cgroups that cases of this process, or of one that is gone, had above their own. */
 function removeParents(): void {
   for (const controller of existsSync('/sys/fs/cgroup') ? readdirSync('/sys/fs/cgroup') : []) {
-    for (const name of ['runsc-ts', 'runc']) {
+    const at = `/sys/fs/cgroup/${controller}`;
+    if (!statSync(at).isDirectory()) continue;
+    for (const name of readdirSync(at)) {
+      const pid = /^oci-conformance-(\d+)-/.exec(name)?.[1];
+      if (pid === undefined || (Number(pid) !== process.pid && existsSync(`/proc/${pid}`))) continue;
       try {
-        rmdirSync(`/sys/fs/cgroup/${controller}/oci-conformance-${process.pid}-${name}`);
+        rmdirSync(`${at}/${name}`);
       } catch {
-        // Not there.
+        // Something is in it still.
       }
     }
   }
 }
 
 /** Runs what the arguments ask for. Returns the exit status. */
-export function main(argv: readonly string[], repository: string): number {
+export async function main(argv: readonly string[], repository: string): Promise<number> {
   const { values } = parseArgs({
     args: [...argv],
     options: {
@@ -93,7 +98,12 @@ export function main(argv: readonly string[], repository: string): number {
   const runc = values['no-runc'] === true ? null : runcPath();
   let passed = 0;
   let failed = 0;
+  let ending = 0;
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => (ending = 128 + constants.signals[name]));
   for (const one of cases) {
+    // Cases are synchronous: a signal is heard of between two.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (ending !== 0) break;
     const why = obstacle(one);
     if (why !== '') {
       console.log(`skip  ${one.name}: ${why}`);
@@ -108,6 +118,7 @@ export function main(argv: readonly string[], repository: string): number {
     if (reference.length > 0) console.log(['      runc answers otherwise:', ...reference].join('\n'));
   }
   removeParents();
+  if (ending !== 0) return ending;
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }

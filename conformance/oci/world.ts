@@ -6,9 +6,9 @@
  * Invariants: everything is synchronous and has a time limit; close() leaves no container and no file, whatever the case did.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, closeSync, copyFileSync, existsSync, linkSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeTemporary, removeTemporary } from '../../test/harness/temporary.ts';
 
 export interface Runtime {
   readonly name: string;
@@ -52,7 +52,8 @@ export class World {
 
   constructor(runtime: Runtime) {
     this.runtime = runtime;
-    this.directory = mkdtempSync(join(tmpdir(), 'oci-conformance-'));
+    this.directory = makeTemporary('oci-conformance', endContainers);
+    writeFileSync(join(this.directory, RUNTIME), runtime.path);
     this.state = join(this.directory, 'state');
     this.rootfs = join(this.directory, 'rootfs');
     for (const name of ['bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'root']) mkdirSync(join(this.rootfs, name), { recursive: true });
@@ -165,8 +166,19 @@ export class World {
     for (const id of existsSync(this.state) ? readdirSync(this.state) : []) this.cli('delete', '--force', id);
     const left = existsSync(this.state) ? readdirSync(this.state) : [];
     if (left.length > 0) this.note(`left behind: ${left.join(' ')}`);
-    rmSync(this.directory, { recursive: true, force: true });
+    removeTemporary(this.directory);
   }
+}
+
+/** A file with the path of the runtime whose containers a directory holds. */
+const RUNTIME = 'runtime';
+
+/** Deletes the containers that a process left which was killed. */
+function endContainers(directory: string): void {
+  const state = join(directory, 'state');
+  if (!existsSync(state)) return;
+  const runtime = readFileSync(join(directory, RUNTIME), 'utf8');
+  for (const id of readdirSync(state)) spawnSync(runtime, ['--root', state, 'delete', '--force', id], { timeout: COMMAND_MS, killSignal: 'SIGKILL', stdio: 'ignore' });
 }
 
 const CAPABILITIES = ['CAP_AUDIT_WRITE', 'CAP_KILL', 'CAP_NET_BIND_SERVICE'];

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Runs an area's driver on one ground (host or sandbox) and takes its output apart into what each case printed. */
-import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type RunResult, runInSandbox, runNative } from '../../test/harness/run.ts';
+import { makeTemporary, removeTemporary } from '../../test/harness/temporary.ts';
 
 /** Where a case's files live inside the sandbox: the overlay over the host's /tmp, a tmpfs, or a Gofer volume. */
 export type Ground = 'overlay' | 'tmpfs' | 'volume';
@@ -56,9 +55,9 @@ async function executeAll(
   let rest = cases;
   let fruitless = 0;
   while (rest.length > 0 && fruitless < 2) {
-    const directory = mkdtempSync(join(tmpdir(), 'conformance-'));
+    const directory = makeTemporary('conformance');
     const result = await run(rest, directory);
-    rmSync(directory, { recursive: true, force: true });
+    removeTemporary(directory);
     if (result.trace !== '') console.error(result.trace);
     const before = outcomes.size;
     parseOutput(result, outcomes);

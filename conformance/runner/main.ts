@@ -17,6 +17,8 @@
  */
 import { parseArgs } from 'node:util';
 import { main as ociMain } from '../oci/main.ts';
+import { endRunning } from '../../test/harness/run.ts';
+import { removeAtSignals } from '../../test/harness/temporary.ts';
 import { repositoryRoot } from '../../test/harness/repository.ts';
 import { type Area, buildArea, findAreas } from './areas.ts';
 import { type Judgement, judge, type Verdict } from './compare.ts';
@@ -150,6 +152,7 @@ async function main(argv: string[]): Promise<number> {
 }
 
 const argv = process.argv.slice(2);
+if (argv[0] !== 'oci') removeAtSignals(endRunning);
 (argv[0] === 'oci' ? Promise.resolve(ociMain(argv.slice(1), repositoryRoot())) : main(argv)).then(
   (status) => {
     process.exitCode = status;

@@ -15,6 +15,7 @@ import { type ConsoleSize, openPty, type Pty, sendMaster } from '../console/pty.
 import { hasTerminalStdio } from '../console/relay.ts';
 import type { RuntimeLog } from '../console/log.ts';
 import { errnoWords, RunscError, startFailure, systemReason } from '../errors.ts';
+import { refuseForeignNamespaces } from './foreign_namespaces.ts';
 import { inheritedHostName } from './host_name.ts';
 import { runHooks } from './hooks.ts';
 import { inheritedFds, listenEnvironment, listenFds } from './inherited_fds.ts';
@@ -61,6 +62,7 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   const { flags, log } = context;
   const field = loadConfig(options.bundle);
   const warnings: string[] = [];
+  refuseForeignNamespaces(field);
   const hostname = inheritedHostName(field, flags.root, options.id);
   const settings = { id: options.id, hostname, bundle: options.bundle, overlay: flags.overlay ?? false, network: flags.hasNetwork ? flags.network : 'host', hostUds: flags.hostUds, platform: flags.platform, debug: flags.debug, strace: flags.strace };
   const translated = translateConfig(field, settings, warnings);

@@ -11,6 +11,7 @@ import { constants as osConstants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { descendantsOf, describeProcess, killAll } from './processes.ts';
 import { repositoryRoot } from './repository.ts';
+import { makeTemporary, removeTemporary } from './temporary.ts';
 
 export interface RunOptions {
   cwd?: string;
@@ -87,7 +88,7 @@ export function runCli(args: string[], options: RunOptions = {}): Promise<RunRes
 
 /** Runs `argv` with `runsc-ts do`. Takes argv and options; returns the outcome. */
 export async function runInSandbox(argv: string[], options: SandboxOptions = {}): Promise<RunResult> {
-  const scratch = mkdtempSync(join(tmpdir(), 'runsc-test-'));
+  const scratch = makeTemporary('runsc-test');
   const log = join(scratch, 'debug.log');
   const strace = options.strace === true || process.env['RUNSC_TEST_STRACE'] === '1';
   const args = [...(options.flags ?? [])];
@@ -106,8 +107,15 @@ export async function runInSandbox(argv: string[], options: SandboxOptions = {})
     }
     return result;
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    removeTemporary(scratch);
   }
+}
+
+const running = new Set<ChildProcess>();
+
+/** Kills what is being run: for a program that is ended itself. */
+export function endRunning(): void {
+  for (const child of running) if (child.pid !== undefined) killAll(child.pid, [child.pid, ...descendantsOf(child.pid)]);
 }
 
 async function runProcess(argv: string[], options: RunOptions): Promise<RunResult> {
@@ -125,6 +133,7 @@ async function runProcess(argv: string[], options: RunOptions): Promise<RunResul
   } finally {
     if (typeof input === 'number') closeSync(input);
   }
+  running.add(child);
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   let hang = '';
@@ -134,6 +143,7 @@ async function runProcess(argv: string[], options: RunOptions): Promise<RunResul
     hang = stopRun(child);
   }, timeoutMs);
   const outcome = await outcomeOf(child);
+  running.delete(child);
   clearTimeout(timer);
   return {
     status: timedOut ? 124 : outcome,
