@@ -28,7 +28,8 @@ import type { MountNamespace } from '../vfs/mount.ts';
 import { VirtualFilesystem } from '../vfs/virtual_filesystem.ts';
 import { handleFault } from './faults.ts';
 import { FutexTable } from './futex/futex.ts';
-import { INIT_NET_INUM, NetNamespace, INIT_IPC_INUM, INIT_PID_INUM, INIT_UTS_INUM, IpcNamespace, UtsNamespace } from './namespaces.ts';
+import { INIT_NET_INUM, INIT_TIME_INUM, NetNamespace, INIT_IPC_INUM, INIT_PID_INUM, INIT_UTS_INUM, IpcNamespace, UtsNamespace } from './namespaces.ts';
+import { TimeNamespace } from './time_namespace.ts';
 import { PidNamespace } from './process/pid_namespace.ts';
 import type { ThreadGroup } from './process/thread_group.ts';
 import type { ProgramLoader } from './program_loader.ts';
@@ -82,6 +83,7 @@ export class Kernel {
   readonly uts: UtsNamespace;
   readonly ipcNs: IpcNamespace;
   readonly netNs = new NetNamespace(null, INIT_NET_INUM);
+  readonly timeNs = new TimeNamespace(this.userNs, INIT_TIME_INUM);
   /** Tasks whose turn it is, in order. */
   readonly ready: Task[] = [];
   readonly signalWatchers = new Set<SignalWatcher>();
@@ -129,6 +131,7 @@ export class Kernel {
       this.userNs,
       INIT_UTS_INUM,
     );
+    this.timeNs.isFrozen = true;
     this.ipcNs = new IpcNamespace(this.userNs, INIT_IPC_INUM);
     this.maxTasks = options.maxTasks ?? this.defaultMaxTasks();
     this.bootRealtimeSec = this.clock.realtimeSeconds();

@@ -28,6 +28,7 @@ import type { FdTable } from './fd_table.ts';
 import type { FsContext } from './fs_context.ts';
 import type { Kernel } from './kernel.ts';
 import type { IpcNamespace, NetNamespace, UtsNamespace } from './namespaces.ts';
+import type { TimeNamespace } from './time_namespace.ts';
 import { IoCounters } from './process/io_counters.ts';
 import type { PidNamespace } from './process/pid_namespace.ts';
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_STACK } from './process/rlimits.ts';
@@ -83,6 +84,9 @@ export class Task implements IoContext, Waiter {
   uts: UtsNamespace;
   ipcNs: IpcNamespace;
   netNs: NetNamespace;
+  timeNs: TimeNamespace;
+  /** The one its children, and itself after execve, are in (unshare). */
+  childTimeNs: TimeNamespace;
   creds: Credentials;
   /** Name as in /proc/pid/comm: byte string, at most 15. */
   comm = '';
@@ -184,6 +188,8 @@ export class Task implements IoContext, Waiter {
     this.uts = parts.uts;
     this.ipcNs = parts.ipcNs;
     this.netNs = parts.kernel.netNs;
+    this.timeNs = parts.kernel.timeNs;
+    this.childTimeNs = parts.kernel.timeNs;
     this.creds = parts.creds;
     this.affinity = parts.affinity;
     this.startTimeNs = parts.startTimeNs;

@@ -96,11 +96,10 @@ function checkFlags(t: Task, args: CloneArgs): number {
   if (has(CLONE_NEWIPC) && has(0x40000)) return EINVAL;
   if (has(CLONE_PIDFD) && has(CLONE_DETACHED)) return EINVAL;
   if (has(CLONE_CLEAR_SIGHAND) && has(CLONE_SIGHAND)) return EINVAL;
-  if (has(CLONE_NEWTIME)) return EPERM;
   return 0;
 }
 
-const NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
+const NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME;
 
 /** The child's credentials: in a user namespace of its own with CLONE_NEWUSER. Errors: EPERM, ENOSPC. */
 function childCredentials(t: Task, flags: number): Credentials | Errno {
@@ -301,6 +300,7 @@ function build(
   });
   child.netNs = hasFlag(flags, CLONE_NEWNET) ? new NetNamespace(creds.userNs) : t.netNs;
   if (mountNs !== t.mountNs) kernel.enterMountNamespace(child, mountNs);
+  inheritTime(t, child, flags);
   inherit(t, child, args);
   registerTask(kernel, child);
   if (!isThread) {
@@ -310,6 +310,13 @@ function build(
   }
   group.tasks.add(child);
   return child;
+}
+
+/** A process is born into the namespace for children; what shares its parent's memory also shares its clocks. Linux: timens_on_fork(). */
+function inheritTime(t: Task, child: Task, flags: number): void {
+  child.childTimeNs = hasFlag(flags, CLONE_NEWTIME) ? t.childTimeNs.clone(child.creds.userNs) : t.childTimeNs;
+  child.timeNs = hasFlag(flags, CLONE_VM) ? t.timeNs : child.childTimeNs;
+  if (child.timeNs.isShifted || !child.timeNs.isFrozen) child.timeNs.enter(child.mm);
 }
 
 /** Enters a task into the tables. */

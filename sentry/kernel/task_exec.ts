@@ -198,6 +198,8 @@ function commit(t: Task, program: ReadyProgram, decided: Decided): void {
   t.savedMask = null;
   t.restart = null;
   t.fault = { trapno: 0, err: 0, addr: 0 };
+  t.timeNs = t.childTimeNs;
+  if (t.timeNs.isShifted || !t.timeNs.isFrozen) t.timeNs.enter(t.mm);
   group.exitSignal = SIGCHLD;
   group.hasExeced = true;
   if (t.fdTable.userCount > 1) {

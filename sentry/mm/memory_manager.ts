@@ -118,6 +118,8 @@ export class MemoryManager {
   barriers = 0;
   /** Asynchronous I/O contexts, owned by the kernel; null: none. Released with the address space. */
   aio: { release(): void } | null = null;
+  /** The vdso's clocks are overwritten: a time namespace has others. */
+  asksForClocks = false;
   /** PR_SET_DUMPABLE. */
   dumpable = 1;
   /** Where the search for free addresses starts, going down. */
@@ -219,6 +221,7 @@ export class MemoryManager {
     child.layout = { ...this.layout };
     child.dumpable = this.dumpable;
     child.barriers = this.barriers;
+    child.asksForClocks = this.asksForClocks;
     child.coreFilter = this.coreFilter;
     child.userNs = this.userNs;
     child.mmapBase = this.mmapBase;

@@ -38,7 +38,8 @@ function mappedKey(t: Task, addr: number, isPrivate: boolean): string | number {
 
 /** CLOCK_MONOTONIC deadline of an absolute timespec in `spec`. */
 function absoluteDeadline(t: Task, isRealtime: boolean): number {
-  return isRealtime ? t.kernel.clock.monotonicAtRealtime(spec.sec, spec.nsec) : spec.sec * 1e9 + spec.nsec;
+  if (isRealtime) return t.kernel.clock.monotonicAtRealtime(spec.sec, spec.nsec);
+  return spec.sec * 1e9 + spec.nsec - t.timeNs.monotonicNs;
 }
 
 export function sys_futex(

@@ -49,7 +49,7 @@ export function sys_timerfd_settime(t: Task, ufd: number, flags: number, utmr: n
   const { valueSec, valueNsec, intervalSec, intervalNsec } = itimer;
   const oldValue = file.remainingNs();
   const oldInterval = file.intervalNs;
-  file.set(flags, valueSec, valueNsec, intervalSec * NS + intervalNsec);
+  file.set(flags, valueSec, valueNsec, intervalSec * NS + intervalNsec, t.timeNs);
   return otmr === 0 ? 0 : writeItimerspec(t, otmr, oldInterval, oldValue);
 }
 

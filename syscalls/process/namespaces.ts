@@ -32,9 +32,10 @@ import { undoListOf } from '../../sentry/kernel/ipc/sem_undo.ts';
 import { IpcNamespace, NetNamespace, newNamespaceInum, UtsNamespace } from '../../sentry/kernel/namespaces.ts';
 import { PidNamespace } from '../../sentry/kernel/process/pid_namespace.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
+import { TimeNamespace } from '../../sentry/kernel/time_namespace.ts';
 import { MountNamespace } from '../../sentry/vfs/mount.ts';
 
-const NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
+const NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME;
 const KNOWN =
   CLONE_THREAD |
   CLONE_FS |
@@ -44,14 +45,12 @@ const KNOWN =
   CLONE_FILES |
   CLONE_SYSVSEM |
   NAMESPACES |
-  CLONE_NEWUSER |
-  CLONE_NEWTIME;
+  CLONE_NEWUSER;
 
 export function sys_unshare(t: Task, flags: number): number {
   if ((flags & ~KNOWN) !== 0) return EINVAL;
   if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM | CLONE_NEWUSER)) !== 0 && t.threadGroup.tasks.size > 1)
     return EINVAL;
-  if ((flags & CLONE_NEWTIME) !== 0) return EPERM;
   let { creds } = t;
   if ((flags & CLONE_NEWUSER) !== 0) {
     const made = newUserNamespace(creds, isChrooted(t), newNamespaceInum());
@@ -78,6 +77,7 @@ export function sys_unshare(t: Task, flags: number): number {
   if ((flags & CLONE_NEWUTS) !== 0) t.uts = t.uts.clone(userNs);
   if ((flags & CLONE_NEWIPC) !== 0) t.ipcNs = new IpcNamespace(userNs);
   if ((flags & CLONE_NEWNET) !== 0) t.netNs = new NetNamespace(userNs);
+  if ((flags & CLONE_NEWTIME) !== 0) t.childTimeNs = t.childTimeNs.clone(userNs);
   if ((flags & CLONE_NEWPID) !== 0) t.childPidNs = new PidNamespace(t.pidNs, newNamespaceInum(), userNs);
   return 0;
 }
@@ -103,6 +103,7 @@ export function sys_setns(t: Task, fd: number, type: number): number {
 function enter(t: Task, type: number, namespace: unknown): number {
   if (namespace instanceof UserNamespace) return enterUser(t, namespace);
   const { creds } = t;
+  if (type === CLONE_NEWTIME && !isAlone(t)) return EUSERS;
   const owner = ownerOf(t, namespace);
   if (!creds.hasCapIn(owner, CAP_SYS_ADMIN) || !creds.hasOwnCap(CAP_SYS_ADMIN)) return EPERM;
   if (namespace instanceof UtsNamespace) t.uts = namespace;
@@ -114,9 +115,18 @@ function enter(t: Task, type: number, namespace: unknown): number {
   } else if (namespace instanceof MountNamespace) {
     if (!creds.hasOwnCap(CAP_SYS_CHROOT)) return EPERM;
     return enterMounts(t, namespace);
-  } else if (type === CLONE_NEWTIME && t.threadGroup.tasks.size > 1) return EUSERS;
-  // Cgroup and time: there is one of each, which everybody is in.
+  } else if (namespace instanceof TimeNamespace) {
+    t.timeNs = namespace;
+    t.childTimeNs = namespace;
+    namespace.enter(t.mm);
+  }
+  // Cgroups: there is one namespace, which everybody is in.
   return 0;
+}
+
+/** Does nobody share the task's memory? Linux: current_is_single_threaded(). */
+function isAlone(t: Task): boolean {
+  return t.threadGroup.tasks.size === 1 && t.mm.userCount === 1;
 }
 
 /** The user namespace whose capabilities count over a namespace. */
@@ -127,6 +137,7 @@ function ownerOf(t: Task, namespace: unknown): UserNamespace {
     namespace instanceof UtsNamespace ||
     namespace instanceof IpcNamespace ||
     namespace instanceof NetNamespace ||
+    namespace instanceof TimeNamespace ||
     namespace instanceof PidNamespace
   )
     return namespace.userNs ?? initial;
@@ -145,7 +156,7 @@ function enterUser(t: Task, namespace: UserNamespace): number {
 
 /** setns(2) with a pidfd: the namespaces named in `types` of another process, the user namespace first. */
 function enterProcess(t: Task, target: Task | null, types: number): number {
-  if (types === 0 || (types & ~(NAMESPACES | CLONE_NEWUSER | CLONE_NEWTIME)) !== 0) return EINVAL;
+  if (types === 0 || (types & ~(NAMESPACES | CLONE_NEWUSER)) !== 0) return EINVAL;
   if (target === null || !target.isLive) return ESRCH;
   if (!mayPtraceAccess(t, target)) return EPERM;
   const saved = t.creds;
@@ -156,7 +167,7 @@ function enterProcess(t: Task, target: Task | null, types: number): number {
     [CLONE_NEWPID, target.pidNs],
     [CLONE_NEWNET, target.netNs],
     [CLONE_NEWCGROUP, null],
-    [CLONE_NEWTIME, null],
+    [CLONE_NEWTIME, target.timeNs],
     [CLONE_NEWNS, target.mountNs],
   ];
   for (const [type, namespace] of wanted) {

@@ -59,7 +59,7 @@ export function sys_sysinfo(t: Task, addr: number): number {
   const { kernel } = t;
   const { info } = kernel.host;
   sysinfoBytes.fill(0);
-  put64(0, Math.ceil(kernel.clock.boottimeNs() / 1e9));
+  put64(0, Math.ceil((kernel.clock.boottimeNs() + t.timeNs.boottimeNs) / 1e9));
   const load = kernel.loadAverages();
   for (let i = 0; i < 3; i++) put64(8 + i * 8, Math.floor((load[i] as number) * (1 << SI_LOAD_SHIFT)));
   put64(32, info.memoryTotal);

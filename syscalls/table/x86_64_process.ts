@@ -154,7 +154,7 @@ const PtraceRequest = Choice(
 
 const HOST_SCHEDULES = { partial: 'Kept and reported; the host schedules the threads.' };
 const NAMESPACES = {
-  partial: 'User, mount, UTS, IPC, pid and network namespaces (of a loopback interface); time namespaces return EPERM.',
+  partial: 'User, mount, UTS, IPC, pid, network and time namespaces; one cgroup namespace.',
 };
 
 const signalRows: readonly SyscallRow[] = [

@@ -13,7 +13,7 @@ import {
   CLOCK_REALTIME_COARSE,
   CLOCK_TAI,
 } from '../../platform/abi/linux/time.ts';
-import { clockSource } from '../../sentry/kernel/timers/clock_source.ts';
+import { clockSource, shiftPair } from '../../sentry/kernel/timers/clock_source.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { isValidSpec, readSpec } from '../poll/timeout.ts';
 
@@ -44,6 +44,8 @@ export function sys_clock_gettime(t: Task, id: number, addr: number): number {
   const clock = clockSource(t, id);
   if (clock === null) return EINVAL;
   if (!isOther(id) || !t.kernel.clock.readOther(id, pair)) clock.read(pair);
+  else if (t.timeNs.isShifted && (id === CLOCK_MONOTONIC_RAW || id === CLOCK_MONOTONIC_COARSE))
+    shiftPair(pair, t.timeNs.monotonicNs);
   return writePair(t, addr, pair[0] as number, pair[1] as number);
 }
 

@@ -17,6 +17,7 @@ import {
   CLOCK_REALTIME_ALARM,
 } from '../../../platform/abi/linux/time.ts';
 import type { Credentials } from '../../auth/credentials.ts';
+import type { TimeNamespace } from '../../kernel/time_namespace.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { CallbackTimer } from '../../time/timer_heap.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -54,8 +55,8 @@ export class TimerFile extends AnonFile {
     this.kernel.timers.cancel(this.timer);
   }
 
-  /** timerfd_settime(2): arms (value not zero) or disarms. */
-  set(flags: number, valueSec: number, valueNsec: number, periodNs: number): void {
+  /** timerfd_settime(2): arms (value not zero) or disarms. `time`: whose clocks an absolute time is meant by. */
+  set(flags: number, valueSec: number, valueNsec: number, periodNs: number, time: TimeNamespace): void {
     this.kernel.timers.cancel(this.timer);
     this.ticks = 0;
     this.isExpired = false;
@@ -68,8 +69,8 @@ export class TimerFile extends AnonFile {
     else if (this.clockId === CLOCK_REALTIME || this.clockId === CLOCK_REALTIME_ALARM) {
       this.deadlineNs = this.kernel.clock.monotonicAtRealtime(valueSec, valueNsec);
     } else if (this.clockId === CLOCK_BOOTTIME || this.clockId === CLOCK_BOOTTIME_ALARM) {
-      this.deadlineNs = this.kernel.clock.monotonicAtBoottime(valueSec * NS + valueNsec);
-    } else this.deadlineNs = valueSec * NS + valueNsec;
+      this.deadlineNs = this.kernel.clock.monotonicAtBoottime(valueSec * NS + valueNsec - time.boottimeNs);
+    } else this.deadlineNs = valueSec * NS + valueNsec - time.monotonicNs;
     this.kernel.timers.arm(this.timer, this.deadlineNs);
   }
 

@@ -56,7 +56,12 @@ function cpuTicks(kernel: Kernel): [number, number, number] {
   return [user, system, Math.max(0, all - user - system)];
 }
 
-function statText(kernel: Kernel): string {
+/** What the reader's time namespace adds to CLOCK_BOOTTIME, in ns. */
+function bootShift(ctx: IoContext): number {
+  return (ctx as Partial<Task>).timeNs?.boottimeNs ?? 0;
+}
+
+function statText(kernel: Kernel, shiftNs: number): string {
   const cpus = kernel.host.info.cpuCount;
   const [user, system, idle] = cpuTicks(kernel);
   const usage = totalUsage(kernel);
@@ -65,24 +70,24 @@ function statText(kernel: Kernel): string {
   for (let cpu = 0; cpu < cpus; cpu++)
     text += `cpu${cpu} ${share(user, cpu)} 0 ${share(system, cpu)} ${share(idle, cpu)} 0 0 0 0 0 0\n`;
   return (
-    `${text}intr 0\nctxt ${usage.voluntarySwitches + usage.involuntarySwitches}\nbtime ${bootTime(kernel)}\nprocesses ${kernel.totalForks}\n` +
+    `${text}intr 0\nctxt ${usage.voluntarySwitches + usage.involuntarySwitches}\nbtime ${bootTime(kernel, shiftNs)}\nprocesses ${kernel.totalForks}\n` +
     `procs_running ${Math.max(1, runningTasks(kernel))}\nprocs_blocked ${blockedTasks(kernel)}\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n`
   );
 }
 
 /** CLOCK_REALTIME seconds at which CLOCK_BOOTTIME was zero. */
-function bootTime(kernel: Kernel): number {
-  return kernel.clock.realtimeSeconds() - Math.floor(kernel.host.clock.boottimeNs() / 1e9);
+function bootTime(kernel: Kernel, shiftNs: number): number {
+  return kernel.clock.realtimeSeconds() - Math.floor((kernel.host.clock.boottimeNs() + shiftNs) / 1e9);
 }
 
 /** Idle time shown so far: accounting the time of running tasks late must not turn it back. */
 const shownIdle = new WeakMap<Kernel, number>();
 
-function uptimeText(kernel: Kernel): string {
+function uptimeText(kernel: Kernel, shiftNs: number): string {
   const idle = Math.max(cpuTicks(kernel)[2], shownIdle.get(kernel) ?? 0);
   shownIdle.set(kernel, idle);
   const cents = (n: number): string => `${Math.floor(n / 100)}.${String(n % 100).padStart(2, '0')}`;
-  return `${cents(Math.floor(kernel.host.clock.boottimeNs() / NS_PER_TICK))} ${cents(idle)}\n`;
+  return `${cents(Math.floor((kernel.host.clock.boottimeNs() + shiftNs) / NS_PER_TICK))} ${cents(idle)}\n`;
 }
 
 function meminfoText(kernel: Kernel): string {
@@ -268,9 +273,9 @@ export function makeGlobalEntries(fs: ProcFilesystem): [ByteString, Inode][] {
   add('partitions', () => partitionsText());
   add('slabinfo', () => 'slabinfo - version: 2.1\n', 0o400);
   add('softirqs', () => softirqsText(kernel));
-  add('stat', () => statText(kernel));
+  add('stat', (ctx) => statText(kernel, bootShift(ctx)));
   add('swaps', () => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n');
-  add('uptime', () => uptimeText(kernel));
+  add('uptime', (ctx) => uptimeText(kernel, bootShift(ctx)));
   add('version', () => `${LINUX_BANNER}\n`);
   add('vmstat', () => vmstatText(kernel));
   add(

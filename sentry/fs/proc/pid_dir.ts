@@ -32,6 +32,7 @@ import {
   pidTable,
 } from './pid_entry.ts';
 import { FdDirInode, FdinfoDirInode } from './pid_fd.ts';
+import { offsetsText, writeOffsets } from '../../kernel/time_namespace.ts';
 import { MapFilesDirInode } from './pid_map_files.ts';
 import { maps } from './pid_maps.ts';
 import { cmdline, environ, MemInode } from './pid_memory.ts';
@@ -248,8 +249,8 @@ const processEntries: readonly PidEntry[] = [
   file(
     'timens_offsets',
     0o644,
-    () => 'monotonic           0         0\nboottime            0         0\n',
-    () => EPERM,
+    (t) => offsetsText(t.childTimeNs),
+    (t, _ctx, text, opener) => writeOffsets(t.kernel, t.childTimeNs, text, opener),
   ),
   file('timers', 0o444, timersText),
   file(

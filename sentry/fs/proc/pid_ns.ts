@@ -8,7 +8,7 @@
  */
 import { EACCES, EINVAL, ENOENT, ENOTTY, EPERM, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
 import { S_IFREG } from '../../../platform/abi/linux/stat.ts';
-import { INIT_CGROUP_INUM, INIT_TIME_INUM } from '../../kernel/namespaces.ts';
+import { INIT_CGROUP_INUM } from '../../kernel/namespaces.ts';
 import { UserNamespace } from '../../auth/user_namespace.ts';
 import { RLIMIT_NOFILE } from '../../kernel/process/rlimits.ts';
 import { PidNamespace } from '../../kernel/process/pid_namespace.ts';
@@ -54,8 +54,8 @@ const KINDS: readonly Kind[] = [
     type: 0x20000000,
     get: (t) => ({ inum: t.childPidNs.inum, namespace: t.childPidNs }),
   },
-  { entry: 'time', name: 'time', type: 0x80, get: () => ({ inum: INIT_TIME_INUM, namespace: null }) },
-  { entry: 'time_for_children', name: 'time', type: 0x80, get: () => ({ inum: INIT_TIME_INUM, namespace: null }) },
+  { entry: 'time', name: 'time', type: 0x80, get: (t) => ({ inum: t.timeNs.inum, namespace: t.timeNs }) },
+  { entry: 'time_for_children', name: 'time', type: 0x80, get: (t) => ({ inum: t.childTimeNs.inum, namespace: t.childTimeNs }) },
   {
     entry: 'user',
     name: 'user',

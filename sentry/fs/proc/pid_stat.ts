@@ -33,7 +33,7 @@ const STATE_NAMES: Record<string, string> = {
 
 const ticks = (ns: number): number => Math.floor(ns / NS_PER_TICK);
 
-/** CLOCK_BOOTTIME ns at which the task began. */
+/** CLOCK_BOOTTIME ns of the initial time namespace at which the task began. */
 export function startBoottimeNs(t: Task): number {
   const { host } = t.kernel;
   return t.startTimeNs + (host.clock.boottimeNs() - host.clock.monotonicNs());
@@ -98,7 +98,7 @@ export function statText(t: Task, ctx: IoContext, scope: TaskScope): string {
     t.nice,
     group.tasks.size,
     0,
-    ticks(startBoottimeNs(t)),
+    ticks(startBoottimeNs(t) + ((ctx as Partial<Task>).timeNs?.boottimeNs ?? 0)),
     memory?.size ?? 0,
     Math.floor((memory?.resident ?? 0) / 4096),
     rssLimit === Number.POSITIVE_INFINITY ? ULONG_MAX : rssLimit,

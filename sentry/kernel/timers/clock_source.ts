@@ -99,6 +99,39 @@ export class CpuClockSource implements ClockSource {
   }
 }
 
+/** A clock as a time namespace has it. */
+class ShiftedClockSource implements ClockSource {
+  private readonly host: ClockSource;
+  private readonly shiftNs: number;
+
+  constructor(host: ClockSource, shiftNs: number) {
+    this.host = host;
+    this.shiftNs = shiftNs;
+  }
+  read(out: Float64Array): void {
+    this.host.read(out);
+    shiftPair(out, this.shiftNs);
+  }
+  nowNs(): number {
+    return this.host.nowNs() + this.shiftNs;
+  }
+  monotonicFor(deadlineNs: number): number {
+    return this.host.monotonicFor(deadlineNs - this.shiftNs);
+  }
+}
+
+/** Adds `shiftNs` to [seconds, nanoseconds]. */
+export function shiftPair(pair: Float64Array, shiftNs: number): void {
+  const sec = Math.floor(shiftNs / NSEC_PER_SEC);
+  const nsec = (pair[1] as number) + (shiftNs - sec * NSEC_PER_SEC);
+  pair[0] = (pair[0] as number) + sec + (nsec >= NSEC_PER_SEC ? 1 : 0);
+  pair[1] = nsec >= NSEC_PER_SEC ? nsec - NSEC_PER_SEC : nsec;
+}
+
+function shifted(clock: ClockSource, shiftNs: number): ClockSource {
+  return shiftNs === 0 ? clock : new ShiftedClockSource(clock, shiftNs);
+}
+
 /** The system-wide clock sources of one kernel. */
 export class SystemClocks {
   readonly realtime: ClockSource;
@@ -138,10 +171,10 @@ export function clockSource(t: Task, id: number): ClockSource | null {
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_MONOTONIC_COARSE:
-      return clocks.monotonic;
+      return shifted(clocks.monotonic, t.timeNs.monotonicNs);
     case CLOCK_BOOTTIME:
     case CLOCK_BOOTTIME_ALARM:
-      return clocks.boottime;
+      return shifted(clocks.boottime, t.timeNs.boottimeNs);
     case CLOCK_PROCESS_CPUTIME_ID:
       return new CpuClockSource(t.kernel, t.threadGroup);
     case CLOCK_THREAD_CPUTIME_ID:
