@@ -8,7 +8,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { kill, poll } from '../../platform/ffi/lifecycle.ts';
+import { close, kill, open, poll, write } from '../../platform/ffi/lifecycle.ts';
 import { RunscError, systemReason } from '../errors.ts';
 import type { Resources } from '../spec/resources.ts';
 import { directoryOf, type Hierarchy, hierarchies } from './hierarchies.ts';
@@ -16,6 +16,7 @@ import { type Setting, settingsV1, settingsV2 } from './settings.ts';
 
 const SIGKILL = 9;
 const REMOVE_MS = 5000;
+const O_WRONLY_CLOEXEC = 1 | 0o2000000;
 
 /**
  * Makes the cgroups of a container and sets its limits. Returns the directories made. `warn` is told of processes that are in them already,
@@ -103,20 +104,44 @@ function enableControllers(directory: string): void {
 /** Hierarchies that hold back, or count against a container, what a process does while it loads its code. */
 const LATE = ['memory', 'cpu'];
 
-/**
- * Puts a process into the cgroups. Throws RunscError. `which`: those that are indifferent to its loading its code, those that are not, or all: the
- * first of several moves takes the host milliseconds, in which it may load.
- */
-export function joinCgroups(cgroupsPath: string, pid: number, which: 'all' | 'early' | 'late' = 'all'): void {
-  for (const { hierarchy, directory } of directoriesOf(cgroupsPath)) {
-    const isLate = hierarchy.version === 2 || LATE.some((controller) => hierarchy.controllers.includes(controller));
-    if (which !== 'all' && isLate !== (which === 'late')) continue;
+/** Puts a process into the cgroups. Throws RunscError. */
+export function joinCgroups(cgroupsPath: string, pid: number): void {
+  for (const { directory } of directoriesOf(cgroupsPath)) {
     try {
       writeFileSync(join(directory, 'cgroup.procs'), String(pid));
     } catch (error) {
       throw new RunscError(`cgroup ${directory}: ${systemReason(error)}`);
     }
   }
+}
+
+/** An open `tasks` file of a v1 cgroup, and whether it holds back what a process does while it loads its code. */
+export interface Entrance {
+  readonly fd: number;
+  readonly isLate: boolean;
+}
+
+/**
+ * Opens the ways by which a process of one thread puts itself into v1 cgroups. That takes microseconds, where moving another process takes a grace
+ * period of the host's (4 to 20 ms: the lock that is taken must be waited for by every processor). Empty: there are none, joinCgroups() it is.
+ */
+export function openEntrances(cgroupsPath: string): Entrance[] {
+  const placed = directoriesOf(cgroupsPath);
+  if (placed.some(({ hierarchy }) => hierarchy.version === 2)) return [];
+  const entrances = placed.map(({ hierarchy, directory }) => ({ fd: open(join(directory, 'tasks'), O_WRONLY_CLOEXEC), isLate: LATE.some((controller) => hierarchy.controllers.includes(controller)) }));
+  if (entrances.every(({ fd }) => fd >= 0)) return entrances;
+  closeEntrances(entrances);
+  return [];
+}
+
+export function closeEntrances(entrances: readonly Entrance[]): void {
+  for (const { fd } of entrances) if (fd >= 0) close(fd);
+}
+
+/** Puts this process, which must have one thread only, into the cgroups. False: not into all of them. */
+export function enterCgroups(entrances: readonly Entrance[], which: 'early' | 'late'): boolean {
+  const itself = Buffer.from('0');
+  return entrances.length > 0 && entrances.every(({ fd, isLate }) => isLate !== (which === 'late') || write(fd, itself) > 0);
 }
 
 /** Sets limits. Throws RunscError. */

@@ -3,7 +3,7 @@
 /**
  * A new container's cgroups: made by us, or by systemd when the first process is there to be put into its unit.
  */
-import { joinCgroups, makeCgroups, removeCgroups } from '../cgroup/cgroup.ts';
+import { closeEntrances, enterCgroups, joinCgroups, makeCgroups, openEntrances, removeCgroups } from '../cgroup/cgroup.ts';
 import { hierarchies } from '../cgroup/hierarchies.ts';
 import { startUnit, unitOf } from '../cgroup/systemd.ts';
 import type { RuntimeLog } from '../console/log.ts';
@@ -12,12 +12,21 @@ import type { GlobalFlags } from '../cmd/global_flags.ts';
 import type { OciSettings } from '../spec/oci.ts';
 import type { Container } from './state.ts';
 
-/** Puts a process into the cgroups: called when it was forked and loads its code (not where it is booted), and again before it begins. */
-export type JoinCgroups = (pid: number, stage: 'forked' | 'born') => void;
+/** How the processes of a sandbox get into the cgroups. */
+export interface CgroupPlace {
+  /** In a forked process, before and after it loads its code: puts itself there. False: it could not. */
+  enter(stage: 'before' | 'after'): boolean;
+  /** Puts a process there that could not do it itself, before it begins. Throws RunscError. */
+  join(pid: number): void;
+  /** When all are born. */
+  close(): void;
+}
 
-/** Makes the cgroups asked for. A bundle that asks for none stays in the caller's. Returns what puts a process into them. Throws RunscError. */
-export function prepareCgroups(container: Container, oci: OciSettings, flags: GlobalFlags, log: RuntimeLog): JoinCgroups {
-  if (flags.ignoreCgroups || (oci.cgroupsPath === '' && !oci.hasResources)) return () => {};
+const NOWHERE: CgroupPlace = { enter: () => true, join: () => {}, close: () => {} };
+
+/** Makes the cgroups asked for. A bundle that asks for none stays in the caller's. Throws RunscError. */
+export function prepareCgroups(container: Container, oci: OciSettings, flags: GlobalFlags, log: RuntimeLog): CgroupPlace {
+  if (flags.ignoreCgroups || (oci.cgroupsPath === '' && !oci.hasResources)) return NOWHERE;
   const make = flags.systemdCgroup ? prepareSystemd : prepareFiles;
   try {
     return make(container, oci, (message) => log.debug('warn', message));
@@ -28,13 +37,13 @@ export function prepareCgroups(container: Container, oci: OciSettings, flags: Gl
     container.record.cgroups = [];
     container.record.cgroupsPath = '';
     log.debug('warn', `cgroups are not used: ${messageOf(error)}`);
-    return () => {};
+    return NOWHERE;
   } finally {
     container.save();
   }
 }
 
-function prepareFiles(container: Container, oci: OciSettings, warn: (message: string) => void): JoinCgroups {
+function prepareFiles(container: Container, oci: OciSettings, warn: (message: string) => void): CgroupPlace {
   const path = oci.cgroupsPath === '' ? `/${container.id}` : oci.cgroupsPath;
   const plan = (directories: string[]): void => {
     container.record.cgroups = directories;
@@ -42,24 +51,18 @@ function prepareFiles(container: Container, oci: OciSettings, warn: (message: st
   };
   container.record.cgroups = makeCgroups(path, oci.resources, warn, hierarchies(), plan);
   container.record.cgroupsPath = path;
-  const early = new Set<number>();
-  return (pid, stage) => {
-    if (stage === 'forked') {
-      early.add(pid);
-      joinCgroups(path, pid, 'early');
-    } else joinCgroups(path, pid, early.has(pid) ? 'late' : 'all');
-  };
+  const entrances = openEntrances(path);
+  return { enter: (stage) => enterCgroups(entrances, stage === 'before' ? 'early' : 'late'), join: (pid) => joinCgroups(path, pid), close: () => closeEntrances(entrances) };
 }
 
 /** A unit begins with a process: its cgroup is there, and gets the limits that systemd does not know, once that is born. */
-function prepareSystemd(container: Container, oci: OciSettings, warn: (message: string) => void): JoinCgroups {
+function prepareSystemd(container: Container, oci: OciSettings, warn: (message: string) => void): CgroupPlace {
   const unit = unitOf(oci.cgroupsPath, container.id);
   const path = oci.cgroupsPath === '' ? `:runsc-ts:${container.id}` : oci.cgroupsPath;
   const version = hierarchies()[0]?.version ?? 2;
   container.record.cgroupsPath = path;
   let isStarted = false;
-  return (pid, stage) => {
-    if (stage === 'forked') return;
+  const join = (pid: number): void => {
     if (!isStarted) {
       isStarted = true;
       container.record.systemdUnit = unit.unit;
@@ -70,4 +73,5 @@ function prepareSystemd(container: Container, oci: OciSettings, warn: (message: 
     }
     joinCgroups(path, pid);
   };
+  return { ...NOWHERE, enter: () => false, join };
 }

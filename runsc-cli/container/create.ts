@@ -22,7 +22,7 @@ import { inheritedFds, listenEnvironment, listenFds } from './inherited_fds.ts';
 import { listenIn } from './control_client.ts';
 import { identify } from './process_identity.ts';
 import { compileSeccomp } from './seccomp_filter.ts';
-import { type JoinCgroups, prepareCgroups } from './cgroups.ts';
+import { type CgroupPlace, prepareCgroups } from './cgroups.ts';
 import { NOTIFY_MOUNT, NOTIFY_VARIABLE, notifySocket } from './service_manager.ts';
 import { closeStartFifos, makeStartFifos, writePlain } from './front.ts';
 import { Container } from './state.ts';
@@ -77,10 +77,10 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   const container = Container.claim(flags.root, facts, oci.ociVersion, !options.isDetached);
   container.record.hasNotifySocket = hasNotifySocket;
   try {
-    const joinCgroups = prepareCgroups(container, oci, flags, log);
+    const place = prepareCgroups(container, oci, flags, log);
     const pty = oci.terminal && (options.isDetached || !hasTerminalStdio()) ? openPty(oci.consoleSize) : null;
     const isMemoryHeldByHost = container.record.cgroupsPath !== '';
-    const running = startIn(container, { ...whole, isMemoryHeldByHost }, oci, { ...options, joinCgroups }, pty, log);
+    const running = startIn(container, { ...whole, isMemoryHeldByHost }, oci, { ...options, place }, pty, log);
     try {
       finish(container, running, oci, options, pty);
     } catch (error) {
@@ -112,7 +112,7 @@ function checkConsole(oci: OciSettings, options: CreateOptions): void {
   if (!oci.terminal && options.consoleSocket !== null) throw new RunscError('cannot use console socket if runc will not detach or allocate tty');
 }
 
-function startIn(container: Container, config: Parameters<typeof startSandbox>[0], oci: OciSettings, options: CreateOptions & { joinCgroups: JoinCgroups }, pty: Pty | null, log: RuntimeLog): RunningSandbox {
+function startIn(container: Container, config: Parameters<typeof startSandbox>[0], oci: OciSettings, options: CreateOptions & { place: CgroupPlace }, pty: Pty | null, log: RuntimeLog): RunningSandbox {
   const listener = listenIn(container.directory);
   const exitFile = openSync(join(container.directory, 'status'), constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600);
   const fifos = makeStartFifos(container.directory);
@@ -127,14 +127,17 @@ function startIn(container: Container, config: Parameters<typeof startSandbox>[0
       preserved: inheritedFds(listenFds(), options.preserveFds),
       hasTerminal: pty !== null,
       netNamespace: oci.network.kind === 'new' ? 'new' : oci.network.kind === 'path' ? 'inherited' : 'default',
-      onBorn: (pid) => options.joinCgroups(pid, 'born'),
-      onForked: (pid) => options.joinCgroups(pid, 'forked'),
+      onLoad: (stage) => options.place.enter(stage),
+      onBorn: (pid, isPlaced) => {
+        if (!isPlaced) options.place.join(pid);
+      },
     });
   } finally {
     leave?.();
     close(listener);
     closeSync(exitFile);
     closeStartFifos(fifos);
+    options.place.close();
     if (pty !== null) close(pty.slave);
   }
 }

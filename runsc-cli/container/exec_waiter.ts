@@ -8,25 +8,38 @@
  */
 import { ioctl } from '../../platform/ffi/files.ts';
 import { keepOnlyDescriptors } from '../../platform/ffi/forkable.ts';
-import { close, closeAllExcept, exitNow, kill, poll, setsid, waitPid } from '../../platform/ffi/lifecycle.ts';
+import { close, closeAllExcept, exitNow, kill, pipe, poll, read, setsid, waitPid, write } from '../../platform/ffi/lifecycle.ts';
 import { forkChild } from '../../platform/host/spawn/fork_child.ts';
-import { joinCgroups } from '../cgroup/cgroup.ts';
+import { closeEntrances, enterCgroups, joinCgroups, openEntrances } from '../cgroup/cgroup.ts';
 import type { Pty } from '../console/pty.ts';
 import { EXIT_OWN_FAILURE, RunscError } from '../errors.ts';
 import { SignalPipe, targetOf } from '../sandbox/signals.ts';
 import type { ControlClient } from './control_client.ts';
 import type { Container } from './state.ts';
 
+const O_CLOEXEC = 0o2000000;
 const POLLIN = 1;
 const TIOCSCTTY = 0x540e;
 const SIGKILL = 9;
 
 /** Forks the process that holds the connection from now on. Throws RunscError. */
 export function forkWaiter(container: Container, client: ControlClient, pty: Pty | null): number {
-  const waiter = forkChild(() => waiterMain(client, pty));
+  const { cgroupsPath } = container.record;
+  const entrances = cgroupsPath === '' ? [] : openEntrances(cgroupsPath);
+  const entered = pipe(O_CLOEXEC);
+  if (typeof entered === 'number') throw new RunscError(`pipe: errno ${-entered}`);
+  const waiter = forkChild(() => {
+    if (enterCgroups(entrances, 'early') && enterCgroups(entrances, 'late')) write(entered[1], Buffer.from('y'));
+    return waiterMain(client, pty);
+  });
+  close(entered[1]);
+  closeEntrances(entrances);
+  // It closes its end when it has entered, or could not.
+  const isPlaced = waiter < 0 || cgroupsPath === '' || read(entered[0], Buffer.alloc(1)) === 1;
+  close(entered[0]);
   if (waiter < 0) throw new RunscError(`fork: errno ${-waiter}`);
   try {
-    if (container.record.cgroupsPath !== '') joinCgroups(container.record.cgroupsPath, waiter);
+    if (!isPlaced) joinCgroups(cgroupsPath, waiter);
   } catch (error) {
     kill(waiter, SIGKILL);
     waitPid(waiter, 0);

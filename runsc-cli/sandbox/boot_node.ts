@@ -29,7 +29,7 @@ const O_RDWR_CLOEXEC = 2 | 0o2000000;
 const SIGKILL = 9;
 
 /** Starts both. Returns their pids, or what failed. */
-export function bootSandbox(config: SandboxConfig, fds: ChildDescriptors, log: RuntimeLog, onBorn?: (pid: number, which: 'sentry' | 'gofer') => void): SandboxPids | string {
+export function bootSandbox(config: SandboxConfig, fds: ChildDescriptors, log: RuntimeLog, onBorn?: (pid: number, isPlaced: boolean) => void): SandboxPids | string {
   const script = process.argv[1] ?? '';
   const options = {
     listener: fds.listener < 0 ? -1 : BOOT_FDS.listener,
@@ -50,8 +50,8 @@ export function bootSandbox(config: SandboxConfig, fds: ChildDescriptors, log: R
     waitPid(goferPid, 0);
     return `sentry: ${process.execPath} could not be started: errno ${-sentryPid}`;
   }
-  onBorn?.(goferPid, 'gofer');
-  onBorn?.(sentryPid, 'sentry');
+  onBorn?.(goferPid, false);
+  onBorn?.(sentryPid, false);
   log.debug('debug', `sentry ${sentryPid}, gofer ${goferPid} (booted)`);
   return { sentryPid, goferPid };
 }

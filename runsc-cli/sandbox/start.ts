@@ -38,10 +38,10 @@ export interface RunningSandbox {
 export interface StartOptions extends Pick<ChildDescriptors, 'listener' | 'exitFile' | 'startRequests' | 'startAnswers' | 'stdio' | 'preserved' | 'hasTerminal' | 'isDetached'> {
   /** inherited: the one this process is in; default: a new one unless the container uses the host's network. */
   readonly netNamespace: 'default' | 'new' | 'inherited';
-  /** Called for each forked process at once, while it loads its code. */
-  readonly onForked?: (pid: number) => void;
-  /** Called for each process before it begins. */
-  readonly onBorn?: (pid: number, which: 'sentry' | 'gofer') => void;
+  /** Called in each forked process before and after it loads its code, to put itself where it belongs. False: it could not. */
+  readonly onLoad?: (stage: 'before' | 'after') => boolean;
+  /** Called for each process before it begins, with what onLoad returned (false for one that was not forked). */
+  readonly onBorn?: (pid: number, isPlaced: boolean) => void;
 }
 
 const FOREGROUND: StartOptions = { isDetached: false, listener: -1, exitFile: -1, startRequests: -1, startAnswers: -1, stdio: null, preserved: [], hasTerminal: false, netNamespace: 'default' };
@@ -103,13 +103,10 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
     userNamespace: canBeNobody ? nobody : own,
     mapFromOutside: canBeNobody,
     diesWithParent: !options.isDetached,
-    load: () => {
-      loadPart('sentry');
-      mark('  sentry: part loaded');
-    },
+    load: () => loadPlaced('sentry', options),
     prepare: (granted, socket) => prepareSentry(config, descriptors, granted, socket),
     main: () => loadPart('sentry').sentryMain(config, descriptors, filters.sentry, sandboxVolumes()),
-    born: (pid) => options.onBorn?.(pid, 'sentry'),
+    born: (pid, isPlaced) => options.onBorn?.(pid, isPlaced),
   });
   if (typeof startingSentry === 'string') return startingSentry;
   mark('sentry begun');
@@ -119,20 +116,14 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
     userNamespace: isRoot ? null : own,
     mapFromOutside: false,
     diesWithParent: !options.isDetached,
-    load: () => {
-      loadPart('gofer');
-      mark('  gofer: part loaded');
-    },
+    load: () => loadPlaced('gofer', options),
     prepare: (granted, socket) => prepareGofer(config, descriptors, granted, socket),
     main: () => loadPart('gofer').goferMain(config, descriptors, filters.gofer, goferRoots()),
-    born: (pid) => options.onBorn?.(pid, 'gofer'),
+    born: (pid, isPlaced) => options.onBorn?.(pid, isPlaced),
   });
   mark('gofer begun');
   closePart('sentry');
   closePart('gofer');
-  // What takes the host a while is done while they load.
-  for (const child of [startingSentry, startingGofer]) if (typeof child !== 'string' && child.pid > 0) options.onForked?.(child.pid);
-  mark('children told of');
   const sentry = finishChild(startingSentry);
   const gofer = typeof startingGofer === 'string' ? startingGofer : finishChild(startingGofer);
   if (typeof gofer === 'string' || typeof sentry === 'string') {
@@ -143,6 +134,14 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
   mark('sentry started');
   log.debug('debug', `sentry ${sentry.pid}, gofer ${gofer.pid}`);
   return { sentryPid: sentry.pid, goferPid: gofer.pid };
+}
+
+/** In a child: loads its part. False: it could not put itself where it belongs. */
+function loadPlaced(part: 'sentry' | 'gofer', options: StartOptions): boolean {
+  const isAdmitted = options.onLoad?.('before') ?? true;
+  loadPart(part);
+  mark(`  ${part}: part loaded`);
+  return isAdmitted && (options.onLoad?.('after') ?? true);
 }
 
 /** Does our user namespace have this user and group id? The one of rootless Podman may have a single one. */

@@ -68,12 +68,12 @@ export interface ChildPlan {
   readonly mapFromOutside: boolean;
   /** False: outlives us (a detached container). */
   readonly diesWithParent: boolean;
-  /** Runs in the child before anything else, while the parent arranges the rest. */
-  readonly load: () => void;
+  /** Runs in the child before anything else, while the parent arranges the rest. What it returns, born() is told. */
+  readonly load: () => boolean;
   /** Runs in the child (`socket` must stay open) after namespaces were entered and before the go-ahead; not yet under the death signal. Non-empty text: failure. */
   readonly prepare: (granted: Granted, socket: number) => string;
   /** Called by the parent when the child is ready, before it is told to go on. */
-  readonly born?: (pid: number) => void;
+  readonly born?: (pid: number, loaded: boolean) => void;
   /** The child's life. Returns the exit status. */
   readonly main: (granted: Granted) => number;
 }
@@ -132,10 +132,10 @@ function bornInNamespaces(plan: ChildPlan, ours: number, theirs: number): number
   const granted: Granted = { namespaces: plan.namespaces | userNamespace, refused: [] };
   const pid = cloneChild(granted.namespaces, () => {
     close(ours);
-    plan.load();
+    const loaded = plan.load();
     const answer = Buffer.alloc(1);
     if (read(theirs, answer) !== 1) return 1;
-    return childMain(plan, theirs, granted);
+    return childMain(plan, theirs, granted, loaded);
   });
   if (pid <= 0) return pid;
   if (plan.userNamespace !== null && !writeMaps(pid, plan.userNamespace, !plan.mapFromOutside)) {
@@ -158,7 +158,7 @@ function awaitStart(starting: StartingChild): StartedChild | string {
   const { plan, socket, intermediate } = starting;
   let pid = starting.pid;
   let reaped = intermediate === 0;
-  let isReady = false;
+  let loaded: boolean | null = null;
   const fail = (why: string): string => {
     if (pid > 0) kill(pid, SIGKILL);
     if (!reaped) {
@@ -180,10 +180,10 @@ function awaitStart(starting: StartingChild): StartedChild | string {
       waitPid(intermediate, 0);
       reaped = true;
     } else if (word === 'failed') return fail(value);
-    else if (word === 'ready') isReady = true;
+    else if (word === 'ready') loaded = value === 'true';
     // The child and the intermediate write to the same socket: their lines may come in either order.
-    if (isReady && pid > 0) {
-      plan.born?.(pid);
+    if (loaded !== null && pid > 0) {
+      plan.born?.(pid, loaded);
       write(socket, Buffer.from('g'));
       return { pid, lifeLine: socket };
     }
@@ -217,8 +217,7 @@ function intermediateMain(plan: ChildPlan, socket: number): number {
   }
   enterNamespaces(plan.namespaces, granted);
   const pid = forkChild(() => {
-    plan.load();
-    return childMain(plan, socket, granted);
+    return childMain(plan, socket, granted, plan.load());
   });
   say(socket, pid < 0 ? `failed fork: errno ${-pid}` : `pid ${pid}`);
   return 0;
@@ -260,13 +259,13 @@ function enterNamespaces(wanted: number, granted: Granted): void {
   }
 }
 
-function childMain(plan: ChildPlan, socket: number, granted: Granted): number {
+function childMain(plan: ChildPlan, socket: number, granted: Granted, loaded: boolean): number {
   const why = plan.prepare(granted, socket);
   if (why !== '') {
     say(socket, `failed ${why}`);
     return 1;
   }
-  say(socket, 'ready');
+  say(socket, `ready ${loaded}`);
   const go = Buffer.alloc(1);
   if (read(socket, go) !== 1) exitNow(1);
   if (plan.diesWithParent) {
