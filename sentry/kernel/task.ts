@@ -17,6 +17,7 @@ import type { FaultRecord } from '../arch/signal_frame.ts';
 import { SigSet } from '../arch/sigset.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import type { MemoryLimits, MemoryManager } from '../mm/memory_manager.ts';
+import type { MemoryPolicy } from '../mm/vma.ts';
 import type { IoContext } from '../vfs/context.ts';
 import type { Path } from '../vfs/mount.ts';
 import type { MountNamespace } from '../vfs/mount.ts';
@@ -146,6 +147,8 @@ export class Task implements IoContext, Waiter {
   /** CPU numbers allowed, as a bit array. */
   affinity: Uint8Array;
   personality = 0;
+  /** set_mempolicy(2); null: the default. */
+  memoryPolicy: MemoryPolicy | null = null;
   /** Keyrings (keyrings(7)); null: none yet. */
   threadKeyring: Key | null = null;
   sessionKeyring: Key | null = null;

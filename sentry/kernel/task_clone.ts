@@ -351,6 +351,7 @@ function inherit(t: Task, child: Task, args: CloneArgs): void {
   child.noNewPrivs = t.noNewPrivs;
   child.seccomp = t.seccomp;
   child.personality = t.personality;
+  child.memoryPolicy = t.memoryPolicy;
   child.sessionKeyring = t.sessionKeyring;
   child.requestKeyring = t.requestKeyring;
   child.timerSlackNs = t.timerSlackNs;

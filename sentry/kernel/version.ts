@@ -7,7 +7,7 @@
  */
 export const UTS_SYSNAME = 'Linux';
 /** Programs choose what they try by it: high enough for what the table implements. */
-export const UTS_RELEASE = '6.1.0-runsc-ts';
+export const UTS_RELEASE = '6.12.0-runsc-ts';
 export const UTS_VERSION = '#1 SMP PREEMPT_DYNAMIC runsc-ts';
 export const UTS_MACHINE = 'x86_64';
 /** Text of /proc/version. */

@@ -60,6 +60,18 @@ export class SharedRegion {
   }
 }
 
+/** Where pages are to come from (mbind(2), set_mempolicy(2)); with one node nothing depends on it. */
+export interface MemoryPolicy {
+  /** MPOL_* with its flags. */
+  readonly mode: number;
+  /** True when node 0 is in its set. */
+  readonly hasNode: boolean;
+}
+
+function samePolicy(a: MemoryPolicy | null, b: MemoryPolicy | null): boolean {
+  return a === b || (a !== null && b !== null && a.mode === b.mode && a.hasNode === b.hasNode);
+}
+
 export class Vma {
   start: number;
   end: number;
@@ -72,6 +84,8 @@ export class Vma {
   name: string | null;
   /** mseal(2). */
   sealed = false;
+  /** mbind(2); null: the task's. */
+  policy: MemoryPolicy | null = null;
   /**
    * Anonymous memory that came through a fork: the address space it first came to (0: none). It does not join with memory
    * of another origin (Linux compares anon_vma).
@@ -115,6 +129,7 @@ export class Vma {
   slice(start: number, end: number): Vma {
     const piece = new Vma(start, end, this.flags, this.file, this.region, this.offsetAt(start), this.name);
     piece.sealed = this.sealed;
+    piece.policy = this.policy;
     piece.origin = this.origin;
     return piece;
   }
@@ -130,6 +145,7 @@ export function canMerge(a: Vma, b: Vma): boolean {
     a.offset + (a.end - a.start) === b.offset &&
     a.name === b.name &&
     a.sealed === b.sealed &&
+    samePolicy(a.policy, b.policy) &&
     a.origin === b.origin &&
     (a.flags & VM_SPECIAL) === 0
   );

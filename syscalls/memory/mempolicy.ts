@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Memory policy calls on a machine with one node: arguments are checked, the policy is remembered, nothing moves.
+ * Memory policy calls on a machine with one node: arguments are checked, policies are remembered, nothing moves.
  *
  * Linux: mm/mempolicy.c, mm/migrate.c
  */
@@ -9,15 +9,10 @@ import { E2BIG, EFAULT, EINVAL, ENODEV, ENOENT, EPERM, ESRCH } from '../../platf
 import * as M from '../../platform/abi/linux/mman.ts';
 import { mayPtraceAccess } from '../../sentry/kernel/process/ptrace_access.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
+import type { MemoryPolicy } from '../../sentry/mm/vma.ts';
 import { pageAlign } from '../../sentry/mm/munmap.ts';
 
-interface Policy {
-  mode: number;
-  /** True when node 0 is in its set. */
-  hasNode: boolean;
-}
-
-const DEFAULT: Policy = { mode: M.MPOL_DEFAULT, hasNode: false };
+const DEFAULT: MemoryPolicy = { mode: M.MPOL_DEFAULT, hasNode: false };
 const MODE_FLAGS = M.MPOL_F_STATIC_NODES | M.MPOL_F_RELATIVE_NODES | M.MPOL_F_NUMA_BALANCING;
 const MF_VALID = M.MPOL_MF_STRICT | M.MPOL_MF_MOVE | M.MPOL_MF_MOVE_ALL;
 const CAP_SYS_NICE = 23;
@@ -26,9 +21,6 @@ const MAX_MASK_BITS = 4096 * 8;
 
 /** Most pages in one call: the loop must end soon. */
 const MAX_MOVED = 1 << 20;
-
-/** Policies that differ from the default, by task. */
-const policies = new WeakMap<Task, Policy>();
 
 /** Reads a node mask: 1 when node 0 is in it, 0 when empty. Errors: EINVAL (other nodes, too long), EFAULT. */
 function readMask(t: Task, addr: number, maxnode: number): number {
@@ -42,7 +34,7 @@ function readMask(t: Task, addr: number, maxnode: number): number {
 }
 
 /** The policy for a mode word and mask, or errno. */
-function parsePolicy(t: Task, word: number, addr: number, maxnode: number): Policy | number {
+function parsePolicy(t: Task, word: number, addr: number, maxnode: number): MemoryPolicy | number {
   const mode = word & ~MODE_FLAGS;
   const flags = word & MODE_FLAGS;
   if (mode < 0 || mode > M.MPOL_WEIGHTED_INTERLEAVE) return EINVAL;
@@ -63,7 +55,7 @@ function parsePolicy(t: Task, word: number, addr: number, maxnode: number): Poli
 export function sys_set_mempolicy(t: Task, mode: number, nodemask: number, maxnode: number): number {
   const policy = parsePolicy(t, mode, nodemask, maxnode);
   if (typeof policy === 'number') return policy;
-  policies.set(t, policy);
+  t.memoryPolicy = policy === DEFAULT ? null : policy;
   return 0;
 }
 
@@ -84,7 +76,11 @@ export function sys_mbind(
   const end = start + pageAlign(length);
   if (end >= 2 ** 64) return EINVAL;
   if (end === start) return 0;
-  return t.mm.vmas.covers(start, end) ? 0 : EFAULT;
+  if (!t.mm.vmas.covers(start, end)) return EFAULT;
+  t.mm.vmas.update(start, end, (vma) => {
+    vma.policy = policy === DEFAULT ? null : policy;
+  });
+  return 0;
 }
 
 export function sys_get_mempolicy(
@@ -97,7 +93,7 @@ export function sys_get_mempolicy(
 ): number {
   if ((flags & ~(M.MPOL_F_NODE | M.MPOL_F_ADDR | M.MPOL_F_MEMS_ALLOWED)) !== 0) return EINVAL;
   if (nodemask !== 0 && maxnode < 1) return EINVAL;
-  const policy = policies.get(t) ?? DEFAULT;
+  let policy = t.memoryPolicy ?? DEFAULT;
   let word = policy.mode;
   let mask = policy.hasNode ? 1 : 0;
   if ((flags & M.MPOL_F_MEMS_ALLOWED) !== 0) {
@@ -105,7 +101,11 @@ export function sys_get_mempolicy(
     word = 0;
     mask = 1;
   } else if ((flags & M.MPOL_F_ADDR) !== 0) {
-    if (t.mm.vmas.find(addr) === null) return EFAULT;
+    const vma = t.mm.vmas.find(addr);
+    if (vma === null) return EFAULT;
+    policy = vma.policy ?? DEFAULT;
+    word = policy.mode;
+    mask = policy.hasNode ? 1 : 0;
     if ((flags & M.MPOL_F_NODE) !== 0) word = 0;
   } else {
     if (addr !== 0) return EINVAL;

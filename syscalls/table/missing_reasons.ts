@@ -82,9 +82,6 @@ export const MISSING: Readonly<Record<string, readonly [Errno, string]>> = {
   futex_wake: [ENOSYS, NEWER],
   futex_wait: [ENOSYS, NEWER],
   futex_requeue: [ENOSYS, NEWER],
-  lsm_get_self_attr: [ENOSYS, NEWER],
-  lsm_set_self_attr: [ENOSYS, NEWER],
-  lsm_list_modules: [ENOSYS, NEWER],
 };
 
 /** What a call without a row returns, and why. */

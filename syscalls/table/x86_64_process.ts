@@ -21,6 +21,7 @@ import {
   DirFd,
 } from '../args/kinds.ts';
 import { sys_futex, sys_futex_waitv } from '../ipc/futex.ts';
+import { sys_lsm_get_self_attr, sys_lsm_list_modules, sys_lsm_set_self_attr } from '../process/lsm.ts';
 import { sys_capget, sys_capset } from '../process/capabilities.ts';
 import { sys_execve, sys_execveat } from '../process/exec.ts';
 import * as ids from '../process/ids.ts';
@@ -265,6 +266,9 @@ const attributeRows: readonly SyscallRow[] = [
   row(251, 'ioprio_set', [Int, Int, Int], sched.sys_ioprio_set, HOST_SCHEDULES),
   row(252, 'ioprio_get', [Int, Int], sched.sys_ioprio_get),
   row(302, 'prlimit64', [Pid, Resource, Addr, Addr], sys_prlimit64),
+  row(459, 'lsm_get_self_attr', [UInt, Addr, Addr, Flags], sys_lsm_get_self_attr),
+  row(460, 'lsm_set_self_attr', [UInt, Addr, UInt, Flags], sys_lsm_set_self_attr),
+  row(461, 'lsm_list_modules', [Addr, Addr, Flags], sys_lsm_list_modules),
   row(317, 'seccomp', [UInt, Flags, Addr], sys_seccomp, {
     partial: 'No notification descriptors (SECCOMP_FILTER_FLAG_NEW_LISTENER).',
   }),

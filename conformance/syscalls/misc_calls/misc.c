@@ -178,3 +178,36 @@ CASE(vsyscall_page) {
   CHILD(((void (*)(void))0xffffffffff600010)());
   CHILD(*(volatile char *)0xffffffffff600000);
 }
+
+// Security modules: capabilities are always one, and have no attributes.
+CASE(security_modules) {
+  uint64_t ids[64] = {0};
+  uint32_t size = sizeof ids, small = 4;
+  long n = syscall(461, ids, &size, 0);
+  YES(n >= 1);
+  YES(size == n * 8);
+  int found = 0;
+  for (long i = 0; i < n; i++) found |= ids[i] == 100;
+  VAL(found);
+  CALL(syscall(461, ids, &small, 0));
+  YES(small == size);
+  CALL(syscall(461, ids, &size, 1));
+  CALL(syscall(461, ids, NULL, 0));
+  CALL(syscall(461, NULL, &size, 0));
+  struct { uint64_t id, flags, len, text; } c = {100, 0, 32, 0};
+  size = sizeof c;
+  CALL(syscall(459, 0, &c, &size, 0));
+  CALL(syscall(459, 100, &c, NULL, 0));
+  CALL(syscall(459, 100, &c, BAD_POINTER, 0));
+  CALL(syscall(459, 100, &c, &size, 2));
+  CALL(syscall(459, 100, NULL, &size, 1));
+  CALL(syscall(459, 100, &c, &size, 1));
+  c.id = 0, CALL(syscall(459, 100, &c, &size, 1));
+  c.id = 100;
+  CALL(syscall(460, 100, &c, 32, 1));
+  CALL(syscall(460, 100, &c, 31, 0));
+  CALL(syscall(460, 100, &c, 5000, 0));
+  CALL(syscall(460, 100, BAD_POINTER, 32, 0));
+  CALL(syscall(460, 100, &c, 32, 0));
+  c.text = 8, CALL(syscall(460, 100, &c, 32, 0));
+}

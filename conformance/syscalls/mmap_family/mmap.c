@@ -283,3 +283,53 @@ CASE(mlock_makes_resident) {
   CALL(msync((void *)-1, 4096, MS_ASYNC));
   CALL(mincore((void *)-1, 4096, (unsigned char *)p));
 }
+
+#define MPOL_F_ADDR_ 2
+static void policy_of(const char *what, void *p) {
+  int mode = -1;
+  unsigned long mask[2] = {0, 0};
+  long r = syscall(SYS_get_mempolicy, &mode, mask, 128, p, p ? MPOL_F_ADDR_ : 0);
+  say("%s: %s mode %d nodes %lx", what, r == 0 ? "ok" : errno_name(errno), mode, mask[0]);
+}
+// Mappings around `p`, relative to it: policies split and join them.
+static void pieces_at(char *p, long pages) {
+  char line[512];
+  FILE *f = fopen("/proc/self/maps", "r");
+  while (fgets(line, sizeof line, f)) {
+    unsigned long a = strtoul(line, 0, 16), b = strtoul(strchr(line, '-') + 1, 0, 16);
+    if (a < (unsigned long)p + pages * 4096 && b > (unsigned long)p) say("  %ld..%ld", ((long)a - (long)p) / 4096, ((long)b - (long)p) / 4096);
+  }
+  fclose(f);
+}
+// Memory policies: of the task, inherited; of mappings, which they tell apart.
+CASE(memory_policies) {
+  unsigned long node0 = 1, node1 = 2;
+  policy_of("fresh", 0);
+  CALL(syscall(SYS_set_mempolicy, 2, &node0, 64));
+  policy_of("bind", 0);
+  CHILD(policy_of("inherited", 0));
+  // Away from what it might join.
+  char *p = mmap(0, 12 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  NEED(mprotect(p += 4096, 10 * 4096, PROT_READ | PROT_WRITE));
+  policy_of("mapping", p);
+  CALL(syscall(SYS_mbind, p + 4096, 3 * 4096, 3, &node0, 64, 0));
+  policy_of("mapping", p), policy_of("its piece", p + 2 * 4096);
+  pieces_at(p, 10);
+  CALL(syscall(SYS_mbind, p + 2 * 4096, 4096, 1, NULL, 0, 0));
+  policy_of("inside", p + 2 * 4096);
+  pieces_at(p, 10);
+  CALL(syscall(SYS_mbind, p + 2 * 4096, 4096, 3, &node0, 64, 0));
+  pieces_at(p, 10);
+  CHILD(policy_of("in a child", p + 4096));
+  CALL(syscall(SYS_mbind, p + 4096, 3 * 4096, 0, NULL, 0, 0));
+  pieces_at(p, 10);
+  policy_of("default again", p + 4096);
+  CALL(syscall(SYS_mbind, p, 4096, 3, &node1, 64, 0));
+  CALL(syscall(SYS_mbind, p, 4096, 77, &node0, 64, 0));
+  CALL(syscall(SYS_mbind, p + 1, 4096, 3, &node0, 64, 0));
+  CALL(syscall(SYS_mbind, p, 4096, 3, &node0, 64, 64));
+  NEED(munmap(p + 3 * 4096, 4096));
+  CALL(syscall(SYS_mbind, p, 10 * 4096, 3, &node0, 64, 0));
+  CALL(syscall(SYS_set_mempolicy, 0, NULL, 0));
+  policy_of("task", 0);
+}

@@ -137,3 +137,15 @@ CASE(netns_setns) {
   YES(a.st_ino == b.st_ino);
   CALL(with(do_connect, tcp(), "127.0.0.1", 4200));
 }
+// Settings of the network are each namespace's own.
+CASE(netns_sysctls) {
+  char text[16] = "";
+  const char *path = "/proc/sys/net/ipv4/conf/lo/tag";
+  NEED(unshare(CLONE_NEWNET));
+  int fd = NEED(open(path, O_RDWR));
+  CALL(write(fd, "7", 1));
+  CHILD(unshare(CLONE_NEWNET); int f = open(path, O_RDONLY); char t[16] = ""; CALL(read(f, t, 15)); STR(t));
+  CALL(pread(fd, text, 15, 0));
+  STR(text);
+  CALL(write(fd, "x", 1));
+}

@@ -15,7 +15,6 @@ import type { LoopDevice } from './loop_device.ts';
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
 const PAGE_SIZE = 4096;
-const READ_AHEAD_SECTORS = 256;
 
 export function blockIoctl(ctx: IoContext, device: LoopDevice, cmd: number, arg: number): number {
   const { memory } = ctx;
@@ -38,7 +37,7 @@ export function blockIoctl(ctx: IoContext, device: LoopDevice, cmd: number, arg:
       return memory.writeU32(arg, device.isReadOnly ? 1 : 0);
     case I.BLKRAGET:
     case I.BLKFRAGET:
-      return memory.writeU64(arg, READ_AHEAD_SECTORS);
+      return memory.writeU64(arg, device.readAheadSectors);
     case I.BLKROTATIONAL: {
       const short = new Uint8Array(2);
       return memory.copyOut(arg, short, 0, 2) === 2 ? 0 : EFAULT;
@@ -57,7 +56,11 @@ function privileged(ctx: IoContext, device: LoopDevice, cmd: number, arg: number
   if (!ctx.creds.hasCap(CAP_SYS_ADMIN)) return EACCES;
   if (cmd === I.BLKRRPART) return (device.status.flags & L.LO_FLAGS_PARTSCAN) !== 0 ? 0 : EINVAL;
   if (cmd === I.BLKFLSBUF) return 0;
-  if (cmd === I.BLKRASET || cmd === I.BLKFRASET) return 0;
+  if (cmd === I.BLKRASET || cmd === I.BLKFRASET) {
+    // Kept in pages.
+    device.readAheadSectors = Math.floor(arg / 8) * 8;
+    return 0;
+  }
   const value = ctx.memory.readU32(arg);
   if (value < 0) return EFAULT;
   if (cmd === I.BLKBSZSET) return value >= 512 && value <= PAGE_SIZE && (value & (value - 1)) === 0 ? 0 : EINVAL;

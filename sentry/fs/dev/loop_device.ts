@@ -37,6 +37,8 @@ export class LoopDevice {
   size = 0;
   /** BLKROSET. */
   isReadOnly = false;
+  /** BLKRASET */
+  readAheadSectors = 256;
   /** Open files of the device. */
   openers = 0;
   private isClosing = false;

@@ -51,6 +51,21 @@ function kept(path: string, initial: number, min = 0, max = INT_MAX): Sysctl {
   };
 }
 
+/** A setting that every network namespace has for itself. */
+function keptPerNet(path: string, initial: number, min = 0, max = INT_MAX): Sysctl {
+  const values = new WeakMap<object, number>();
+  return {
+    path,
+    read: (ctx) => String(values.get((ctx as Task).netNs) ?? initial),
+    write: (text, ctx) => {
+      const wanted = integer(text, min, max);
+      if (wanted === null) return EINVAL;
+      values.set((ctx as Task).netNs, wanted);
+      return 0;
+    },
+  };
+}
+
 /** A setting that is a field of kernel state. */
 function field<O extends object>(path: string, owner: O, key: keyof O & string, min = 0, max = INT_MAX): Sysctl {
   const record = owner as Record<string, number>;
@@ -262,6 +277,7 @@ function vmTable(kernel: Kernel): Sysctl[] {
     kept('vm/dirty_expire_centisecs', 3000),
     kept('vm/dirty_ratio', 20, 0, 100),
     kept('vm/dirty_writeback_centisecs', 500),
+    { path: 'vm/drop_caches', mode: 0o200, read: () => '0', write: (text) => (integer(text, 1, 4) === null ? EINVAL : 0) },
     kept('vm/laptop_mode', 0),
     kept('vm/legacy_va_layout', 0),
     field('kernel/keys/maxkeys', keyLimits, 'maxkeys'),
@@ -334,6 +350,7 @@ function netTable(): Sysctl[] {
     field('net/ipv4/conf/all/forwarding', sysctlHooks.net, 'forwarding', 0, 1),
     kept('net/ipv4/conf/default/forwarding', 0, 0, 1),
     kept('net/ipv4/conf/lo/forwarding', 0, 0, 1),
+    ...['all', 'default', 'lo'].map((name) => keptPerNet(`net/ipv4/conf/${name}/tag`, 0, -INT_MAX - 1)),
     field('net/unix/max_dgram_qlen', sysctlHooks.net, 'maxDgramQlen', 0),
   ];
 }
