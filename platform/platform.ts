@@ -152,6 +152,8 @@ export interface PlatformThread {
   getDebugRegister?(index: number): number;
   /** Sets one. Returns 0, or what Linux would (EINVAL, EIO, ENOSPC...). */
   setDebugRegister?(index: number, value: number): number;
+  /** Restricts the thread to the processors whose bits are set (bit n of byte n/8); what it makes inherits that. Absent: the platform does not. */
+  setAffinity?(mask: Uint8Array): void;
   /** Asks a running thread to stop: an `interrupted` (or another) event follows. No-op when stopped. Never blocks. */
   interrupt(): void;
   /**

@@ -321,6 +321,7 @@ export class PtraceAddressSpace implements AddressSpace {
     if (this.tracer.awaitBirth(pid) < 0) return ESRCH;
     const copy = new PtraceAddressSpace(this.host, pid);
     copy.leader.pinnedTo = thread.pinnedTo;
+    copy.leader.allowed = thread.allowed;
     this.tracer.sequences.inherit(thread, copy.leader);
     return copy;
   }
@@ -330,6 +331,7 @@ export class PtraceAddressSpace implements AddressSpace {
     const reused = this.parked.pop();
     if (reused !== undefined) {
       reused.state = STOPPED;
+      this.tracer.policy?.inheritRestriction(model, reused);
       this.tracer.fpState.copy(model.hostTid, reused.hostTid);
       reused.registers.copyFrom(model.registers);
       return reused;
@@ -342,6 +344,7 @@ export class PtraceAddressSpace implements AddressSpace {
     if (this.tracer.awaitBirth(tid) < 0) return ESRCH;
     const thread = this.tracer.adopt(this, tid);
     thread.pinnedTo = model.pinnedTo;
+    thread.allowed = model.allowed;
     thread.registers.copyFrom(model.registers);
     return thread;
   }

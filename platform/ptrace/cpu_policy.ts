@@ -12,6 +12,7 @@
  *             away from a busy processor; a thread that only computes is never pinned for longer than a tick.
  */
 import { allocateNative, rawSyscall } from '../ffi/native.ts';
+import type { NativeMemory } from '../ffi/native.ts';
 import { clockNs } from '../ffi/time.ts';
 import { RUNNING } from './thread.ts';
 import type { PtraceThread } from './thread.ts';
@@ -21,6 +22,8 @@ const SYS_SCHED_GETAFFINITY = 204;
 const SYS_GETCPU = 309;
 const CLOCK_MONOTONIC = 1;
 const MASK_BYTES = 128;
+/** Different masks there may be: further ones are not applied. */
+const MAX_MASKS = 1024;
 
 const SPREAD = -1;
 const SYS_SCHED_SETATTR = 314;
@@ -64,6 +67,10 @@ export class CpuPolicy {
   private readonly everywhere = allocateNative(MASK_BYTES);
   private readonly only = allocateNative(MASK_BYTES);
   private readonly cpuOut = allocateNative(16);
+  /** Masks of restricted threads, each once. */
+  private readonly masks = new Map<string, NativeMemory>();
+  /** The Sentry has followed a restricted thread in this window. */
+  private hasFollowed = false;
 
   constructor(threads: ReadonlyMap<number, PtraceThread>) {
     this.threads = threads;
@@ -83,7 +90,11 @@ export class CpuPolicy {
 
   /** Keeps the Sentry here; threads follow as they are resumed. */
   private pinHere(): void {
-    this.cpu = this.currentCpu();
+    this.keepOn(this.currentCpu());
+  }
+
+  private keepOn(cpu: number): void {
+    this.cpu = cpu;
     this.only.bytes.fill(0);
     this.only.bytes[this.cpu >> 3] = 1 << (this.cpu & 7);
     rawSyscall(SYS_SCHED_SETAFFINITY, 0, MASK_BYTES, this.only.addr);
@@ -98,7 +109,48 @@ export class CpuPolicy {
 
   private release(thread: PtraceThread): void {
     thread.pinnedTo = SPREAD;
-    rawSyscall(SYS_SCHED_SETAFFINITY, thread.hostTid, MASK_BYTES, this.everywhere.addr);
+    rawSyscall(SYS_SCHED_SETAFFINITY, thread.hostTid, MASK_BYTES, (thread.allowed ?? this.everywhere).addr);
+  }
+
+  private mayRunOn({ allowed }: PtraceThread, cpu: number): boolean {
+    return allowed === null || (((allowed.bytes[cpu >> 3] as number) >> (cpu & 7)) & 1) === 1;
+  }
+
+  /** The application restricts a thread. Processors that are not ours do not count: it cannot name them. */
+  restrict(thread: PtraceThread, mask: Uint8Array): void {
+    const bytes = this.everywhere.bytes.map((byte, i) => byte & (mask[i] ?? 0));
+    const isAll = bytes.every((byte, i) => byte === this.everywhere.bytes[i]);
+    thread.allowed = isAll || bytes.every((byte) => byte === 0) ? null : this.maskOf(bytes);
+    if (this.cpu !== SPREAD && thread.pinnedTo === this.cpu && this.mayRunOn(thread, this.cpu)) return;
+    this.release(thread);
+  }
+
+  private maskOf(bytes: Uint8Array): NativeMemory | null {
+    const key = bytes.join();
+    let made = this.masks.get(key);
+    if (made === undefined) {
+      if (this.masks.size >= MAX_MASKS) return null;
+      made = allocateNative(MASK_BYTES);
+      made.bytes.set(bytes);
+      this.masks.set(key, made);
+    }
+    return made;
+  }
+
+  /** A parked thread is used again as one like `model`. */
+  inheritRestriction(model: PtraceThread, thread: PtraceThread): void {
+    if (thread.allowed === model.allowed) return;
+    thread.allowed = model.allowed;
+    this.release(thread);
+  }
+
+  /** A lone thread that may not run here: the Sentry goes where it may, once in a while. */
+  private follow(thread: PtraceThread): void {
+    this.hasFollowed = true;
+    const { bytes } = thread.allowed as NativeMemory;
+    const at = bytes.findIndex((byte) => byte !== 0);
+    const byte = bytes[at] as number;
+    this.keepOn(at * 8 + 31 - Math.clz32(byte & -byte));
   }
 
   private releaseRunning(): void {
@@ -109,8 +161,8 @@ export class CpuPolicy {
   /** A thread is about to run host code for us, or application code. */
   place(thread: PtraceThread): void {
     if (thread.pinnedTo === this.cpu) return;
-    if (this.cpu === SPREAD) {
-      this.release(thread);
+    if (this.cpu === SPREAD || !this.mayRunOn(thread, this.cpu)) {
+      if (thread.pinnedTo !== SPREAD) this.release(thread);
       return;
     }
     thread.pinnedTo = this.cpu;
@@ -122,6 +174,7 @@ export class CpuPolicy {
     this.resumes++;
     if (running >= 2) this.overlapped++;
     if (this.floating > 0 && --this.floating === 0) this.pinHere();
+    if (running === 1 && !this.hasFollowed && this.cpu !== SPREAD && !this.mayRunOn(thread, this.cpu)) this.follow(thread);
     this.place(thread);
   }
 
@@ -156,6 +209,7 @@ export class CpuPolicy {
     this.tickAt = 0;
     this.resumes = 0;
     this.overlapped = 0;
+    this.hasFollowed = false;
   }
 
   private lookPinned(running: number, rate: number): void {

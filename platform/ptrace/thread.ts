@@ -87,6 +87,8 @@ export class PtraceThread implements PlatformThread {
   rseqSignature = 0;
   /** What the application said of a critical section was wrong. */
   hasBadSequence = false;
+  /** The application's own restriction to processors; null: none. */
+  allowed: NativeMemory | null = null;
   /** On the list of Crowd. */
   isMoving = false;
   private readonly tracer: Tracer;
@@ -214,6 +216,10 @@ export class PtraceThread implements PlatformThread {
 
   resetFpState(): void {
     this.tracer.fpState.reset(this.hostTid);
+  }
+
+  setAffinity(mask: Uint8Array): void {
+    this.tracer.policy?.restrict(this, mask);
   }
 
   setName(comm: string): void {

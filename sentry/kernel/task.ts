@@ -146,6 +146,8 @@ export class Task implements IoContext, Waiter {
   defaultTimerSlackNs = 50000;
   /** CPU numbers allowed, as a bit array. */
   affinity: Uint8Array;
+  /** It was restricted, so that a new thread of the platform must be told. */
+  hasAffinity = false;
   personality = 0;
   /** set_mempolicy(2); null: the default. */
   memoryPolicy: MemoryPolicy | null = null;

@@ -298,6 +298,7 @@ function build(
     affinity: t.affinity,
     startTimeNs: now,
   });
+  child.hasAffinity = t.hasAffinity;
   child.netNs = hasFlag(flags, CLONE_NEWNET) ? new NetNamespace(creds.userNs) : t.netNs;
   if (mountNs !== t.mountNs) kernel.enterMountNamespace(child, mountNs);
   inheritTime(t, child, flags);

@@ -222,6 +222,7 @@ function replaceMemory(t: Task, program: ReadyProgram): void {
   thread.owner = t;
   t.comm = program.comm;
   thread.setName(program.comm);
+  if (t.hasAffinity) thread.setAffinity?.(t.affinity);
   oldThread.owner = null;
   oldThread.release();
   oldMm.decUsers();

@@ -61,6 +61,8 @@ export function sys_sched_setaffinity(t: Task, pid: number, size: number, addr: 
   }
   if (!any) return EINVAL;
   target.affinity = mask;
+  target.hasAffinity = true;
+  target.thread?.setAffinity?.(mask);
   return 0;
 }
 

@@ -69,13 +69,21 @@ export function sys_sysinfo(t: Task, addr: number): number {
   return t.memory.copyOut(addr, sysinfoBytes, 0, 112) === 112 ? 0 : EFAULT;
 }
 
+/** offsetof(struct rseq, cpu_id): where the host says on which processor the thread ran last. */
+const RSEQ_CPU_ID = 4;
+
 export function sys_getcpu(t: Task, cpuAddr: number, nodeAddr: number): number {
-  // The thread may run anywhere its mask allows; the first allowed processor is a correct answer at some moment.
-  const at = t.affinity.findIndex((byte) => byte !== 0);
-  const byte = t.affinity[at] ?? 1;
-  const cpu = Math.max(at, 0) * 8 + (31 - Math.clz32(byte & -byte));
+  const last = t.rseqAddr === 0 ? -1 : t.memory.readU32(t.rseqAddr + RSEQ_CPU_ID);
+  const cpu = last >= 0 && last < t.kernel.host.info.cpuCount ? last : firstAllowed(t);
   if (cpuAddr !== 0 && t.memory.writeU32(cpuAddr, cpu) !== 0) return EFAULT;
   return nodeAddr !== 0 && t.memory.writeU32(nodeAddr, 0) !== 0 ? EFAULT : 0;
+}
+
+/** The thread may run anywhere its mask allows: the first such processor is a correct answer at some moment. */
+function firstAllowed(t: Task): number {
+  const at = t.affinity.findIndex((byte) => byte !== 0);
+  const byte = t.affinity[at] ?? 1;
+  return Math.max(at, 0) * 8 + (31 - Math.clz32(byte & -byte));
 }
 
 const GRND_KNOWN = 7;

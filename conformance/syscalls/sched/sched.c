@@ -74,3 +74,83 @@ CASE(deadline_attributes) {
   a = (struct dl_attr){sizeof a, 6, 0, 0, 0, 10000000, 30000000, 30000000};
   CALL(syscall(SYS_sched_setattr, 0, &a, 0));
 }
+
+// Where a restricted thread runs, by the C library and by the system call.
+static void runs_on(int cpu) {
+  unsigned by_call = 9999;
+  syscall(SYS_getcpu, &by_call, 0, 0);
+  YES(sched_getcpu() == cpu);
+  YES((int)by_call == cpu);
+}
+
+static void *thread_runs_on(void *cpu) {
+  runs_on((int)(long)cpu);
+  return 0;
+}
+
+HELPER(runs_on_after_exec) {
+  (void)argc, (void)envp;
+  runs_on(atoi(argv[1]));
+  return 0;
+}
+
+static void stay_on(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  NEED(sched_setaffinity(0, sizeof set, &set));
+}
+
+CASE(affinity_is_applied) {
+  cpu_set_t all;
+  NEED(sched_getaffinity(0, sizeof all, &all));
+  int first = 0, last = 0;
+  while (!CPU_ISSET(first, &all)) first++;
+  for (int i = 0; i < CPU_SETSIZE; i++)
+    if (CPU_ISSET(i, &all)) last = i;
+  for (int round = 0; round < 3; round++) {
+    stay_on(first);
+    runs_on(first);
+    stay_on(last);
+    runs_on(last);
+  }
+  CHILD(runs_on(last));
+  pthread_t thread;
+  pthread_create(&thread, 0, thread_runs_on, (void *)(long)last);
+  pthread_join(thread, 0);
+  char text[16];
+  sprintf(text, "%d", last);
+  CHILD(execl("/proc/self/exe", "driver", "--helper", "runs_on_after_exec", text, (char *)0));
+  NEED(sched_setaffinity(0, sizeof all, &all));
+  stay_on(first);
+  runs_on(first);
+}
+
+static volatile int stop_spinning;
+static void *spins(void *cpu) {
+  stay_on((int)(long)cpu);
+  long wrong = 0;
+  while (!stop_spinning)
+    if (sched_getcpu() != (int)(long)cpu) wrong++;
+  return (void *)wrong;
+}
+
+CASE(affinity_while_others_run) {
+  cpu_set_t all;
+  NEED(sched_getaffinity(0, sizeof all, &all));
+  pthread_t threads[4];
+  long cpus[4];
+  for (int i = 0, cpu = 0; i < 4; cpu = (cpu + 1) % CPU_SETSIZE)
+    if (CPU_ISSET(cpu, &all)) {
+      cpus[i] = cpu;
+      pthread_create(&threads[i], 0, spins, (void *)cpus[i]);
+      i++;
+    }
+  for (int i = 0; i < 200; i++) usleep(100);
+  stop_spinning = 1;
+  for (int i = 0; i < 4; i++) {
+    void *wrong;
+    pthread_join(threads[i], &wrong);
+    YES(wrong == 0);
+  }
+}
