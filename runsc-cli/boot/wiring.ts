@@ -23,7 +23,7 @@ import { arpText } from '../../sentry/net/netlink/neighbour_messages.ts';
 import { viewTexts } from '../../sentry/net/netlink/view_texts.ts';
 import { netlinkFamily, netlinkText } from '../../sentry/net/netlink/netlink_socket.ts';
 import { AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX } from '../../platform/abi/linux/socket.ts';
-import { packetFamily } from '../../sentry/net/packet_family.ts';
+import { packetFamily, packetText } from '../../sentry/net/packet/packet_family.ts';
 import { socketFamilies } from '../../sentry/net/socket.ts';
 import { interfaceTexts, procTexts } from '../../sentry/kernel/proc_texts.ts';
 import { registerSysvTexts } from '../../sentry/kernel/ipc/sysv_text.ts';
@@ -79,5 +79,5 @@ function wireInternet(kernel: Kernel): void {
     });
   }
   inetProvider.rows = () => (currentNet.net === null ? provider : loopbackProvider).rows();
-  for (const [name, text] of [...viewTexts, ...socketTables, ['arp', arpText] as const]) procTexts.set(`net/${name}`, (t) => withNetwork(netOf(t), text));
+  for (const [name, text] of [...viewTexts, ...socketTables, ['arp', arpText], ['packet', packetText]] as [string, () => string][]) procTexts.set(`net/${name}`, (t) => withNetwork(netOf(t), text));
 }

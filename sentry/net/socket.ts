@@ -20,6 +20,7 @@ import { O_NONBLOCK, O_RDWR } from '../../platform/abi/linux/fcntl.ts';
 import { EPOLLERR, EPOLLHUP, EPOLLOUT } from '../../platform/abi/linux/poll.ts';
 import { AF_MAX, SOCK_MAX } from '../../platform/abi/linux/socket.ts';
 import { S_IFSOCK } from '../../platform/abi/linux/stat.ts';
+import type { NetNamespace } from '../kernel/namespaces.ts';
 import type { Task } from '../kernel/task.ts';
 import { AnonInode, sockfs } from '../vfs/anon_mount.ts';
 import type { IoContext } from '../vfs/context.ts';
@@ -183,8 +184,8 @@ export abstract class Socket extends FileDescription {
   peerCredentials(): PeerCred | null {
     return null;
   }
-  /** Options of levels and names sockopt.ts does not know. Returns the value or errno. */
-  getOption(_ctx: IoContext, _level: number, _name: number, _length: number): Uint8Array | Errno {
+  /** Options of levels and names sockopt.ts does not know; `valueAddr`: where the answer goes, for those that read a question there. Returns the value or errno. */
+  getOption(_ctx: IoContext, _level: number, _name: number, _length: number, _valueAddr: number): Uint8Array | Errno {
     return ENOPROTOOPT;
   }
   setOption(_ctx: IoContext, _level: number, _name: number, _value: Uint8Array): number {
@@ -193,6 +194,10 @@ export abstract class Socket extends FileDescription {
   /** Has the family options of this level at all? */
   hasLevel(_level: number): boolean {
     return false;
+  }
+  /** The network namespace it was made in; null: the initial one. */
+  get namespace(): NetNamespace | null {
+    return null;
   }
   /** Does the network ask this socket's filter (SO_ATTACH_FILTER)? */
   get canFilter(): boolean {

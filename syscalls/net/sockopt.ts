@@ -50,6 +50,7 @@ import {
 import * as abi from '../../platform/abi/linux/socket.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { Socket } from '../../sentry/net/socket.ts';
+import { withNetwork } from '../../sentry/net/net_namespace.ts';
 import { interfaces } from '../../sentry/net/netlink/network_view.ts';
 import { getFilter, setFilterOption } from '../../sentry/net/filter/filter_options.ts';
 import { refusal, SOCKET_RULES, type SocketRule } from './socket_rules.ts';
@@ -159,7 +160,7 @@ function getSocketOption(t: Task, socket: Socket, name: number, length: number):
       return address.length < length ? EINVAL : address;
     }
     case abi.SO_BINDTODEVICE:
-      return boundDevice(socket);
+      return withNetwork(socket.namespace, () => boundDevice(socket));
     case SO_PEERPIDFD:
       return peerPidfd(t, socket);
     case SO_COOKIE: {
@@ -206,7 +207,7 @@ export function sys_getsockopt(
     const count = getFilter(t, socket, valueAddr, length);
     return count < 0 ? count : t.memory.writeU32(lengthAddr, count);
   }
-  let value = socket.getOption(t, level, name, length);
+  let value = socket.getOption(t, level, name, length, valueAddr);
   if (value === ENOPROTOOPT && level === SOL_SOCKET) value = getSocketOption(t, socket, name, length);
   if (value === ENOPROTOOPT && level !== SOL_SOCKET && !socket.hasLevel(level)) return EOPNOTSUPP;
   if (isErrno(value)) return value;
@@ -226,7 +227,7 @@ function parseTimeout(value: Buffer): number {
 }
 
 function setSocketOption(t: Task, socket: Socket, name: number, value: Buffer): number {
-  if (name === abi.SO_BINDTODEVICE) return bindToDevice(socket, value);
+  if (name === abi.SO_BINDTODEVICE) return withNetwork(socket.namespace, () => bindToDevice(socket, value));
   if (value.length < 4) return EINVAL;
   const n = value.readInt32LE(0);
   const { options } = socket;

@@ -65,7 +65,8 @@ CASE(filter_programs) {
   };
   for (unsigned i = 0; i < N(t); i++) {
     errno = 0;
-    report_call(t[i].what, attach(s, t[i].f, t[i].n), errno);
+    long r = attach(s, t[i].f, t[i].n);
+    report_call(t[i].what, r, errno);
   }
 }
 

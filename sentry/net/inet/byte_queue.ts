@@ -93,6 +93,18 @@ export class ByteQueue {
   peekAll(): Uint8Array {
     return Buffer.concat(this.pieces.map(({ bytes, start, end }) => bytes.subarray(start, end)));
   }
+  /** A copy of the last `count` bytes queued. */
+  tailBytes(count: number): Uint8Array {
+    const bytes = Buffer.alloc(count);
+    let at = count;
+    for (let i = this.pieces.length - 1; i >= 0 && at > 0; i--) {
+      const { bytes: piece, start, end } = this.pieces[i] as Piece;
+      const n = Math.min(at, end - start);
+      at -= n;
+      bytes.set(piece.subarray(end - n, end), at);
+    }
+    return bytes;
+  }
   /** Queues bytes that are nobody else's. */
   append(bytes: Uint8Array): void {
     if (bytes.length === 0) return;

@@ -113,6 +113,9 @@ export abstract class InetSocket extends Socket implements PortHolder {
     this.net = netOf(ctx);
     this.memberships.tag = this.net?.tag ?? 0;
   }
+  override get namespace(): NetNamespace | null {
+    return this.net;
+  }
   get netTag(): number {
     return this.net === null ? 0 : this.net.tag;
   }

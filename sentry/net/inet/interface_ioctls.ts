@@ -6,7 +6,7 @@
  * Linux: net/core/dev_ioctl.c, net/ipv4/devinet.c; netdevice(7)
  */
 import { CAP_NET_ADMIN } from '../../../platform/abi/linux/capability.ts';
-import { EADDRNOTAVAIL, EFAULT, EINVAL, ENODEV, ENOTTY, EPERM } from '../../../platform/abi/linux/errno.ts';
+import { EADDRNOTAVAIL, EFAULT, EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, EPERM } from '../../../platform/abi/linux/errno.ts';
 import { AF_INET } from '../../../platform/abi/linux/socket.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import {
@@ -34,6 +34,7 @@ const SIOCSIFHWADDR = 0x8924;
 const SIOCSIFTXQLEN = 0x8943;
 const SIOCGIFNAME = 0x8910;
 const SIOCGIFCONF = 0x8912;
+const SIOCETHTOOL = 0x8946;
 const SIOCGIFFLAGS = 0x8913;
 const SIOCGIFADDR = 0x8915;
 const SIOCGIFDSTADDR = 0x8917;
@@ -179,6 +180,13 @@ function isChange(cmd: number): boolean {
   return cmd >= 0x8914 && cmd <= 0x8943;
 }
 
+/** What a request about an interface that is not there answers. */
+function unknownInterface(ctx: IoContext, cmd: number): number {
+  if (GETS.has(cmd) || cmd === SIOCETHTOOL) return ENODEV;
+  if (!isChange(cmd)) return ENOTTY;
+  return ctx.creds.hasCap(CAP_NET_ADMIN) ? ENODEV : EPERM;
+}
+
 /** An interface ioctl. Errors: ENOTTY when it is none, ENODEV, EADDRNOTAVAIL, EFAULT, EPERM for changes. */
 export function interfaceIoctl(ctx: IoContext, cmd: number, arg: number): number {
   if (cmd < 0x8900 || cmd > 0x89ff) return ENOTTY;
@@ -193,7 +201,9 @@ export function interfaceIoctl(ctx: IoContext, cmd: number, arg: number): number
   } else {
     const name = request.toString('latin1', 0, IFNAMSIZ).split('\0', 1)[0];
     const link = links.find((one) => one.name === name);
-    if (link === undefined) return GETS.has(cmd) ? ENODEV : isChange(cmd) ? EPERM : ENOTTY;
+    if (link === undefined) return unknownInterface(ctx, cmd);
+    // No interface here has a driver that could be asked.
+    if (cmd === SIOCETHTOOL) return EOPNOTSUPP;
     const result = answer(request, link, cmd);
     if (result === ENOTTY && isChange(cmd)) return change(ctx, request, link, cmd);
     if (result !== 0) return result;

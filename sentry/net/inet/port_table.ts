@@ -20,6 +20,8 @@ export interface PortHolder {
   readonly ownerUid: number;
   /** Its network namespace's tag (NetNamespace): ports of different ones have nothing to do with each other. */
   readonly netTag: number;
+  /** The interface it is limited to (SO_BINDTODEVICE); 0: none. */
+  readonly boundIndex: number;
   /** SO_REUSEADDR and SO_REUSEPORT. */
   readonly sharesAddress: boolean;
   readonly sharesPort: boolean;
@@ -40,6 +42,7 @@ export function mayShare(socket: PortHolder, other: PortHolder): boolean {
 
 /** Do two bound addresses on the same port take in common packets? */
 export function overlaps(a: PortHolder, local: Endpoint, b: PortHolder, other: Endpoint): boolean {
+  if (a.boundIndex !== 0 && b.boundIndex !== 0 && a.boundIndex !== b.boundIndex) return false;
   if (local.isV6 === other.isV6) return isAny(local) || isAny(other) || sameHost(local, other);
   const [six, sixAt] = local.isV6 ? [a, local] : [b, other];
   return isAny(sixAt) && !six.isV6Only;

@@ -65,7 +65,8 @@ import { mayShare, overlaps, PortTable } from './port_table.ts';
 import { setTcpOption, tcpOption } from './tcp_options.ts';
 import { bytesReadable, receiveTcp } from './tcp_receive.ts';
 import { ClosedConnection, ClosedConnections, TCP_FIN_WAIT2, TCP_TIME_WAIT } from './time_wait.ts';
-import { segmentPasses } from './tcp_segment.ts';
+import { FIN, RST, segmentPasses } from './tcp_segment.ts';
+import { SequenceNumbers, traceConnect, traceData, traceEnd, traceRefusal } from './tcp_trace.ts';
 import { UrgentMark } from './urgent_mark.ts';
 
 export const tcpPorts = new PortTable();
@@ -115,6 +116,7 @@ export class TcpSocket extends InetSocket {
   private readonly held = new ByteQueue();
   /** Bytes taken out of the queue since the connection was made. */
   consumed = 0;
+  readonly numbers = new SequenceNumbers();
   readonly urgent = new UrgentMark();
   /** Connected by a connect that had answered EINPROGRESS, which the next connect(2) confirms once. */
   private isNews = false;
@@ -248,8 +250,10 @@ export class TcpSocket extends InetSocket {
       return WOULD_BLOCK;
     }
     const listener = findListener(to, path.network.tag, path.link.index);
-    if (listener === null) this.refuse();
-    else if (listener.pending.length > listener.backlog || !segmentPasses(listener, this, EMPTY)) {
+    if (listener === null) {
+      traceRefusal(this, to);
+      this.refuse();
+    } else if (listener.pending.length > listener.backlog || !segmentPasses(listener, this, EMPTY)) {
       this.state = 'connecting';
       this.knockedAt = listener;
       listener.knocking.add(this);
@@ -308,6 +312,7 @@ export class TcpSocket extends InetSocket {
       end.hasReadEnd = false;
     }
     netCounters.Tcp.PassiveOpens++;
+    traceConnect(this, other);
     this.isNews = true;
     this.peer = other;
     other.peer = this;
@@ -344,7 +349,7 @@ export class TcpSocket extends InetSocket {
     const mode = how + 1;
     const isOpen = this.state === 'connected' && !this.isOver;
     this.shutdownMask |= mode;
-    if (isOpen && (mode & SEND_SHUTDOWN) !== 0) this.sendFin();
+    if (isOpen && (mode & SEND_SHUTDOWN) !== 0 && !this.finSent) this.sendFin();
     this.waitQueue.wake(EVERYTHING);
     return isOpen ? 0 : ENOTCONN;
   }
@@ -383,6 +388,7 @@ export class TcpSocket extends InetSocket {
     if (this.ghost !== null) closedConnections.finish(this.ghost);
     this.ghost = null;
     if (peer === null) return;
+    traceEnd(this, peer, FIN);
     if (this.finReceived) peer.leave(TCP_TIME_WAIT);
     peer.finReceived = true;
     peer.sawEnd = true;
@@ -403,6 +409,7 @@ export class TcpSocket extends InetSocket {
     if (peer === null) return;
     netCounters.Tcp.EstabResets++;
     netCounters.Tcp.OutRsts++;
+    traceEnd(this, peer, RST);
     peer.peer = null;
     peer.broken(peer.finReceived ? -EPIPE : -ECONNRESET);
   }
@@ -457,6 +464,7 @@ export class TcpSocket extends InetSocket {
     if (peer.options.filter !== null || peer.held.length > 0) return this.sendFiltered(peer, io, want);
     const n = peer.queue.fill(io, want);
     if (n > 0) {
+      traceData(this, peer, n, () => peer.queue.tailBytes(n));
       netCounters.Tcp.InSegs++;
       netCounters.Tcp.OutSegs++;
       countPacket();

@@ -23,6 +23,7 @@ export class ClosedConnection implements PortHolder {
   readonly isClosed = true;
   readonly ownerUid: number;
   readonly netTag: number;
+  readonly boundIndex: number;
   readonly sharesAddress: boolean;
   readonly sharesPort: boolean;
   stateNumber: number;
@@ -35,6 +36,7 @@ export class ClosedConnection implements PortHolder {
     this.isV6Only = of.isV6Only;
     this.ownerUid = of.ownerUid;
     this.netTag = of.netTag;
+    this.boundIndex = of.boundIndex;
     this.sharesAddress = of.sharesAddress;
     this.sharesPort = of.sharesPort;
     this.stateNumber = state;

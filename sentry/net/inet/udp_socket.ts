@@ -243,7 +243,7 @@ export class UdpSocket extends DatagramSocket {
       sendPacket(ctx, this.network, made(), this.boundIndex);
       return;
     }
-    passAlong(ctx, path, data.length + IP_AND_UDP, made);
+    passAlong(path, data.length + IP_AND_UDP, made);
     if (path.kind === 'lost' || ttl <= path.forwards) return;
     const { network, link } = path;
     const receiver = findReceiver(to, from, network.tag, data, link.index);
@@ -266,7 +266,7 @@ export class UdpSocket extends DatagramSocket {
     const ttl = isGroup ? this.groupHops : this.markings(null).ttl;
     const { network } = this;
     const out = network.link(index, null);
-    if (out !== null && taps.size > 0) this.showSpread(ctx, out, this.packetOf(from, to, ttl, tos, data));
+    if (out !== null && taps.size > 0) this.showSpread(out, this.packetOf(from, to, ttl, tos, data));
     if (!isGroup || index === LO_INDEX || this.loopsBack)
       deliverToMany(ctx, network, index, { data, from, to, ttl, tos });
     if (out === null || out.isLoopback || ttl === 0) return;
@@ -276,14 +276,14 @@ export class UdpSocket extends DatagramSocket {
       if (isFor) deliverToMany(ctx, link.network, link.index, { data, from, to, ttl, tos });
     }
   }
-  private showSpread(ctx: IoContext, out: Link, packet: Packet): void {
+  private showSpread(out: Link, packet: Packet): void {
     const hops = [{ link: out, direction: 'out' as const, to: null }];
     const heard = (out.isLoopback ? [out] : listenersOn(out)).map((link) => ({
       link,
       direction: 'in' as const,
       to: null,
     }));
-    passAlong(ctx, { kind: 'lost', isUnresolved: false, hops: [...hops, ...heard], forwards: 0 }, 0, () => packet);
+    passAlong({ kind: 'lost', isUnresolved: false, hops: [...hops, ...heard], forwards: 0 }, 0, () => packet);
   }
   private get loopsBack(): boolean {
     const [level, name] =

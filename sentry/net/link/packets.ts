@@ -11,13 +11,13 @@ import { CallbackTimer } from '../../time/timer_heap.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { ETH_HLEN, ETH_P_IP, ETH_P_IPV6, ipBytes } from '../inet/frame.ts';
 import type { Packet } from '../inet/icmp.ts';
-import { type Endpoint, isMulticast } from '../inet/inet_address.ts';
+import { type Endpoint, isLoopback, isMulticast } from '../inet/inet_address.ts';
 import type { Link } from '../netlink/view_bodies.ts';
 import type { VirtualNetwork } from '../netlink/virtual_network.ts';
 import { arpRequest, arpReply, ETH_P_ARP, readArp } from './arp.ts';
 import { decodeIp } from './decode_ip.ts';
 import { isUp, listenersOn, pathTo, routeTo } from './path.ts';
-import { type Frame, frameOf, pass, passAlong, type Tap } from './taps.ts';
+import { etherType, type Frame, frameOf, pass, passAlong, type Tap } from './taps.ts';
 
 /** What a host does with a packet that is for it; set by the family of internet sockets. */
 export const delivery: { local: (ctx: IoContext, link: Link, packet: Packet) => void } = { local: () => {} };
@@ -31,7 +31,7 @@ let depth = 0;
 export function sendPacket(ctx: IoContext, from: VirtualNetwork, packet: Packet, bound = 0): number {
   const path = pathTo(from, packet.to, bound);
   if (typeof path === 'number') return path;
-  passAlong(ctx, path, packet.payload.length + (packet.isV6 ? 40 : 20), () => packet);
+  passAlong(path, packet.payload.length + (packet.isV6 ? 40 : 20), () => packet);
   const ttl = packet.ttl - path.forwards;
   if (ttl <= 0 || depth >= DEPTH_MAX) return 0;
   depth++;
@@ -77,7 +77,7 @@ export function resolve(ctx: IoContext, link: Link, address: Endpoint, then: (ma
 export function transmitFrame(ctx: IoContext, link: Link, frame: Frame, except: Tap | null = null): void {
   if (depth >= DEPTH_MAX) return;
   depth++;
-  pass(ctx, link, frame, 'out', except);
+  pass(link, frame, 'out', except);
   if (link.isLoopback) receiveFrame(ctx, link, frame);
   else if (link.kind === 'tun' || link.kind === 'tap') {
     if (link.device === null) link.counters.txDropped++;
@@ -92,8 +92,9 @@ export function transmitFrame(ctx: IoContext, link: Link, frame: Frame, except: 
 }
 
 /** A frame comes in by an interface. */
-export function receiveFrame(ctx: IoContext, link: Link, frame: Frame): void {
-  pass(ctx, link, frame, 'in');
+export function receiveFrame(ctx: IoContext, link: Link, sent: Frame): void {
+  const frame = sent.headerSize === 0 ? sent : { ...sent, protocol: etherType(sent.bytes) };
+  pass(link, frame, 'in');
   if (!isUp(link)) return;
   const isForUs = frame.headerSize === 0 || isAddressed(link, frame.bytes);
   if (!isForUs) return;
@@ -125,6 +126,9 @@ function receiveArp(ctx: IoContext, link: Link, payload: Buffer): void {
 
 function receiveIp(ctx: IoContext, link: Link, packet: Packet): void {
   const { network } = link;
+  // Such addresses never come in by an interface (martians).
+  if (packet.isV6 ? isLoopback(packet.to) && !link.isLoopback : isLoopback(packet.to) || isLoopback(packet.from))
+    return;
   if (network.hasAddress(packet.to) || network.isBroadcast(packet.to) || isMulticast(packet.to))
     delivery.local(ctx, link, packet);
   else if (network.forwardsPackets && packet.ttl > 1 && typeof routeTo(network, packet.to) !== 'number')

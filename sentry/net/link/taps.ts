@@ -5,7 +5,6 @@
  *
  * Linux: net/core/dev.c (dev_queue_xmit_nit, __netif_receive_skb_core)
  */
-import type { IoContext } from '../../vfs/context.ts';
 import { ETH_P_IP, ETH_P_IPV6, ethernetFrame, ipBytes } from '../inet/frame.ts';
 import type { Packet } from '../inet/icmp.ts';
 import type { Link } from '../netlink/view_bodies.ts';
@@ -13,7 +12,7 @@ import type { Path } from './path.ts';
 
 export interface Tap {
   /** Looks at a frame. `link`: the interface it passes. */
-  see(ctx: IoContext, link: Link, frame: Frame, direction: 'out' | 'in'): void;
+  see(link: Link, frame: Frame, direction: 'out' | 'in'): void;
 }
 /** Bytes as they pass an interface. */
 export interface Frame {
@@ -24,18 +23,15 @@ export interface Frame {
 }
 
 export const taps = new Set<Tap>();
+const ETH_P_802_3 = 1;
+const ETH_P_802_2 = 4;
+const ETHERTYPE_MIN = 1536;
 const NO_ADDRESS = Buffer.alloc(6);
 
 /** A frame passes an interface: it is counted, and shown to whoever looks. */
-export function pass(
-  ctx: IoContext,
-  link: Link,
-  frame: Frame,
-  direction: 'out' | 'in',
-  except: Tap | null = null,
-): void {
+export function pass(link: Link, frame: Frame, direction: 'out' | 'in', except: Tap | null = null): void {
   count(link, frame.bytes.length, direction);
-  for (const tap of [...taps]) if (tap !== except) tap.see(ctx, link, frame, direction);
+  for (const tap of [...taps]) if (tap !== except) tap.see(link, frame, direction);
 }
 function count({ counters }: Link, length: number, direction: 'out' | 'in'): void {
   if (direction === 'out') {
@@ -56,7 +52,7 @@ export function frameOf(packet: Uint8Array, isV6: boolean, from: Link, to: Link 
 }
 
 /** A packet goes along `path`: `make` gives it as bytes when somebody looks, `length` is how many there would be. */
-export function passAlong(ctx: IoContext, path: Path, length: number, make: () => Packet): void {
+export function passAlong(path: Path, length: number, make: () => Packet): void {
   if (taps.size === 0) {
     for (const { link, direction } of path.hops) count(link, length + 14, direction);
     return;
@@ -69,6 +65,14 @@ export function passAlong(ctx: IoContext, path: Path, length: number, make: () =
       if (from !== null) bytes = ipBytes({ ...packet, ttl: packet.ttl - 1 });
       from = link;
     }
-    pass(ctx, link, frameOf(bytes, packet.isV6, from ?? link, to), direction);
+    pass(link, frameOf(bytes, packet.isV6, from ?? link, to), direction);
   }
+}
+
+/** The protocol of an Ethernet frame (eth_type_trans). */
+export function etherType(frame: Uint8Array): number {
+  const word = (at: number): number => (frame[at] as number) * 256 + (frame[at + 1] as number);
+  const type = word(12);
+  if (type >= ETHERTYPE_MIN) return type;
+  return frame.length >= 16 && word(14) === 0xffff ? ETH_P_802_3 : ETH_P_802_2;
 }

@@ -5,7 +5,16 @@
  *
  * Linux: net/core/rtnetlink.c (rtnl_newlink, do_setlink), drivers/net/veth.c (veth_newlink)
  */
-import { EBADF, EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ESRCH, type Errno } from '../../../platform/abi/linux/errno.ts';
+import {
+  EBADF,
+  EEXIST,
+  EINVAL,
+  ENODEV,
+  EOPNOTSUPP,
+  ERANGE,
+  ESRCH,
+  type Errno,
+} from '../../../platform/abi/linux/errno.ts';
 import { NetNamespace } from '../../kernel/namespaces.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { IoContext } from '../../vfs/context.ts';
@@ -150,6 +159,7 @@ function makeVeth(ctx: IoContext, wanted: Wanted, data: Buffer | undefined): Lin
 export function newLink(ctx: IoContext, network: VirtualNetwork, header: MessageHeader, body: Buffer): number {
   if (body.length < view.IFINFO_SIZE) return EINVAL;
   const attributes = readAttributes(body.subarray(view.IFINFO_SIZE));
+  if ((attributes.get(view.IFLA_IFNAME)?.length ?? 0) > IFNAMSIZ) return ERANGE;
   const name = textOf(attributes, view.IFLA_IFNAME) ?? textOf(attributes, IFLA_ALT_IFNAME);
   const index = body.readInt32LE(4);
   if (index < 0) return EINVAL;

@@ -104,6 +104,9 @@ export class NetlinkSocket extends Socket {
   private key(port: number): string {
     return `${this.protocol}/${port}/${this.net?.tag ?? 0}`;
   }
+  override get namespace(): NetNamespace | null {
+    return this.net;
+  }
   get netTag(): number {
     return this.net?.tag ?? 0;
   }
@@ -262,7 +265,7 @@ export class NetlinkSocket extends Socket {
     return bits;
   }
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {
-    return interfaceIoctl(ctx, cmd, arg);
+    return withNetwork(this.net, () => interfaceIoctl(ctx, cmd, arg));
   }
   override hasLevel(level: number): boolean {
     return level === SOL_NETLINK;

@@ -98,7 +98,6 @@ const IFLA_LINKINFO = 18;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
-const IFF_PROMISC = 0x100;
 const IFLA_STATS64 = 23;
 const IFLA_GROUP = 27;
 const IFLA_NUM_TX_QUEUES = 31;
@@ -192,7 +191,7 @@ export function linkBody(link: Link): Buffer {
   const info = Buffer.alloc(view.IFINFO_SIZE);
   info.writeUInt16LE(hardwareOf(link), 2);
   info.writeInt32LE(link.index, 4);
-  info.writeUInt32LE(link.promiscuity > 0 ? link.flags | IFF_PROMISC : link.flags, 8);
+  info.writeUInt32LE(link.flags, 8);
   const writer = new BodyWriter()
     .raw(info)
     .text(view.IFLA_IFNAME, link.name)

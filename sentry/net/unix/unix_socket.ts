@@ -58,6 +58,8 @@ import { type Path, pathGet, pathPut } from '../../vfs/mount.ts';
 import { makeNode } from '../../vfs/names.ts';
 import { walkPath } from '../../vfs/path_walk.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
+import type { NetNamespace } from '../../kernel/namespaces.ts';
+import { netOf, withNetwork } from '../net_namespace.ts';
 import { interfaceIoctl } from '../inet/interface_ioctls.ts';
 import { type IncomingMessage, type OutgoingMessage, type PeerCred, Socket, type SocketFamily } from '../socket.ts';
 import { type Collectable, collectGarbage, releaseQueues } from './in_flight.ts';
@@ -92,6 +94,7 @@ function credOf(ctx: IoContext): PeerCred {
 export class UnixSocket extends Socket implements Collectable {
   /** Its network namespace: whose abstract names it sees. */
   readonly netTag: number;
+  private readonly net: NetNamespace | null;
   state: UnixState = 'unconnected';
   peer: UnixSocket | null = null;
   shutdownMask = 0;
@@ -123,10 +126,14 @@ export class UnixSocket extends Socket implements Collectable {
 
   constructor(ctx: IoContext, type: number) {
     super(ctx, AF_UNIX, type, 0);
-    this.netTag = (ctx as Partial<Task>).netNs?.tag ?? 0;
+    this.net = netOf(ctx);
+    this.netTag = this.net?.tag ?? 0;
     unixSockets.add(this);
   }
 
+  override get namespace(): NetNamespace | null {
+    return this.net;
+  }
   get isConnectionBased(): boolean {
     return this.type !== SOCK_DGRAM;
   }
@@ -481,7 +488,7 @@ export class UnixSocket extends Socket implements Collectable {
         return ctx.memory.writeU32(arg, head !== null && (head === this.urgent || head.isSpent) ? 1 : 0);
       }
       default:
-        return interfaceIoctl(ctx, cmd, arg);
+        return withNetwork(this.net, () => interfaceIoctl(ctx, cmd, arg));
     }
   }
 }
