@@ -71,9 +71,9 @@ const SYSTEM_REASONS: Record<string, string> = {
 export function errnoWords(errno: number): string {
   const words: Record<number, string> = {
     1: 'operation not permitted', 2: 'no such file or directory', 5: 'input/output error', 7: 'argument list too long', 8: 'exec format error',
-    11: 'resource temporarily unavailable', 12: 'out of memory', 13: 'permission denied', 20: 'not a directory', 21: 'is a directory',
+    11: 'resource temporarily unavailable', 12: 'out of memory', 13: 'permission denied', 16: 'device or resource busy', 17: 'file exists', 19: 'no such device', 20: 'not a directory', 21: 'is a directory',
     22: 'invalid argument', 24: 'too many open files', 26: 'text file busy', 28: 'no space left on device', 30: 'read-only file system', 36: 'file name too long',
-    38: 'function not implemented', 40: 'too many levels of symbolic links',
+    38: 'function not implemented', 40: 'too many levels of symbolic links', 91: 'protocol wrong type for socket', 104: 'connection reset by peer', 110: 'connection timed out', 111: 'connection refused',
   };
   const n = Math.abs(errno);
   return words[n] ?? `errno ${n}`;

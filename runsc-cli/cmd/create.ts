@@ -8,9 +8,9 @@ import { createContainer, type CreateOptions } from '../container/create.ts';
 import { startContainer } from '../container/lifecycle.ts';
 import { forwardReadiness } from '../container/service_manager.ts';
 import { Container } from '../container/state.ts';
-import { RunscError } from '../errors.ts';
 import type { Option, Parsed } from './arguments.ts';
 import { containerVerb, idOf, prefixed } from './container_verb.ts';
+import { parsePreserveFds } from './values.ts';
 
 /** What create and run have in common. */
 export const CREATE_OPTIONS: readonly Option[] = [
@@ -26,8 +26,6 @@ export const CREATE_OPTIONS: readonly Option[] = [
 
 /** Throws RunscError. */
 export function createOptions(parsed: Parsed, id: string, isDetached: boolean): CreateOptions {
-  const preserve = parsed.value('preserve-fds') ?? '0';
-  if (!/^\d{1,3}$/.test(preserve) || Number(preserve) > 250) throw new RunscError(`invalid value "${preserve}" for -preserve-fds`);
   const absolute = (name: string): string | null => {
     const value = parsed.value(name);
     return value === undefined || value === '' ? null : resolve(value);
@@ -37,7 +35,7 @@ export function createOptions(parsed: Parsed, id: string, isDetached: boolean): 
     bundle: resolve(parsed.value('bundle') ?? '.'),
     pidFile: absolute('pid-file'),
     consoleSocket: absolute('console-socket'),
-    preserveFds: Number(preserve),
+    preserveFds: parsePreserveFds(parsed.value('preserve-fds')),
     isDetached,
   };
 }

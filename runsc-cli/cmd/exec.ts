@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { runExec } from '../container/exec.ts';
 import { Container } from '../container/state.ts';
-import { RunscError, systemReason } from '../errors.ts';
+import { RunscError, shorten, systemReason } from '../errors.ts';
 import type { ProcessConfig } from '../sandbox/config.ts';
 import { capabilityWords } from '../spec/capability_names.ts';
 import { parseConfig } from '../spec/load.ts';
@@ -15,7 +15,7 @@ import { translateProcess } from '../spec/translate.ts';
 import type { ConsoleSize } from '../console/pty.ts';
 import type { Parsed } from './arguments.ts';
 import { containerVerb, idOf } from './container_verb.ts';
-import { parseId } from './values.ts';
+import { parseId, parsePreserveFds } from './values.ts';
 
 const EXIT_EXEC_FAILED = 255;
 
@@ -56,7 +56,7 @@ export const execVerb = containerVerb({
         pidFile: pathOf(parsed, 'pid-file'),
         consoleSocket: pathOf(parsed, 'console-socket'),
         consoleSize,
-        preserveFds: /^\d{1,2}$/.test(parsed.value('preserve-fds') ?? '0') ? Number(parsed.value('preserve-fds') ?? '0') : 0,
+        preserveFds: parsePreserveFds(parsed.value('preserve-fds')),
         ignorePaused: parsed.flag('ignore-paused'),
       });
     } catch (error) {
@@ -94,6 +94,8 @@ function describeProcess(parsed: Parsed, args: readonly string[], container: Con
 }
 
 function changed(base: ProcessConfig, parsed: Parsed): ProcessConfig {
+  const nameless = parsed.list('env').find((text) => text.indexOf('=') < 1);
+  if (nameless !== undefined) throw new RunscError(`invalid environment variable: ${JSON.stringify(shorten(nameless))}`);
   const user = parsed.value('user');
   const [uid, gid] = (user ?? '').split(':');
   const unknown: string[] = [];

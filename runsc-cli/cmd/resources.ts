@@ -11,7 +11,7 @@ import { changeUnit, unitOf } from '../cgroup/systemd.ts';
 import { cgroupStats, oomKills } from '../cgroup/stats.ts';
 import { ask } from '../container/control_client.ts';
 import { Container } from '../container/state.ts';
-import { RunscError, systemReason, UsageError } from '../errors.ts';
+import { RunscError, shorten, systemReason, UsageError } from '../errors.ts';
 import { parseConfig } from '../spec/load.ts';
 import { limitChanges, type Resources, translateResources } from '../spec/resources.ts';
 import type { Option, Parsed } from './arguments.ts';
@@ -56,11 +56,12 @@ export const eventsVerb = containerVerb({
 
 /** A Go duration ("1m30s", "500ms"), or seconds. Throws UsageError. */
 function milliseconds(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  const duration = /^\d+$/.test(text) ? `${text}s` : text;
   const units: Record<string, number> = { h: 3600e3, m: 60e3, s: 1e3, ms: 1, us: 1e-3, 'µs': 1e-3, ns: 1e-6 };
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g)];
+  const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g)];
   const total = parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] as string] as number), 0);
-  if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text || total <= 0) throw new UsageError(`invalid value "${text}" for -interval`);
+  if (parts.length === 0 || parts.map((part) => part[0]).join('') !== duration) throw new UsageError(`invalid value "${shorten(text)}" for -interval`);
+  if (total <= 0) throw new UsageError('duration interval must be greater than 0');
   return Math.max(1, total);
 }
 

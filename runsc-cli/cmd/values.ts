@@ -3,7 +3,7 @@
 /**
  * Values of options: sizes, ids, container names.
  */
-import { RunscError, UsageError } from '../errors.ts';
+import { RunscError, shorten, UsageError } from '../errors.ts';
 
 /** "64m" in bytes. Throws UsageError. */
 export function parseSize(text: string, option: string): number {
@@ -19,6 +19,13 @@ export function parseId(text: string, option: string): number {
   const id = /^\d{1,10}$/.test(text) ? Number(text) : -1;
   if (id < 0 || id > 0xfffffffe) throw new UsageError(`invalid id "${text}" for -${option}`);
   return id;
+}
+
+/** How many descriptors to pass on. Throws UsageError. */
+export function parsePreserveFds(text = '0'): number {
+  const count = /^\d{1,3}$/.test(text) ? Number(text) : 251;
+  if (count > 250) throw new UsageError(`invalid value "${shorten(text)}" for -preserve-fds`);
+  return count;
 }
 
 /** Checks a container's name as runc does. Throws RunscError. */

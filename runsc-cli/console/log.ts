@@ -6,7 +6,7 @@
  */
 import type { pino } from 'pino';
 import { open, write } from '../../platform/ffi/lifecycle.ts';
-import { RunscError } from '../errors.ts';
+import { errnoWords, RunscError } from '../errors.ts';
 
 declare const require: (name: string) => unknown;
 
@@ -49,7 +49,9 @@ export class RuntimeLog {
   /** The one line that says why a command failed: standard error, and --log. */
   error(text: string): void {
     const message = text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE)}... (${text.length} characters)`;
-    write(STDERR, Buffer.from(`runsc-ts: ${message}\n`));
+    // One line, whatever is quoted in it.
+    const shown = message.trimEnd().replace(/[\x00-\x1f\x7f]/g, (char) => JSON.stringify(char).slice(1, -1));
+    write(STDERR, Buffer.from(`runsc-ts: ${shown}\n`));
     if (this.errorFd < 0) return;
     const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
     const line = this.settings.logFormat === 'json' ? JSON.stringify({ level: 'error', msg: message, time }) : `time="${time}" level=error msg=${JSON.stringify(message)}`;
@@ -59,7 +61,7 @@ export class RuntimeLog {
 
 function openLog(path: string): number {
   const fd = open(path, O_WRONLY_CREAT_APPEND_CLOEXEC, 0o644);
-  if (fd < 0) throw new RunscError(`log file ${path} could not be opened (errno ${-fd})`);
+  if (fd < 0) throw new RunscError(`log file ${path}: ${errnoWords(fd)}`);
   return fd;
 }
 

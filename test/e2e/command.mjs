@@ -2,6 +2,7 @@
 
 /** Running commands with a time limit, and waiting for a condition without sleeping for a guessed time. */
 import { spawn } from 'node:child_process';
+import { standsStill } from './interrupt.mjs';
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -10,6 +11,7 @@ export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
  * `onSpawn` is given the child, for what is to be killed on the way.
  */
 export function run(argv, { input = '', env = process.env, cwd, limitMs = 60_000, onSpawn } = {}) {
+  if (standsStill()) return new Promise(() => undefined);
   return new Promise((resolve) => {
     const child = spawn(argv[0], argv.slice(1), { env, cwd, stdio: ['pipe', 'pipe', 'pipe'] });
     const out = { stdout: [], stderr: [] };
@@ -35,6 +37,7 @@ export function run(argv, { input = '', env = process.env, cwd, limitMs = 60_000
 /** Tries `test` until it returns something truthy, which is returned; false after `limitMs`. */
 export async function until(test, limitMs = 15_000, everyMs = 50) {
   for (const end = Date.now() + limitMs; ; await sleep(everyMs)) {
+    if (standsStill()) await new Promise(() => undefined);
     const value = await test();
     if (value) return value;
     if (Date.now() > end) return false;

@@ -7,14 +7,16 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CriClient } from './containerd_cri.mjs';
 import { Containerd, sleep, until } from './containerd_daemon.mjs';
 import { makeImage } from './containerd_image.mjs';
+import { onInterrupt, standsStill, watchInterrupts } from './interrupt.mjs';
 import { finish, notRun, check as report } from './report.mjs';
+import { own, removeCgroups, takeBack } from './take_back.mjs';
 
 const IMAGE = 'docker.io/library/e2e:latest';
 const RUNTIME = ['--runtime', 'io.containerd.runsc-ts.v1'];
@@ -410,6 +412,15 @@ export async function containerdList(program, words = []) {
   }
   const directory = mkdtempSync(join(tmpdir(), 'containerd-e2e-'));
   let isOk = true;
+  own(directory);
+  const clean = async () => {
+    cleanUp();
+    await d?.stop();
+    d?.removeParents();
+    await takeBack(directory, basename(directory));
+    if (d !== undefined) removeCgroups(d.namespace);
+  };
+  const forget = onInterrupt(clean);
   try {
     shim = join(dirname(realpathSync(program)), 'containerd-shim-runsc-ts-v1.cjs');
     d = new Containerd(directory, program, IMAGE);
@@ -417,6 +428,7 @@ export async function containerdList(program, words = []) {
     const imported = d.ctr(['images', 'import', makeImage(directory, IMAGE)]);
     if (imported.status !== 0) throw new Error(`import: ${imported.stderr}`);
     for (const [name, part] of Object.entries(parts)) {
+      if (standsStill()) await new Promise(() => undefined);
       if (words.length > 0 && !words.some((word) => name.includes(word))) continue;
       await part().catch((error) => check(false, name, error.stack));
     }
@@ -426,11 +438,9 @@ export async function containerdList(program, words = []) {
   } catch (error) {
     isOk = check(false, 'the test itself', error.stack);
   } finally {
-    cleanUp();
-    await d?.stop();
-    d?.removeParents();
     if (!isOk) writeFileSync(join(tmpdir(), 'containerd-e2e.log'), d?.log() ?? '');
-    rmSync(directory, { recursive: true, force: true });
+    await clean();
+    forget();
   }
 }
 
@@ -445,6 +455,7 @@ function cleanUp() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  watchInterrupts();
   await containerdList(process.env.RUNSC_TS ?? join(import.meta.dirname, '../../dist/runsc-ts.cjs'), process.argv.slice(2));
   process.exit(finish());
 }

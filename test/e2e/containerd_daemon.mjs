@@ -6,12 +6,14 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { standsStill } from './interrupt.mjs';
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until `act` returns something that is not false, null or undefined; returns it, or null at the deadline. */
 export async function until(act, ms = 30_000) {
   for (const deadline = Date.now() + ms; ; ) {
+    if (standsStill()) await new Promise(() => undefined);
     const value = await act();
     if (value !== false && value !== null && value !== undefined) return value;
     if (Date.now() > deadline) return null;
@@ -93,6 +95,7 @@ state = "${directory}/state"
 
   /** Runs ctr; its status and outputs. */
   ctr(args, { input = '', namespace = this.namespace, timeout = 60_000 } = {}) {
+    if (standsStill()) throw new Error('the tests are being ended');
     const run = spawnSync('ctr', ['-a', this.socket, '-n', namespace, ...args], { input, encoding: 'utf8', timeout, killSignal: 'SIGKILL', maxBuffer: 1 << 28 });
     return { status: run.status, stdout: run.stdout, stderr: run.stderr };
   }

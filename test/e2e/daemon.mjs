@@ -4,13 +4,15 @@
  * A Docker daemon of one's own: everything of it is in one temporary directory, its bridge and cgroup parent have names of their own, and
  * nothing of it is left on the machine when it has been stopped.
  */
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { spawn, spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { run, until } from './command.mjs';
 import { imageTar, makeRootfs } from './image.mjs';
-import { leftovers, processes, snapshot } from './leftovers.mjs';
+import { onInterrupt } from './interrupt.mjs';
+import { leftovers, snapshot } from './leftovers.mjs';
+import { endProcesses, own, takeBack } from './take_back.mjs';
 
 const hostRun = (...argv) => spawnSync(argv[0], argv.slice(1), { encoding: 'utf8' });
 
@@ -41,6 +43,8 @@ export class DockerDaemon {
     this.program = ['docker'];
     this.bridge = `e2e${process.pid}`;
     this.firewall = hostRun('iptables-save').stdout ?? '';
+    own(this.directory, { bridge: this.bridge });
+    this.forget = onInterrupt(() => this.stop());
     mkdirSync(join(this.directory, 'client'));
   }
 
@@ -113,21 +117,10 @@ export class DockerDaemon {
 
   /** Ends dockerd alone. */
   async halt() {
+    if (this.process === undefined) return;
     this.process.kill('SIGTERM');
     if (!(await until(() => this.process.exitCode !== null || this.process.signalCode !== null, 30_000))) this.process.kill('SIGKILL');
     await this.ended;
-  }
-
-  /** Ends what a test that failed left: processes and cgroups that bear our mark. */
-  endRest() {
-    for (const { pid } of processes(this.mark)) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // Gone by itself.
-      }
-    }
-    for (const hierarchy of readdirSync('/sys/fs/cgroup')) spawnSync('find', [`/sys/fs/cgroup/${hierarchy}/${this.mark}`, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';']);
   }
 
   /** Removes all containers, ends dockerd and takes back what it did to the machine. */
@@ -137,15 +130,11 @@ export class DockerDaemon {
       await this.docker(['network', 'prune', '-f']);
     } finally {
       await this.halt();
-      this.endRest();
-      for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
-        const at = line.split(' ')[1] ?? '';
-        if (at.startsWith(`${this.directory}/`)) hostRun('umount', '-l', at);
-      }
+      await (process.env.KEEP === undefined ? takeBack(this.directory, this.mark) : endProcesses(this.mark));
       hostRun('ip', 'link', 'del', this.bridge);
       // Its chains, when nobody's were there before.
       if (!this.firewall.includes(':DOCKER')) spawnSync('iptables-restore', [], { input: this.firewall });
-      if (process.env.KEEP === undefined) rmSync(this.directory, { recursive: true, force: true });
+      this.forget();
     }
   }
 }

@@ -12,7 +12,9 @@ import { basename, join } from 'node:path';
 import { run, sleep, until } from './command.mjs';
 import { makeRootfs } from './image.mjs';
 import { snapshot } from './leftovers.mjs';
+import { onInterrupt, standsStill, watchInterrupts } from './interrupt.mjs';
 import { check, finish } from './report.mjs';
+import { endProcesses, own, removeCgroups } from './take_back.mjs';
 
 const [runtime, mode] = process.argv.slice(2);
 const directory = mkdtempSync(join(tmpdir(), 'e2e-kills-'));
@@ -20,6 +22,9 @@ const mark = basename(directory);
 const states = join(directory, 'state');
 const tries = mode === '--long' ? 12 : 3;
 let serial = 0;
+if (process.env.RUNSC_TS_E2E_OWNER !== undefined) own(directory);
+watchInterrupts();
+onInterrupt(clean);
 
 /** Processes that run here, but for this one and what it waits for. */
 function running() {
@@ -38,6 +43,15 @@ function running() {
 
 const mountsBefore = readFileSync('/proc/self/mounts', 'utf8');
 
+/** Ends what runs here, and removes what is left of it. */
+async function clean() {
+  // In a pid namespace of its own all are its children; elsewhere they would be everybody's.
+  for (const text of process.pid === 1 ? running() : []) process.kill(Number(text.split(' ')[0]), 'SIGKILL');
+  await endProcesses(mark);
+  removeCgroups(mark);
+  rmSync(directory, { recursive: true, force: true });
+}
+
 /** What is there that should not be. */
 function left() {
   const names = () => {
@@ -54,6 +68,7 @@ function left() {
 
 /** Runs the runtime, its output in files (a container may keep them open); `killAfter`: milliseconds after which it is killed. */
 function cli(args, killAfter = 40_000) {
+  if (standsStill()) return new Promise(() => undefined);
   const paths = ['stdout', 'stderr'].map((name) => join(directory, `${name}${++serial}`));
   const [out, err] = paths.map((path) => openSync(path, 'w'));
   const child = spawn(runtime, ['--root', states, ...args], { stdio: ['ignore', out, err] });
@@ -208,6 +223,6 @@ try {
 } catch (error) {
   check(false, 'the test itself', error.stack);
 } finally {
-  rmSync(directory, { recursive: true, force: true });
+  await clean();
 }
 process.exit(finish());

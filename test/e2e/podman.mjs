@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Podman as a client, each scenario with runc and with this runtime, compared. Its storage is in a temporary directory. */
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { run, until } from './command.mjs';
 import { imageTar, makeRootfs } from './image.mjs';
-import { leftovers, processes } from './leftovers.mjs';
+import { onInterrupt } from './interrupt.mjs';
+import { leftovers } from './leftovers.mjs';
 import { check, notRun } from './report.mjs';
 import { playAll } from './scenario.mjs';
+import { own, takeBack } from './take_back.mjs';
 
 const LOOP = 'trap "echo term; exit 9" TERM; echo started; while :; do sleep 0.1; done';
 
@@ -173,6 +175,14 @@ async function withPodman(runtime, user, act) {
   const directory = mkdtempSync(join(tmpdir(), 'e2e-podman-'));
   const hosts = new Map([['runc', new Podman(directory, 'runc', user)], ['runsc-ts', new Podman(directory, runtime, user)]]);
   const ours = hosts.get('runsc-ts');
+  own(directory);
+  // What Podman leaves behind: mounts, cgroups, its storage, and for an ordinary user a process.
+  const clean = () => takeBack(directory, basename(directory));
+  const forget = onInterrupt(async () => {
+    await ours.docker(['pod', 'rm', '-a', '-f', '-t', '0']);
+    await ours.docker(['rm', '-a', '-f', '-t', '0']);
+    await clean();
+  });
   try {
     // By default it asks for more descriptors than runc may give where this user may not raise the limit.
     writeFileSync(join(directory, 'containers.conf'), '[containers]\ndefault_ulimits = ["nofile=1024:2048", "nproc=1000:2000"]\n');
@@ -189,24 +199,9 @@ async function withPodman(runtime, user, act) {
     const left = (await leftovers(basename(directory), { mountMarks: [], isOurs }));
     check(left.length === 0, `podman${user === 0 ? '' : ', rootless'}: nothing is left`, left.join('\n'));
   } finally {
-    removeAll(directory);
+    await clean();
+    forget();
   }
-}
-
-/** What Podman leaves behind: mounts, cgroups (in some hierarchies mere directories of the tmpfs there), its storage. */
-function removeAll(directory) {
-  for (const { pid, what } of processes(basename(directory))) if (/podman pause/.test(what)) process.kill(pid, 'SIGKILL');
-  for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
-    const at = line.split(' ')[1] ?? '';
-    if (at.startsWith(`${directory}/`)) spawnSync('umount', ['-l', at]);
-  }
-  for (const { name } of readdirSync('/sys/fs/cgroup', { withFileTypes: true }).filter((entry) => entry.isDirectory())) {
-    const at = `/sys/fs/cgroup/${name}/${basename(directory)}`;
-    if (!existsSync(at)) continue;
-    spawnSync('find', [at, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';']);
-    if (existsSync(at) && !existsSync(join(at, 'cgroup.procs'))) rmSync(at, { recursive: true, force: true });
-  }
-  rmSync(directory, { recursive: true, force: true });
 }
 
 /** Plays the scenarios whose names contain `filter`. */

@@ -11,8 +11,10 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DockerDaemon } from './daemon.mjs';
 import { dockerList } from './docker.mjs';
+import { CHILD_ENV, onInterrupt, standsStill, watchInterrupts } from './interrupt.mjs';
 import { podmanList } from './podman.mjs';
 import { addCounts, check, finish, notRun } from './report.mjs';
+import { ownerEnv, sweep } from './take_back.mjs';
 
 const { values } = parseArgs({ options: { long: { type: 'boolean' }, only: { type: 'string' }, filter: { type: 'string', default: '' } } });
 const runtime = process.env.RUNSC_TS ?? join(import.meta.dirname, '../../dist/runsc-ts');
@@ -34,13 +36,20 @@ function installMissing() {
 
 /** Runs a program that counts by itself, its output shown. */
 async function child(what, argv) {
-  const started = spawn(argv[0], argv.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+  // Its standard input stays open for as long as we are there.
+  const started = spawn(argv[0], argv.slice(1), { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...CHILD_ENV, ...ownerEnv() } });
+  const forget = onInterrupt(async () => {
+    started.stdin.end();
+    await new Promise((resolve) => (started.exitCode === null ? started.on('close', resolve) : resolve()));
+  });
   const text = [];
   started.stdout.on('data', (chunk) => {
     text.push(chunk);
     process.stdout.write(chunk);
   });
   const status = await new Promise((resolve) => started.on('close', resolve));
+  if (standsStill()) await new Promise(() => undefined);
+  forget();
   addCounts(what, status, Buffer.concat(text).toString());
 }
 
@@ -49,7 +58,9 @@ async function main() {
     notRun('test/e2e', 'it needs root');
     return;
   }
+  watchInterrupts();
   installMissing();
+  await sweep();
   if (wanted('docker')) {
     const daemon = await DockerDaemon.start(runtime);
     try {

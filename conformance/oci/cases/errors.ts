@@ -3,8 +3,8 @@
 /**
  * Wrong command lines, wrong bundles, wrong surroundings: one clear error, the status clients expect, nothing left behind.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Case } from '../world.ts';
 
@@ -102,6 +102,84 @@ export const errorCases: readonly Case[] = [
     ],
   },
   {
+    name: 'console sockets that refuse: a file, a datagram socket, one whose queue is full; one that nobody reads is none the worse',
+    run: (w) => {
+      const listen = `import socket, sys, time
+dgram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); dgram.bind('dgram.sock')
+full = socket.socket(socket.AF_UNIX); full.bind('full.sock'); full.listen(0)
+waiting = [socket.socket(socket.AF_UNIX) for i in range(9)]
+for one in waiting:
+    one.setblocking(False)
+    try: one.connect('full.sock')
+    except BlockingIOError: break
+quiet = socket.socket(socket.AF_UNIX); quiet.bind('quiet.sock'); quiet.listen(9)
+open('listening', 'w').close()
+time.sleep(100)`;
+      const listener = spawn('python3', ['-c', listen], { cwd: w.directory, stdio: 'ignore' });
+      try {
+        w.until(() => existsSync(join(w.directory, 'listening')));
+        w.write('file', '');
+        w.configure(['sleep', '100'], (c) => {
+          c.process.terminal = true;
+        });
+        const refusals = { file: 'connection refused', 'dgram.sock': 'protocol wrong type for socket', 'full.sock': 'resource temporarily unavailable', 'no.sock': 'no such file or directory' };
+        for (const [name, words] of Object.entries(refusals)) w.says(w.detached('create', '--console-socket', join(w.directory, name), 'c'), words);
+        w.note(`${w.detached('create', '--console-socket', join(w.directory, `${'x'.repeat(120)}.sock`), 'c').status}`);
+        w.says(w.cli('state', 'c'), 'container does not exist');
+        w.note(`${w.detached('run', '-d', '--console-socket', join(w.directory, 'quiet.sock'), 'c').status} ${w.stateOf()['status']}`);
+        w.says(w.cli('exec', '-t', '-d', '--console-socket', join(w.directory, 'full.sock'), 'c', 'true'), 'resource temporarily unavailable');
+      } finally {
+        listener.kill('SIGKILL');
+      }
+    },
+    expect: [
+      '1 connection refused', '1 protocol wrong type for socket', '1 resource temporarily unavailable', '1 no such file or directory', '1', '1 container does not exist', '0 running',
+      '255 resource temporarily unavailable',
+    ],
+  },
+  {
+    name: 'values of options that make no sense',
+    differs: 'runc takes some of them, and words others otherwise',
+    run: (w) => {
+      w.configure(['sleep', '100']);
+      w.detached('run', '-d', 'c');
+      const wrong: [string, string][] = [
+        ['events --interval 0 c', 'duration interval must be greater than 0'], ['events --interval 0s c', 'duration interval must be greater than 0'], ['events --interval soon c', 'invalid value "soon" for -interval'],
+        ['exec --preserve-fds x c true', 'invalid value "x" for -preserve-fds'], ['exec --preserve-fds 9999 c true', 'invalid value "9999" for -preserve-fds'], ['exec -e NOVALUE c true', 'invalid environment variable: "NOVALUE"'],
+        ['exec --user -1 c true', 'invalid id "-1" for -user'], ['exec --cap CAP_NOSUCH c true', 'unknown capability "CAP_NOSUCH"'], ['kill c 999', 'unknown signal "999"'], ['ps --format xml c', 'invalid format option'],
+        ['update --memory much c', 'invalid value for memory: much'], ['update --resources nosuch c', 'nosuch: no such file or directory'], ['--log no/such/log state c', 'log file no/such/log: no such file or directory'],
+        ['resume c', 'container not paused'], ['checkpoint c', 'checkpoint is not supported yet'], ['restore d', 'restore is not supported yet'],
+      ];
+      for (const [line, words] of wrong) {
+        const result = w.cli(...line.split(' '));
+        const isOneLine = result.err.trim().split('\n').length === 1;
+        w.note(`${line}: ${result.status !== 0 && isOneLine && result.err.includes(words) ? 'refused' : JSON.stringify(result)}`);
+      }
+      w.note(String(w.stateOf()['status']));
+    },
+    expect: [
+      ...['events --interval 0 c', 'events --interval 0s c', 'events --interval soon c', 'exec --preserve-fds x c true', 'exec --preserve-fds 9999 c true', 'exec -e NOVALUE c true', 'exec --user -1 c true', 'exec --cap CAP_NOSUCH c true'].map((line) => `${line}: refused`),
+      ...['kill c 999', 'ps --format xml c', 'update --memory much c', 'update --resources nosuch c', '--log no/such/log state c', 'resume c', 'checkpoint c', 'restore d'].map((line) => `${line}: refused`),
+      'running',
+    ],
+  },
+  {
+    name: 'a pid or mount namespace of another container is refused',
+    differs: 'runc enters it',
+    run: (w) => {
+      w.configure(['sleep', '100']);
+      w.detached('run', '-d', 'c');
+      for (const [type, file] of [['pid', 'pid'], ['mount', 'mnt']] as const) {
+        w.configure(['true'], (c) => {
+          c.linux.namespaces = c.linux.namespaces.map((one: { type: string }) => (one.type === type ? { type, path: `/proc/${w.stateOf()['pid']}/ns/${file}` } : one));
+        });
+        w.says(w.detached('create', 'd'), 'cannot be joined by a sandbox of its own');
+      }
+      w.says(w.cli('state', 'd'), 'container does not exist');
+    },
+    expect: ['1 cannot be joined by a sandbox of its own', '1 cannot be joined by a sandbox of its own', '1 container does not exist'],
+  },
+  {
     name: 'a pid-file in a missing directory',
     run: (w) => {
       w.note(`${w.detached('create', '--pid-file', join(w.directory, 'no/such/pid'), 'c').status}`);
@@ -126,6 +204,30 @@ export const errorCases: readonly Case[] = [
     },
     differs: 'runc leaves the directory and temporary files behind',
     expect: ['mounted 0', '1', 'filler', 'pid-file 1 filler', '1 container does not exist'],
+  },
+  {
+    name: 'the disk with the state is full once the container is there: a start says so and can be repeated, and the rest works',
+    needsRoot: true,
+    differs: 'runc starts what it cannot note',
+    run: (w) => {
+      const small = join(w.directory, 'small');
+      mkdirSync(small);
+      w.note(`mounted ${spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small]).status}`);
+      w.configure(['sleep', '100']);
+      const own = (...args: string[]): number | null => w.detached('--root', small, ...args).status;
+      w.note(`create ${own('create', 'c')}`);
+      const fill = (): unknown => spawnSync('dd', ['if=/dev/zero', `of=${small}/filler`, 'bs=1k'], { stdio: 'ignore' });
+      fill();
+      w.note(`start ${own('start', 'c')}`);
+      rmSync(join(small, 'filler'));
+      w.note(`with room, start ${own('start', 'c')}`);
+      fill();
+      w.note(`exec ${own('exec', 'c', 'true')}, state ${own('state', 'c')}, list ${own('list')}, kill ${own('kill', 'c', 'KILL')}`);
+      w.note(`second ${own('create', 'second')}, ${readdirSync(small).join(' ')}`);
+      w.note(`delete ${own('delete', '--force', 'c')}, ${readdirSync(small).join(' ')}`);
+      spawnSync('umount', [small]);
+    },
+    expect: ['mounted 0', 'create 0', 'start 1', 'with room, start 0', 'exec 0, state 0, list 0, kill 0', 'second 1, c filler', 'delete 0, filler'],
   },
   {
     name: 'state of an earlier boot, and of a create that was killed',

@@ -139,8 +139,14 @@ export const resourceCases: readonly Case[] = [
         limited(w, { unified: { 'memory.max': '1000000' } })(c);
       });
       w.note(`${w.detached('create', 'c').status}`);
+      for (const path of ['/a\0b', `/${'x'.repeat(300)}/${'y'.repeat(5000)}`, '/oci-conformance\nname']) {
+        w.configure(['true'], (c) => {
+          c.linux.cgroupsPath = path;
+        });
+        w.note(`${w.detached('create', 'c').status}`);
+      }
       w.says(w.cli('state', 'c'), 'container does not exist');
     },
-    expect: ['1', '1', '1 container does not exist'],
+    expect: ['1', '1', '1', '1', '1', '1 container does not exist'],
   },
 ];
