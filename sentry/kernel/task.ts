@@ -66,7 +66,6 @@ export const ATTENTION_FREEZE = 8;
 /** A traced task must stop for its tracer (PTRACE_INTERRUPT, a change of a group stop). */
 export const ATTENTION_TRAP = 16;
 
-export const SIGALTSTACK_DISABLED = 2;
 
 export class Task implements IoContext, Waiter {
   readonly kernel: Kernel;
@@ -111,7 +110,7 @@ export class Task implements IoContext, Waiter {
   readonly pending = new PendingSignals();
   altStackAddr = 0;
   altStackSize = 0;
-  altStackFlags = SIGALTSTACK_DISABLED;
+  altStackFlags = 0;
   parentDeathSignal = 0;
   /** The last fault, for the err, trapno and cr2 of signal frames. */
   fault: FaultRecord = { trapno: 0, err: 0, addr: 0 };

@@ -25,7 +25,7 @@ import { WAKE_SIGNAL } from '../wait/blocking.ts';
 import type { PidNamespace } from './process/pid_namespace.ts';
 import type { ThreadGroup } from './process/thread_group.ts';
 import type { AuxIds, ReadyProgram } from './program_loader.ts';
-import { resetAltStack } from './signal/altstack.ts';
+import { clearAltStack } from './signal/altstack.ts';
 import { unlink } from './ptrace/attach.ts';
 import { isKillPending, kick, sendToTask } from './signal/send.ts';
 import { ATTENTION_EXIT, ATTENTION_STOP, type Task } from './task.ts';
@@ -192,7 +192,7 @@ function commit(t: Task, program: ReadyProgram, decided: Decided): void {
   }
   group.handlers.resetHandlers();
   group.timers?.deletePosix();
-  resetAltStack(t);
+  clearAltStack(t);
   t.robustListHead = 0;
   t.rseqAddr = 0;
   t.savedMask = null;

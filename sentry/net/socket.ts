@@ -129,7 +129,7 @@ export abstract class Socket extends FileDescription {
     return `socket:[${this.inode.ino}]`;
   }
   override read(ctx: IoContext, io: IoSequence): number {
-    if (io.remaining === 0 && this.type === 1) return 0;
+    if (io.remaining === 0) return 0;
     const message = newIncoming(io);
     const n = this.receiveMessage(ctx, message);
     for (const file of message.files ?? []) file.decRef();

@@ -15,6 +15,7 @@ import {
   ENODEV,
   ENOTDIR,
   ENOTTY,
+  EPERM,
   EOPNOTSUPP,
   ESPIPE,
   type Errno,
@@ -138,6 +139,17 @@ export abstract class FileDescription {
     return type !== 0o100000 && type !== 0o040000 && type !== 0o060000;
   }
 
+  /** O_DIRECT can be set (FMODE_CAN_ODIRECT). */
+  get canDirect(): boolean {
+    const type = this.inode.mode & 0o170000;
+    return type === 0o100000 || type === 0o010000;
+  }
+  /** Has a way to send SIGIO (f_op->fasync): terminals, pipes, sockets. */
+  get canFasync(): boolean {
+    const type = this.inode.mode & 0o170000;
+    return this.canPoll && (type === 0o010000 || type === 0o140000 || type === 0o020000);
+  }
+
   /** Opened for writing by path: the file cannot be executed until this is released (ETXTBSY). Called once, by open. */
   countAsWriter(): void {
     this.isWriter = true;
@@ -247,7 +259,7 @@ export abstract class FileDescription {
   }
   /** F_ADD_SEALS. Errors: EINVAL for files that cannot be sealed, EPERM. */
   addSeals(_seals: number): number {
-    return EINVAL;
+    return this.isWritable ? EINVAL : EPERM;
   }
   /** F_GET_SEALS. */
   getSeals(): number {

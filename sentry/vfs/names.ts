@@ -152,6 +152,7 @@ export function makeLink(ctx: IoContext, old: Path, start: Path | null, path: By
   if (target.fs !== walk.dentry.fs) return EXDEV;
   if ((target.fsFlags & (FS_APPEND_FL | FS_IMMUTABLE_FL)) !== 0) return EPERM;
   if (isDir(target)) return EPERM;
+  if (target.nlink === 0 && !old.dentry.name.startsWith('#')) return ENOENT;
   if (target.nlink >= MAX_LINKS) return EMLINK;
   const dir = walk.dentry.inode as Inode;
   const err = dir.link(ctx, walk.lastName, target);

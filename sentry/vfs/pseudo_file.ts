@@ -8,13 +8,14 @@
  * Invariants: a generated file's content is made once per pass: at the first read and again when read at offset 0.
  */
 import { EINVAL, EIO, EISDIR, ENOENT, EPERM, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
+import { SEEK_CUR } from '../../platform/abi/linux/fcntl.ts';
 import { DT_DIR, S_IFDIR, S_IFLNK, S_IFREG, modeToDtype } from '../../platform/abi/linux/stat.ts';
 import { copyAttributes, touchBorn } from './attributes.ts';
 import type { IoContext } from './context.ts';
 import type { Dentry } from './dentry.ts';
 import { type DirEmit, FileDescription } from './file_description.ts';
 import type { Filesystem } from './filesystem.ts';
-import { ATTR_SIZE, type ByteString, Inode, type SetAttr } from './inode.ts';
+import { ATTR_MODE, ATTR_SIZE, type ByteString, Inode, type SetAttr } from './inode.ts';
 import type { IoSequence } from './io.ts';
 import type { Path } from './mount.ts';
 import { SeekableFile, seekTo } from './seekable_file.ts';
@@ -30,6 +31,8 @@ export abstract class PseudoInode extends Inode {
   }
 
   override setAttributes(_ctx: IoContext, attr: SetAttr): number {
+    // What belongs to a process has the mode Linux gives it.
+    if ((attr.valid & ATTR_MODE) !== 0 && this.attachment !== null && this.fs.typeName === 'proc') return EPERM;
     if ((attr.valid & ~ATTR_SIZE) !== 0) copyAttributes(this, attr);
     return 0;
   }
@@ -222,6 +225,17 @@ export class GeneratedFile extends SeekableFile {
     this.content = null;
     const taken = this.source.accept(ctx, buf.toString('latin1', 0, n), offset, this);
     return taken;
+  }
+
+  override get canDirect(): boolean {
+    return false;
+  }
+  /** Files of proc are sequences without an end. */
+  override seek(ctx: IoContext, offset: number, whence: number): number {
+    return whence > SEEK_CUR && this.inode.fs.typeName === 'proc' ? EINVAL : super.seek(ctx, offset, whence);
+  }
+  override fsync(): number {
+    return this.inode.fs.typeName === 'proc' ? EINVAL : 0;
   }
 
   protected override currentSize(): number {

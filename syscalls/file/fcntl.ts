@@ -85,6 +85,7 @@ function setFlags(t: Task, fd: number, file: FileDescription, arg: number): numb
   if ((file.inode.fsFlags & FS_APPEND_FL) !== 0 && (wanted & O_APPEND) === 0 && file.isWritable) return EPERM;
   if ((wanted & O_NOATIME) !== 0 && (file.flags & O_NOATIME) === 0 && !ownerOrCapable(t.creds, file.inode))
     return EPERM;
+  if ((wanted & O_DIRECT) !== 0 && !file.canDirect) return EINVAL;
   const result = file.setStatusFlags((file.flags & ~SETTABLE) | wanted);
   if (result === 0) updateAsync(t, fd, file, F_OWNER_PID);
   return result;

@@ -78,6 +78,8 @@ export function setExtendedFlags(t: Task, inode: Inode, wanted: ExtendedFlags): 
 /** The command's result, or null when it is another command. */
 export function fileFlagsIoctl(t: Task, file: FileDescription, cmd: number, arg: number): number | null {
   const { inode } = file;
+  const type = inode.mode & S_IFMT;
+  if (type !== S_IFREG && type !== S_IFDIR) return null;
   if (cmd === FS_IOC_GETFLAGS) {
     const flags = inode.fileFlags();
     return flags < 0 ? flags : t.memory.writeU32(arg, flags);

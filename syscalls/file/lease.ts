@@ -21,9 +21,9 @@ export const POLL_MSG_BAND = EPOLLIN | EPOLLRDNORM | 0x400;
 
 export function changeLease(t: Task, fd: number, file: FileDescription, type: number): number {
   const { inode, creds } = { inode: file.inode, creds: t.creds };
-  if (type === F_UNLCK) return setLease(file, type, () => {}, () => 0);
   if (creds.fsuid !== inode.uid && !creds.hasCap(CAP_LEASE)) return EACCES;
   if ((inode.mode & S_IFMT) !== S_IFREG) return EINVAL;
+  if (type === F_UNLCK) return setLease(file, type, () => {}, () => 0);
   if (type !== F_RDLCK && type !== F_WRLCK) return EINVAL;
   const { pidNs } = t;
   const { clock } = t.kernel;

@@ -54,7 +54,7 @@ import {
 } from '../../sentry/vfs/mount_calls.ts';
 import { installFile } from '../poll/install_file.ts';
 import { sys_close } from './close_dup.ts';
-import { readText, resolveAt } from './path_args.ts';
+import { ioFile, readText, resolveAt } from './path_args.ts';
 
 const PAGE = 4096;
 
@@ -130,7 +130,7 @@ export function sys_fsconfig(t: Task, fd: number, command: number, key: number, 
   const isRight = hasRightArguments(command, key, value, aux);
   if (isRight === null) return EOPNOTSUPP;
   if (!isRight) return EINVAL;
-  const context = t.fdTable.get(fd);
+  const context = ioFile(t, fd);
   if (context === null) return EBADF;
   if (!(context instanceof FsContextFile)) return EINVAL;
   if (command >= FSCONFIG_SET_BINARY && command <= FSCONFIG_SET_FD) return EOPNOTSUPP;
@@ -230,7 +230,7 @@ export function sys_fsmount(t: Task, fd: number, flags: number, attributes: numb
   if ((flags & ~FSOPEN_CLOEXEC) !== 0 || (attributes & ~FSMOUNT_ATTRIBUTES) !== 0) return EINVAL;
   const atime = atimeFlags(attributes);
   if (atime === null) return EINVAL;
-  const context = t.fdTable.get(fd);
+  const context = ioFile(t, fd);
   if (context === null) return EBADF;
   if (!(context instanceof FsContextFile) || context.filesystem === null) return EINVAL;
   if (context.isSpent || context.picked !== null) return EBUSY;

@@ -109,7 +109,6 @@ export function sys_linkat(
   if (from.length === 0 && !mayLinkByDescriptor(t, inode) && t.fdTable.get(oldFd)?.creds !== t.creds) return ENOENT;
   const to = readName(t, newPath);
   if (isErrno(to)) return to;
-  if (inode.nlink === 0 && !place.dentry.name.startsWith('#')) return ENOENT;
   const start = startAt(t, newFd, to);
   return isErrno(start) ? start : makeLink(t, place, start, to);
 }

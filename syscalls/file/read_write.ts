@@ -129,7 +129,7 @@ function readVector(t: Task, file: FileDescription, iov: number, count: number):
   if (!file.isReadable) return EBADF;
   if (!file.hasRead) return EINVAL;
   const io = vectorIo(t, iov, count);
-  return !isErrno(io) && io.remaining === 0 && !file.isDirectory ? 0 : io;
+  return !isErrno(io) && io.remaining === 0 ? 0 : io;
 }
 function writeVector(t: Task, file: FileDescription, iov: number, count: number): IoSequence | number {
   if (!file.isWritable) return EBADF;

@@ -33,6 +33,7 @@ import { IpcNamespace, NetNamespace, newNamespaceInum, UtsNamespace } from '../.
 import { PidNamespace } from '../../sentry/kernel/process/pid_namespace.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { TimeNamespace } from '../../sentry/kernel/time_namespace.ts';
+import { ioFile } from '../file/path_args.ts';
 import { MountNamespace } from '../../sentry/vfs/mount.ts';
 
 const NAMESPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME;
@@ -90,7 +91,7 @@ function unshareFs(t: Task): void {
 }
 
 export function sys_setns(t: Task, fd: number, type: number): number {
-  const file = t.fdTable.get(fd);
+  const file = ioFile(t, fd);
   if (file === null) return EBADF;
   const target = t.kernel.pidfdTarget(file);
   if (target !== null) return enterProcess(t, target.representative, type);

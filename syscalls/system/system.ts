@@ -8,6 +8,7 @@
 import { CAP_SYS_ADMIN, CAP_SYSLOG } from '../../platform/abi/linux/capability.ts';
 import { EFAULT, EINVAL, EPERM } from '../../platform/abi/linux/errno.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
+import { isUserRange } from '../file/iovec.ts';
 import { UTS_MACHINE, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from '../../sentry/kernel/version.ts';
 
 const UTS_FIELD = 65;
@@ -93,6 +94,7 @@ const MAX_RANDOM = 16 * 1024 * 1024;
 
 export function sys_getrandom(t: Task, addr: number, length: number, flags: number): number {
   if ((flags & ~GRND_KNOWN) !== 0 || (flags & 6) === 6) return EINVAL;
+  if (!isUserRange(addr, length)) return EFAULT;
   const want = Math.min(length, MAX_RANDOM);
   let done = 0;
   while (done < want) {

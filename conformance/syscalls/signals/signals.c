@@ -324,3 +324,22 @@ CASE(signal_storm) {
   while (waitpid(c, &s, 0) == -1) {}
   YES(caught >= 1 && caught <= 500);
 }
+static void tell_stack(int signo, siginfo_t *info, void *context) {
+  (void)signo;
+  (void)info;
+  stack_t *stack = (stack_t *)((char *)context + 16);
+  say("stack in the frame: flags %d size %ld", stack->ss_flags, (long)stack->ss_size);
+}
+CASE(sigaltstack_nothing_changes) {
+  struct sigaction action = {.sa_sigaction = tell_stack, .sa_flags = SA_SIGINFO};
+  sigaction(SIGUSR1, &action, 0);
+  raise(SIGUSR1);
+  stack_t stack = {0};
+  CALL(sigaltstack(&stack, 0));
+  stack.ss_size = 10;
+  CALL(sigaltstack(&stack, 0));
+  stack.ss_size = 0;
+  stack.ss_flags = SS_DISABLE;
+  CALL(sigaltstack(&stack, 0));
+  raise(SIGUSR1);
+}

@@ -6,7 +6,7 @@
  * Linux:      fs/eventfd.c
  * Invariants: the counter is hi * 2^32 + lo and at most 2^64 - 2 by writes.
  */
-import { EINVAL, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
+import { EFAULT, EINVAL, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
 import { O_NONBLOCK, O_RDWR } from '../../../platform/abi/linux/fcntl.ts';
 import { EPOLLERR, EPOLLIN, EPOLLOUT } from '../../../platform/abi/linux/poll.ts';
 import type { Credentials } from '../../auth/credentials.ts';
@@ -46,13 +46,13 @@ export class EventFile extends AnonFile {
       this.hi--;
     }
     this.waitQueue.wake(EPOLLOUT);
-    return io.put(scratch, 0, 8);
+    return io.put(scratch, 0, 8) === 8 ? 8 : EFAULT;
   }
 
   override write(_ctx: IoContext, io: IoSequence): number {
     if (io.remaining !== 8) return EINVAL;
     const n = io.take(scratch, 0, 8);
-    if (n < 0) return n;
+    if (n < 8) return EFAULT;
     const addLo = words[0] as number;
     const addHi = words[1] as number;
     if (addLo === MAX && addHi === MAX) return EINVAL;

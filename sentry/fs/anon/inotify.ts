@@ -8,7 +8,7 @@
  *             stays the one events are about. The queue never exceeds max_queued_events + 1 (the overflow event).
  * Differs:    of changes made outside the sandbox only those in bind mounts are seen (sentry/fs/gofer/host_watches.ts).
  */
-import { EEXIST, EINVAL, ENOSPC, ENOTTY, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
+import { EEXIST, EFAULT, EINVAL, ENOSPC, ENOTTY, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
 import { O_NONBLOCK, O_RDONLY } from '../../../platform/abi/linux/fcntl.ts';
 import { EPOLLIN, EPOLLRDNORM } from '../../../platform/abi/linux/poll.ts';
 import type { Credentials } from '../../auth/credentials.ts';
@@ -154,6 +154,9 @@ function unmark(watch: Watch): void {
 }
 
 export class InotifyFile extends AnonFile {
+  override get canFasync(): boolean {
+    return true;
+  }
   private readonly watches = new Map<number, Watch>();
   private queue: QueuedEvent[] = [];
   private queuedBytes = 0;
@@ -229,8 +232,11 @@ export class InotifyFile extends AnonFile {
       if (size > io.remaining) break;
       const n = io.put(encode(event, size), 0, size);
       if (n < size) {
-        if (done === 0) return n;
-        break;
+        if (done > 0) break;
+        // The event is gone all the same.
+        this.queue.shift();
+        this.queuedBytes -= size;
+        return EFAULT;
       }
       done += size;
       taken++;

@@ -5,7 +5,7 @@
  *
  * Linux: fs/signalfd.c
  */
-import { EINVAL, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
+import { EFAULT, EINVAL, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
 import { O_NONBLOCK, O_RDWR } from '../../../platform/abi/linux/fcntl.ts';
 import { EPOLLIN } from '../../../platform/abi/linux/poll.ts';
 import {
@@ -78,7 +78,7 @@ export class SignalFile extends AnonFile implements SignalWatcher {
       if (info === null) break;
       encode(info);
       const n = io.put(scratch, 0, INFO_SIZE);
-      if (n < INFO_SIZE) return done > 0 ? done : n;
+      if (n < INFO_SIZE) return done > 0 ? done : EFAULT;
       done += n;
     }
     return done > 0 ? done : WOULD_BLOCK;

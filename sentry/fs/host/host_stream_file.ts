@@ -63,6 +63,10 @@ export class HostStreamFile extends FileDescription {
     return n <= 0 ? n : io.put(scratch, 0, n);
   }
 
+  /** /dev/null and its like are always ready: epoll does not take them. */
+  override get canPoll(): boolean {
+    return majorOf(this.inode.rdev) !== MEM_MAJOR && super.canPoll;
+  }
   override write(ctx: IoContext, io: IoSequence): number {
     if (!this.isWritable) return EBADF;
     const inode = this.inode;

@@ -116,7 +116,21 @@ export class Pipe {
   read(io: IoSequence): number {
     if (io.remaining === 0) return 0;
     if (this.isEmpty) return this.writers === 0 ? 0 : WOULD_BLOCK;
-    return this.consume(io.remaining, (ring, offset, length) => io.put(ring, offset, length));
+    return this.consume(io.remaining, (ring, offset, length) => {
+      const n = io.put(ring, offset, length);
+      return n === length ? n : this.wholeBuffers(n);
+    });
+  }
+
+  /** A copy that failed after `copied` bytes: only the buffers it had taken completely count. Returns their bytes, EFAULT when there are none. */
+  private wholeBuffers(copied: number): number {
+    let whole = 0;
+    for (let at = this.tail; at < this.head; at++) {
+      const next = whole + (this.lens[at % this.slots] as number);
+      if (next > copied) break;
+      whole = next;
+    }
+    return whole === 0 ? EFAULT : whole;
   }
 
   /** Readers are woken one at a time: when something is left, it is the next one's turn. */
@@ -129,7 +143,11 @@ export class Pipe {
    * Returns bytes, WOULD_BLOCK, EFAULT.
    */
   write(io: IoSequence, isPacket: boolean): number {
-    return this.produce(io.remaining, isPacket, (ring, offset, length) => io.take(ring, offset, length));
+    return this.produce(io.remaining, isPacket, (ring, offset, length) => {
+      const n = io.take(ring, offset, length);
+      // Of a copy that failed only whole pages count.
+      return n === length ? n : n < PAGE ? EFAULT : n - (n % PAGE);
+    });
   }
 
   /**

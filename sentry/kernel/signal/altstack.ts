@@ -26,6 +26,13 @@ export function altStackStatus(t: Task, sp: number): number {
   return onAltStack(t, sp) ? SS_ONSTACK : 0;
 }
 
+/** execve(2): there is no stack; the flags are those a process begins with. */
+export function clearAltStack(t: Task): void {
+  t.altStackAddr = 0;
+  t.altStackSize = 0;
+  t.altStackFlags = 0;
+}
+
 export function resetAltStack(t: Task): void {
   t.altStackAddr = 0;
   t.altStackSize = 0;
@@ -37,6 +44,8 @@ export function setAltStack(t: Task, sp: number, addr: number, flags: number, si
   if (onAltStack(t, sp)) return EPERM;
   const mode = (flags & ~SS_AUTODISARM) >>> 0;
   if (mode !== SS_DISABLE && mode !== SS_ONSTACK && mode !== 0) return EINVAL;
+  // What changes nothing is not looked at any closer.
+  if (addr === t.altStackAddr && size === t.altStackSize && flags >>> 0 === t.altStackFlags) return 0;
   if (mode === SS_DISABLE) {
     t.altStackAddr = 0;
     t.altStackSize = 0;

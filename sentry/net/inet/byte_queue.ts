@@ -7,6 +7,7 @@
  * Invariants: a piece's bytes are [start, end); only the last one has room. When all sockets together hold too much
  *             (queue_budget.ts) each of these may only hold PRESSED_MAX.
  */
+import { EFAULT } from '../../../platform/abi/linux/errno.ts';
 import type { IoSequence } from '../../vfs/io.ts';
 import { CHUNK_SIZE, returnChunk, takeChunk } from '../chunk_pool.ts';
 import { queueBudget } from '../queue_budget.ts';
@@ -29,18 +30,17 @@ export class ByteQueue {
     return Math.max(0, (queueBudget.isExhausted ? Math.min(capacity, PRESSED_MAX) : capacity) - this.length);
   }
 
-  /** Moves up to `want` bytes in. Returns how many; less than asked for, or errno when none, at a bad address. */
+  /** Moves up to `want` bytes in. What a bad address is in the middle of does not count. Returns how many, or EFAULT when none. */
   fill(io: IoSequence, want: number): number {
     let done = 0;
     while (done < want) {
       const piece = this.tail(want - done);
       const n = Math.min(want - done, piece.bytes.length - piece.end);
       const taken = io.take(piece.bytes, piece.end, n);
-      if (taken <= 0) return done > 0 ? done : taken;
+      if (taken < n) return done > 0 ? done : EFAULT;
       piece.end += taken;
       this.count(taken);
       done += taken;
-      if (taken < n) break;
     }
     return done;
   }
@@ -64,9 +64,8 @@ export class ByteQueue {
       const want = Math.min(io.remaining, piece.end - start, limit - done);
       if (want === 0) break;
       const n = io.put(piece.bytes, start, want);
-      if (n <= 0) return done > 0 ? done : n;
+      if (n < want) return done > 0 ? done : EFAULT;
       done += n;
-      if (n < want) break;
     }
     return done;
   }

@@ -93,7 +93,7 @@ export function sendStream(ctx: IoContext, socket: UnixSocket, message: Outgoing
     const isLast = isUrgent && io.remaining === 1;
     const data = takeChunk(want);
     const n = io.take(data, 0, want);
-    if (n <= 0) {
+    if (n < want) {
       returnChunk(data);
       return done > 0 ? done : EFAULT;
     }
@@ -103,7 +103,6 @@ export function sendStream(ctx: IoContext, socket: UnixSocket, message: Outgoing
     if (isLast) peer.noteUrgent();
     files = null;
     done += n;
-    if (n < want) return done;
   }
   return done > 0 || io.remaining === 0 ? done : WOULD_BLOCK;
 }
@@ -259,7 +258,7 @@ export function receiveStream(socket: UnixSocket, message: IncomingMessage): num
     first = first ?? packet;
     const want = Math.min(unread - skip, io.remaining);
     const n = want === 0 ? 0 : io.put(packet.data, packet.offset + skip, want);
-    if (n < 0) return done > 0 ? done : n;
+    if (n < want) return done > 0 ? done : EFAULT;
     done += n;
     const hadFiles = packet.files !== null;
     if (isPeek) {
@@ -271,7 +270,7 @@ export function receiveStream(socket: UnixSocket, message: IncomingMessage): num
       socket.queue.consume(n);
       if (packet.offset === packet.length) socket.queue.shift()?.release();
     }
-    if (hadFiles || n < want || io.remaining === 0) break;
+    if (hadFiles || io.remaining === 0) break;
   }
   if (first === null) return emptyResult(socket, message);
   movePeekOffset(socket, isPeek, done);
