@@ -426,3 +426,19 @@ CASE(file_attr_calls) {
   SET("t/f", .xflags = 0x80);
   CALL(get_attr(AT_FDCWD, "t/f", &a, 24, 0));
 }
+// chown of nothing at all still is a change.
+CASE(chown_nothing) {
+  struct stat before, after;
+  make_file("f", "x", 06755);
+  NEED(chmod("f", 06755)), NEED(mkdir("d", 06755)), NEED(symlink("f", "l"));
+  static const char *const names[] = {"f", "d", "l"};
+  for (int i = 0; i < 3; i++) {
+    NEED(lstat(names[i], &before));
+    sleep_ms(20);
+    CALL(lchown(names[i], -1, -1));
+    NEED(lstat(names[i], &after));
+    YES(after.st_ctim.tv_sec > before.st_ctim.tv_sec || after.st_ctim.tv_nsec > before.st_ctim.tv_nsec);
+    YES(after.st_mtim.tv_sec == before.st_mtim.tv_sec && after.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
+    OCT(after.st_mode);
+  }
+}

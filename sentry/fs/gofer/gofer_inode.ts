@@ -38,6 +38,9 @@ const ADDRESS_DEPTH = 24;
 
 const NO_NAMES: ReadonlySet<ByteString> = new Set();
 
+/** No id: it stays as it is. */
+const KEEP_ID = 0xffffffff;
+
 export class GoferInode extends Inode implements ControlHolder {
   declare readonly fs: GoferFilesystem;
   /** Identity of the host file. */
@@ -229,7 +232,8 @@ export class GoferInode extends Inode implements ControlHolder {
   }
 
   override setAttributes(_ctx: IoContext, attr: SetAttr): number {
-    const valid = attr.valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE | ATTR_ATIME | ATTR_MTIME);
+    // chown(-1, -1) changes nothing but the time of change: the host's does the same.
+    const valid = attr.valid === 0 ? ATTR_UID | ATTR_GID : attr.valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_SIZE | ATTR_ATIME | ATTR_MTIME);
     if (valid === 0) return 0;
     if (valid === ATTR_SIZE && this.rwFd >= 0) {
       const r = this.fs.files.ftruncate(this.rwFd, attr.size);
@@ -239,8 +243,8 @@ export class GoferInode extends Inode implements ControlHolder {
     const reply = this.callOn(c.SETATTR, [
       valid,
       attr.mode & 0o7777,
-      attr.uid >>> 0,
-      attr.gid >>> 0,
+      attr.valid === 0 ? KEEP_ID : attr.uid >>> 0,
+      attr.valid === 0 ? KEEP_ID : attr.gid >>> 0,
       Math.max(0, attr.size),
       attr.atimeSec,
       attr.atimeNsec,
