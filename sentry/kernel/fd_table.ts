@@ -12,6 +12,11 @@ import type { IoContext } from '../vfs/context.ts';
 import type { FileDescription } from '../vfs/file_description.ts';
 import { dropRecordLocks } from '../vfs/file_locks.ts';
 
+/** fs.nr_open: no descriptor and no RLIMIT_NOFILE beyond it. */
+export const descriptorLimits = { nrOpen: 1048576 };
+/** Tables grow by this many descriptors. */
+const TABLE_STEP = 64;
+
 export class FdTable {
   private files: (FileDescription | null)[] = [];
   private closeOnExec: boolean[] = [];
@@ -36,7 +41,7 @@ export class FdTable {
     if (min >= limit) return EINVAL;
     let fd = Math.max(min, this.lowestFree);
     while (fd < this.files.length && this.files[fd] != null) fd++;
-    if (fd >= limit) return EMFILE;
+    if (fd >= limit || this.isBeyond(fd)) return EMFILE;
     this.put(fd, file, cloexec);
     if (min <= this.lowestFree) this.lowestFree = fd + 1;
     return fd;
@@ -52,6 +57,7 @@ export class FdTable {
   /** dup2: installs at exactly `fd` (taking over the reference), closing what was there. Errors: EBADF when fd is out of range. */
   installAt(ctx: IoContext, fd: number, file: FileDescription, cloexec: boolean, limit: number): number {
     if (fd < 0 || fd >= limit) return EBADF;
+    if (this.isBeyond(fd)) return EMFILE;
     const old = this.files[fd] ?? null;
     this.put(fd, file, cloexec);
     if (old !== null) {
@@ -86,6 +92,18 @@ export class FdTable {
   }
   get openCount(): number {
     return this.open;
+  }
+
+  /** Would the table have to grow beyond fs.nr_open? What it has room for already can be used. */
+  private isBeyond(fd: number): boolean {
+    return fd >= descriptorLimits.nrOpen && fd >= Math.ceil(this.files.length / TABLE_STEP) * TABLE_STEP;
+  }
+
+  /** Are there descriptors that no new table would have room for, fs.nr_open having become smaller? */
+  get isTooLargeToCopy(): boolean {
+    const room = Math.max(TABLE_STEP, Math.ceil(descriptorLimits.nrOpen / TABLE_STEP) * TABLE_STEP);
+    for (let fd = this.files.length - 1; fd >= room; fd--) if (this.files[fd] != null) return true;
+    return false;
   }
 
   /** A copy for fork without CLONE_FILES. */

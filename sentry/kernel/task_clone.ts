@@ -6,7 +6,7 @@
  * Linux:      kernel/fork.c (kernel_clone, copy_process); clone(2)
  * Invariants: nothing the parent sees changes before the last thing that can fail has succeeded.
  */
-import { EAGAIN, EEXIST, EINVAL, EPERM, ERESTARTNOINTR, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
+import { EAGAIN, EEXIST, EINVAL, EMFILE, EPERM, ERESTARTNOINTR, type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../platform/abi/linux/capability.ts';
 import {
   CLONE_CHILD_CLEARTID,
@@ -204,6 +204,7 @@ export function cloneTask(t: Task, args: CloneArgs): number | Blocking {
   const pids = allocatePids(ns, args.setTid, creds);
   if (isErrno(pids)) return pids;
   if (t.schedPolicy === SCHED_DEADLINE && !t.schedResetOnFork) return EAGAIN;
+  if (!hasFlag(flags, CLONE_FILES) && t.fdTable.isTooLargeToCopy) return EMFILE;
   const noPidfd = hasFlag(flags, CLONE_PIDFD) ? checkPidfd(t, args.pidfdAddr) : 0;
   if (noPidfd !== 0) return noPidfd;
   const mountNs = copyMountNamespace(t, flags, creds.userNs);

@@ -7,14 +7,13 @@
  */
 import { CAP_SYS_RESOURCE } from '../../platform/abi/linux/capability.ts';
 import { EFAULT, EINVAL, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
+import { descriptorLimits } from '../../sentry/kernel/fd_table.ts';
 import { RLIM_NLIMITS, RLIMIT_CPU, RLIMIT_NOFILE } from '../../sentry/kernel/process/rlimits.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { timersOf } from '../../sentry/kernel/timers/process_timers.ts';
 
 const buffer = new Uint8Array(16);
 const view = new DataView(buffer.buffer);
-/** fs.nr_open: no RLIMIT_NOFILE beyond it. */
-const NR_OPEN = 1048576;
 const TWO_32 = 4294967296;
 
 function getLimit(at: number): number {
@@ -60,7 +59,7 @@ export function sys_prlimit64(t: Task, pid: number, resource: number, newAddr: n
   const oldHard = rlimits.hard(resource);
   if (newAddr !== 0) {
     if (soft > hard) return EINVAL;
-    if (resource === RLIMIT_NOFILE && hard > NR_OPEN) return EPERM;
+    if (resource === RLIMIT_NOFILE && hard > descriptorLimits.nrOpen) return EPERM;
     if (hard > oldHard && !t.creds.hasCap(CAP_SYS_RESOURCE)) return EPERM;
     rlimits.set(resource, soft, hard);
     if (resource === RLIMIT_CPU) timersOf(t.kernel, target.threadGroup).watchCpuLimit();

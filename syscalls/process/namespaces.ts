@@ -6,7 +6,7 @@
  * Linux: kernel/fork.c (ksys_unshare), kernel/nsproxy.c, kernel/kcmp.c
  */
 import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from '../../platform/abi/linux/capability.ts';
-import { EBADF, EINVAL, EPERM, ESRCH, EUSERS, isErrno } from '../../platform/abi/linux/errno.ts';
+import { EBADF, EINVAL, EMFILE, EPERM, ESRCH, EUSERS, isErrno } from '../../platform/abi/linux/errno.ts';
 import {
   CLONE_FILES,
   CLONE_FS,
@@ -60,6 +60,7 @@ export function sys_unshare(t: Task, flags: number): number {
   }
   const { userNs } = creds;
   if ((flags & NAMESPACES) !== 0 && !creds.hasCapIn(userNs, CAP_SYS_ADMIN)) return EPERM;
+  if ((flags & CLONE_FILES) !== 0 && t.fdTable.userCount > 1 && t.fdTable.isTooLargeToCopy) return EMFILE;
   if ((flags & CLONE_NEWPID) !== 0 && t.childPidNs !== t.pidNs) return EINVAL;
   if ((flags & CLONE_NEWNS) !== 0) {
     const ns = t.kernel.copyMountNamespace(t, t.mountNs, userNs);

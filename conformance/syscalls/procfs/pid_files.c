@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "case.h"
+#include <sys/mount.h>
 #include <sys/ioctl.h>
 
 static void show(const char *path) {
@@ -190,4 +191,29 @@ CASE(maps_query) {
   q.build_id_size = sizeof id, CALL(ioctl(fd, MAP_QUERY, &q));
   VAL(q.build_id_size);
   CHILD(struct map_query c = {.size = sizeof c, .query_addr = a}; CALL(ioctl(fd, MAP_QUERY, &c)));
+}
+// The number of the next process can be chosen, by who may.
+CASE(ns_last_pid_is_set) {
+  NEED(unshare(CLONE_NEWPID | CLONE_NEWNS));
+  pid_t init = NEED(fork());
+  if (init == 0) {
+    NEED(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL)), NEED(mount("proc", "/proc", "proc", 0, NULL));
+    const char *path = "/proc/sys/kernel/ns_last_pid";
+    struct stat st;
+    NEED(stat(path, &st)), OCT(st.st_mode);
+    CALL(put(path, "100"));
+    show(path);
+    pid_t c = fork();
+    if (c == 0) _exit(0);
+    VAL(c);
+    report_end("child", c);
+    show(path);
+    CALL(put(path, "-1"));
+    CALL(put(path, "x"));
+    CALL(put(path, "99999999"));
+    become(1000);
+    CALL(put(path, "200"));
+    _exit(0);
+  }
+  report_end("init", init);
 }

@@ -7,7 +7,8 @@
  * Linux: kernel/sysctl.c, fs/file_table.c, fs/pipe.c, ipc/ipc_sysctl.c, net/core/sysctl_net_core.c
  */
 import { EINVAL, EPERM, type Errno } from '../../../platform/abi/linux/errno.ts';
-import { CAP_SYS_ADMIN, CAP_SYS_PTRACE } from '../../../platform/abi/linux/capability.ts';
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, CAP_SYS_PTRACE } from '../../../platform/abi/linux/capability.ts';
+import { descriptorLimits } from '../../kernel/fd_table.ts';
 import { aioLimits } from '../../kernel/aio/aio.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { pipeLimits } from '../../kernel/pipe/pipe.ts';
@@ -173,7 +174,20 @@ function kernelTable(kernel: Kernel, pidNs: PidNamespace): Sysctl[] {
     kept('kernel/keys/root_maxkeys', 1000000),
     kept('kernel/kptr_restrict', 1, 0, 2),
     fixed('kernel/ngroups_max', 65536),
-    { path: 'kernel/ns_last_pid', read: () => String(pidNs.lastPid) },
+    {
+      path: 'kernel/ns_last_pid',
+      mode: 0o666,
+      read: () => String(pidNs.lastPid),
+      write: (text, ctx) => {
+        const capable = (cap: number): boolean =>
+          pidNs.userNs === null ? ctx.creds.hasCap(cap) : ctx.creds.hasCapIn(pidNs.userNs, cap);
+        if (!capable(CAP_CHECKPOINT_RESTORE) && !capable(CAP_SYS_ADMIN)) return EPERM;
+        const wanted = integer(text, 0, pidNs.pidMax);
+        if (wanted === null) return EINVAL;
+        pidNs.lastPid = wanted;
+        return 0;
+      },
+    },
     kept('kernel/numa_balancing', 0),
     fixed('kernel/osrelease', UTS_RELEASE),
     fixed('kernel/ostype', UTS_SYSNAME),
@@ -242,7 +256,7 @@ function fsTable(kernel: Kernel): Sysctl[] {
     field('fs/lease-break-time', leaseLimits, 'breakTime'),
     field('fs/leases-enable', leaseLimits, 'enable', 0, 1),
     kept('fs/mount-max', 4096, 1),
-    held('fs/nr_open', 1048576),
+    field('fs/nr_open', descriptorLimits, 'nrOpen', 64, 0x7fffffc0),
     fixed('fs/overflowgid', 65534, 0o644),
     fixed('fs/overflowuid', 65534, 0o644),
     field('fs/pipe-max-size', pipeLimits, 'maxSize', 4096, 1 << 24),

@@ -48,6 +48,9 @@ export class PidNamespace {
   get lastPid(): number {
     return this.last;
   }
+  set lastPid(pid: number) {
+    this.last = pid;
+  }
 
   /** Takes the next free number. Errors: EAGAIN when all are in use; ENOMEM after init died. */
   allocate(): number {
