@@ -116,6 +116,8 @@ export interface AddressSpace {
    * restartable sequence again. Returns 0 or errno.
    */
   barrier?(kind: 'memory' | 'core' | 'sequences', cpu: number): number;
+  /** userfaultfd(2) over this address space, not blocking. Absent: the platform has none. */
+  userFaults?(): UserFaults | Errno;
   /** Fills `out` with the words of /proc/pid/pagemap from `addr` on. Returns bytes filled or errno. */
   pagemap?(addr: number, out: Uint8Array): number;
   /** Fills `out` with mincore(2) bytes. */
@@ -132,6 +134,22 @@ export interface AddressSpace {
   sharedMemory(): number;
   /** Kills and reaps the host process. Idempotent. */
   release(): void;
+}
+
+/**
+ * A userfaultfd of the host over an address space. Only application code waits for pages: copies of the kernel's to and from a missing page
+ * fail with EFAULT.
+ */
+export interface UserFaults {
+  /** To be watched for EPOLLIN. */
+  readonly fd: number;
+  /** Reads whole struct uffd_msg; a thread is named by its hostTid. Returns bytes, EAGAIN or errno. */
+  read(buffer: Uint8Array, length: number): number;
+  /** An UFFDIO_* request other than UFFDIO_COPY; what the host answers is written to `argument`. Returns 0 or errno. */
+  control(request: number, argument: Uint8Array): number;
+  /** UFFDIO_COPY with `memory` as source. */
+  copy(to: number, length: number, mode: number, from: number, memory: UserMemory): { result: number; copied: number };
+  close(): void;
 }
 
 /** One application thread: one host thread of its address space's process. */

@@ -10,12 +10,13 @@ import { EFAULT, EINVAL, ENOMEM, ESRCH } from '../abi/linux/errno.ts';
 import type { Errno } from '../abi/linux/errno.ts';
 import { close, openat, pread, readTextAt } from '../ffi/files.ts';
 import { clockNs } from '../ffi/time.ts';
-import type { AddressLayout, AddressSpace, MapOp, MapSharing, PlatformThread } from '../platform.ts';
+import type { AddressLayout, AddressSpace, MapOp, MapSharing, PlatformThread, UserFaults } from '../platform.ts';
 import { MAX_COMMANDS } from './commands.ts';
 import { PAGE_SIZE } from './layout.ts';
 import { STOPPED } from './thread.ts';
 import type { PtraceThread } from './thread.ts';
 import type { Tracer } from './tracer.ts';
+import { PtraceUserFaults } from './user_faults.ts';
 import { PtraceUserMemory, forgetReads } from './user_memory.ts';
 
 const SYS_MMAP = 9;
@@ -29,7 +30,10 @@ const SYS_CLONE = 56;
 const SYS_EXIT = 60;
 const SYS_PRCTL = 157;
 const O_CLOEXEC = 0x80000;
+const SYS_USERFAULTFD = 323;
 const SYS_MEMBARRIER = 324;
+/** O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY */
+export const USERFAULT_FLAGS = 0x80000 | 0x800 | 1;
 const MEMBARRIER_CMD_PRIVATE_EXPEDITED = 8;
 const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 16;
 const MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE = 32;
@@ -85,6 +89,7 @@ export class PtraceAddressSpace implements AddressSpace {
   readonly threads: PtraceThread[] = [];
   readonly parked: PtraceThread[] = [];
   released = false;
+  private readonly faults = new Set<PtraceUserFaults>();
   private readonly host: SpaceHost;
   private readonly tracer: Tracer;
   private hasScratch = false;
@@ -243,6 +248,23 @@ export class PtraceAddressSpace implements AddressSpace {
     return Math.min(r, 0);
   }
 
+  userFaults(): UserFaults | Errno {
+    const c = this.tracer.commands;
+    c.clear();
+    c.add(SYS_USERFAULTFD, USERFAULT_FLAGS);
+    const fd = this.perform();
+    if (fd < 0) return fd as Errno;
+    const faults = new PtraceUserFaults(fd, this.host.stubBase, (closed) => this.faults.delete(closed));
+    this.faults.add(faults);
+    return faults;
+  }
+
+  /** Would code of ours that runs in the stub wait for the application when it writes to `addr`? */
+  private mayWait(addr: number): boolean {
+    if (this.faults.size === 0) return false;
+    return this.memory.readU32(addr) < 0 || ![...this.faults].every((faults) => faults.isWritable(addr));
+  }
+
   mincore(addr: number, length: number, out: Uint8Array): number {
     const pages = Math.ceil(length / PAGE_SIZE);
     if (pages > out.length || this.touchesStub(addr, length)) return EINVAL;
@@ -284,6 +306,7 @@ export class PtraceAddressSpace implements AddressSpace {
       if (found < 0 || found !== expected >>> 0) return found;
       return this.memory.writeU32(addr, desired) < 0 ? EFAULT : found;
     }
+    if (this.mayWait(addr)) return EFAULT;
     const thread = this.tracer.acquire(this);
     if (thread === null) return EFAULT;
     const r = this.tracer.injection.compareExchange(thread, addr, expected, desired);

@@ -11,7 +11,7 @@
  */
 import { SCMP_ACT_KILL_PROCESS, SCMP_CMP_EQ, buildSeccompFilter } from '../ffi/libseccomp.ts';
 import type { SeccompRule } from '../ffi/libseccomp.ts';
-import { FORK_FLAGS, THREAD_FLAGS } from '../ptrace/address_space.ts';
+import { FORK_FLAGS, THREAD_FLAGS, USERFAULT_FLAGS } from '../ptrace/address_space.ts';
 import { compiled } from './compiled.ts';
 
 const SYS_GETTIMEOFDAY = 96;
@@ -33,6 +33,7 @@ const RULES: readonly SeccompRule[] = [
   { nr: 157, args: [{ arg: 0, op: SCMP_CMP_EQ, a: 1 }] }, // prctl PR_SET_PDEATHSIG: not inherited across fork
   { nr: 157, args: [{ arg: 0, op: SCMP_CMP_EQ, a: 15 }] }, // prctl PR_SET_NAME: what ps and top on the host show
   { nr: 334 }, // rseq: PtraceThread.setSequences
+  { nr: 323, args: [{ arg: 0, op: SCMP_CMP_EQ, a: USERFAULT_FLAGS }] }, // userfaultfd: AddressSpace.userFaults
   { nr: 324 }, // membarrier: AddressSpace.barrier
   // The three calls the vsyscall page stands for: the host emulates them for old static programs.
   { nr: SYS_GETTIMEOFDAY },

@@ -3,7 +3,7 @@
 /**
  * Rows of memory calls.
  */
-import { ENOSYS, EPERM } from '../../platform/abi/linux/errno.ts';
+import { ENOSYS } from '../../platform/abi/linux/errno.ts';
 import * as M from '../../platform/abi/linux/mman.ts';
 import { Addr, Choice, Fd, Flags, FlagSet, Int, LongFlags, Pid, Size, UInt } from '../args/kinds.ts';
 import {
@@ -37,6 +37,7 @@ import {
   sys_remap_file_pages,
 } from '../memory/mmap.ts';
 import { sys_process_madvise, sys_process_mrelease } from '../memory/process_madvise.ts';
+import { sys_userfaultfd } from '../memory/userfaultfd.ts';
 import { sys_process_vm_readv, sys_process_vm_writev } from '../memory/process_vm.ts';
 import { missing, row, type SyscallRow } from './row.ts';
 
@@ -140,7 +141,9 @@ export const memoryRows: readonly SyscallRow[] = [
   row(279, 'move_pages', [Pid, Size, Addr, Addr, Addr, Int], sys_move_pages, ONE_NODE),
   row(310, 'process_vm_readv', [Pid, Addr, Size, Addr, Size, LongFlags], sys_process_vm_readv),
   row(311, 'process_vm_writev', [Pid, Addr, Size, Addr, Size, LongFlags], sys_process_vm_writev),
-  missing(323, 'userfaultfd', EPERM, "Page faults are the host's; as with vm.unprivileged_userfaultfd=0."),
+  row(323, 'userfaultfd', [Flags], sys_userfaultfd, {
+    partial: 'System calls see EFAULT where a page is missing, as with UFFD_USER_MODE_ONLY; no events of the map, no UFFDIO_MOVE.',
+  }),
   row(325, 'mlock2', [Addr, Size, Flags], sys_mlock2, NOT_LOCKED),
   row(329, 'pkey_mprotect', [Addr, Size, Prot, Int], sys_pkey_mprotect, {
     partial: 'No protection keys, as on a processor without them.',
