@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env -S RUNSC_TS_PWD=${PWD} RUNSC_TS_SHLVL=${SHLVL} /bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
 # dist/runsc-ts: the command line. Everything is done by Node (runsc-ts.cjs); but Node takes longer to begin than three of the things that
@@ -12,8 +12,9 @@
 # again from the beginning: nothing here prints.
 #
 # Invariants: a container is changed only under its lock (flock(1)), and only when it has nothing special about it (the file `plain`,
-#             runsc-cli/container/front.ts). Variables are local: the environment goes on to Node as it came (but for what shells do to it).
-#             No process is started that need not be.
+#             runsc-cli/container/front.ts). Variables are local: the environment goes on to Node as it came. (Shells set PWD and SHLVL, which is
+#             why the first line keeps them for runsc-ts.cjs; variables whose names are no identifiers they drop.) No process is started that
+#             need not be.
 
 # Is it a path that means here what it means to Node?
 runsc_ts_is_path() {

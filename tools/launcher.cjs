@@ -8,9 +8,13 @@ if (parseInt(process.versions.node, 10) < 20) {
 }
 /* Node reads the file that NODE_EXTRA_CA_CERTS names before anything else, for longer than the rest of a start takes, and nothing here
    speaks TLS: the line above and the front (front.sh) hide the variable from Node, and here it is again. (Linux before 5.1 reads only 127 bytes of it: there, node runsc-ts.cjs.) */
-for (const name of ['@', 'RUNSC_TS_EXTRA_CA_CERTS']) {
-  if (process.env[name] === undefined) continue;
-  if (process.env[name] !== '') process.env.NODE_EXTRA_CA_CERTS = process.env[name];
+/* The front's shell has set two more. */
+const kept = { '@': 'NODE_EXTRA_CA_CERTS', RUNSC_TS_EXTRA_CA_CERTS: 'NODE_EXTRA_CA_CERTS', RUNSC_TS_PWD: 'PWD', RUNSC_TS_SHLVL: 'SHLVL' };
+for (const name of Object.keys(kept)) {
+  const value = process.env[name];
+  if (value === undefined) continue;
+  if (value !== '') process.env[kept[name]] = value;
+  else delete process.env[kept[name]];
   delete process.env[name];
 }
 const fs = require('fs');

@@ -219,6 +219,17 @@ describe.runIf(existsSync(front))('front', () => {
     expect(statusOf('c')).toBe('running');
   });
 
+  test('the environment that a program sees is the caller\'s', { timeout: 60_000 }, () => {
+    const set = { PATH: process.env['PATH'] as string, HOME: '/root' };
+    const environments: Record<string, string>[] = [set, { ...set, PWD: '/elsewhere', SHLVL: '7', NODE_EXTRA_CA_CERTS: '/some/file', root: 'x', log: 'y', IFS_: 'z' }];
+    const env = (program: string, vars: Record<string, string>): string[] => spawnSync(program, ['do', '--', '/usr/bin/env'], { encoding: 'utf8', env: vars, cwd: '/', timeout: 30_000 }).stdout.split('\n').sort();
+    for (const vars of environments) {
+      const seen = env(front, vars);
+      expect(seen).toContain('HOME=/root');
+      expect(seen).toEqual(env(cliPath(), vars));
+    }
+  });
+
   test('through a link, and with its name in PATH', { timeout: 60_000 }, () => {
     symlinkSync(front, join(bundle, 'linked'));
     const text = run('node', ['--version']).stdout;
