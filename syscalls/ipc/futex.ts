@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * futex, futex_waitv.
+ * futex, and the calls that came after it: futex_waitv, futex_wait, futex_wake, futex_requeue.
  *
  * Linux: kernel/futex/syscalls.c, waitwake.c, requeue.c; futex(2)
  */
@@ -274,6 +274,34 @@ function entry64(at: number): number {
   return entryView.getUint32(at, true) + entryView.getUint32(at + 4, true) * 4294967296;
 }
 
+/** Deadline of the calls that name their clock (0: none). Errors: EINVAL, EFAULT. */
+function readDeadline(t: Task, addr: number, clockId: number): number {
+  if (addr === 0) return Number.POSITIVE_INFINITY;
+  if (clockId !== CLOCK_REALTIME && clockId !== CLOCK_MONOTONIC) return EINVAL;
+  return readAbsolute(t, addr, clockId === CLOCK_REALTIME);
+}
+
+/** FUTEX2_* of a 32-bit word on any node, the only kind there is. */
+function isFutex2(flags: number): boolean {
+  return (flags & ~(fx.FUTEX2_SIZE_MASK | fx.FUTEX2_PRIVATE)) === 0 && (flags & fx.FUTEX2_SIZE_MASK) === fx.FUTEX2_SIZE_U32;
+}
+
+/** Reads struct futex_waitv and looks its words up. Returns their keys, or EINVAL, EFAULT. */
+function readWaiters(t: Task, waiters: number, count: number): string[] | number {
+  const bytes = count * WAITV_SIZE;
+  if (t.memory.copyIn(waiters, entry, 0, bytes) !== bytes) return EFAULT;
+  const keys: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const at = i * WAITV_SIZE;
+    const flags = entryView.getUint32(at + 16, true);
+    if (!isFutex2(flags) || entryView.getUint32(at + 20, true) !== 0 || entry64(at) > 0xffffffff) return EINVAL;
+    const key = futexKey(t, entry64(at + 8), (flags & fx.FUTEX2_PRIVATE) !== 0);
+    if (typeof key === 'number') return key;
+    keys.push(key);
+  }
+  return keys;
+}
+
 export function sys_futex_waitv(
   t: Task,
   waiters: number,
@@ -283,39 +311,54 @@ export function sys_futex_waitv(
   clockId: number,
 ): SyscallReturn {
   if (flags !== 0 || count === 0 || count > fx.FUTEX_WAITV_MAX || waiters === 0) return EINVAL;
-  let deadlineNs = Number.POSITIVE_INFINITY;
-  if (timeout !== 0) {
-    if (clockId !== CLOCK_REALTIME && clockId !== CLOCK_MONOTONIC) return EINVAL;
-    const err = readSpec(t, timeout);
-    if (err !== 0) return err;
-    if (!isValidSpec()) return EINVAL;
-    deadlineNs = absoluteDeadline(t, clockId === CLOCK_REALTIME);
-  }
-  const bytes = count * WAITV_SIZE;
-  if (t.memory.copyIn(waiters, entry, 0, bytes) !== bytes) return EFAULT;
-  const queue = new WaitQueue();
-  const keys: string[] = [];
-  for (let i = 0; i < count; i++) {
-    const at = i * WAITV_SIZE;
-    const itemFlags = entryView.getUint32(at + 16, true);
-    if (
-      (itemFlags & ~(fx.FUTEX2_SIZE_MASK | fx.FUTEX2_PRIVATE)) !== 0 ||
-      (itemFlags & fx.FUTEX2_SIZE_MASK) !== fx.FUTEX2_SIZE_U32 ||
-      entryView.getUint32(at + 20, true) !== 0
-    )
-      return EINVAL;
-    const key = futexKey(t, entry64(at + 8), (itemFlags & fx.FUTEX2_PRIVATE) !== 0);
-    if (typeof key === 'number') return key;
-    keys.push(key);
-  }
+  const deadlineNs = readDeadline(t, timeout, clockId);
+  if (deadlineNs < 0) return deadlineNs;
+  const keys = readWaiters(t, waiters, count);
+  if (typeof keys === 'number') return keys;
   for (let i = 0; i < count; i++) {
     const found = t.memory.readU32(entry64(i * WAITV_SIZE + 8));
     if (found < 0) return EFAULT;
     if (found !== entry64(i * WAITV_SIZE)) return EAGAIN;
   }
+  const queue = new WaitQueue();
   const all = keys.map((key, i) => new FutexWaiter(key, -1, queue, i));
   for (const waiter of all) t.kernel.futexes.add(waiter);
   return waitAny(t, all, queue, deadlineNs);
+}
+
+export function sys_futex_wait(
+  t: Task,
+  addr: number,
+  value: number,
+  mask: number,
+  flags: number,
+  timeout: number,
+  clockId: number,
+): SyscallReturn {
+  if (!isFutex2(flags) || value > 0xffffffff || mask > 0xffffffff) return EINVAL;
+  const deadlineNs = readDeadline(t, timeout, clockId);
+  if (deadlineNs < 0) return deadlineNs;
+  if (mask === 0) return EINVAL;
+  // The deadline is a point in time: after a signal the call begins anew.
+  return waitUntil(t, addr, (flags & fx.FUTEX2_PRIVATE) !== 0, value, deadlineNs, mask | 0, false);
+}
+
+export function sys_futex_wake(t: Task, addr: number, mask: number, count: number, flags: number): number {
+  if (!isFutex2(flags) || mask > 0xffffffff || mask === 0) return EINVAL;
+  const isPrivate = (flags & fx.FUTEX2_PRIVATE) !== 0;
+  if (count !== 0) return wake(t, addr, isPrivate, count, mask | 0);
+  const key = mappedKey(t, addr, isPrivate);
+  return typeof key === 'number' ? key : 0;
+}
+
+export function sys_futex_requeue(t: Task, waiters: number, flags: number, wakeCount: number, moveCount: number): number {
+  if (flags !== 0 || waiters === 0) return EINVAL;
+  const keys = readWaiters(t, waiters, 2);
+  if (typeof keys === 'number') return keys;
+  const wordFlags = entryView.getUint32(16, true);
+  if (wordFlags !== entryView.getUint32(WAITV_SIZE + 16, true)) return EINVAL;
+  const isPrivate = (wordFlags & fx.FUTEX2_PRIVATE) !== 0;
+  return requeue(t, entry64(8), entry64(WAITV_SIZE + 8), isPrivate, wakeCount, moveCount, entry64(0));
 }
 
 function* waitAny(t: Task, all: readonly FutexWaiter[], queue: WaitQueue, deadlineNs: number): Blocking {

@@ -13,7 +13,6 @@ const NO_NUMA = 'A sandbox has one memory node.';
 const NO_LANDLOCK = 'Landlock is not supported; as on a kernel built without it.';
 const NO_HANDLES = 'File handles are not supported.';
 const PENDING = 'Not implemented yet.';
-const NEWER = 'Newer than the Linux this kernel presents.';
 
 export const MISSING: Readonly<Record<string, readonly [Errno, string]>> = {
   uselib: [ENOSYS, REMOVED],
@@ -79,9 +78,6 @@ export const MISSING: Readonly<Record<string, readonly [Errno, string]>> = {
   memfd_secret: [ENOSYS, 'Secret memory is not supported; as on a kernel built without it.'],
   map_shadow_stack: [ENOSYS, 'Shadow stacks are not supported.'],
   remap_file_pages: [ENOSYS, 'Deprecated by Linux.'],
-  futex_wake: [ENOSYS, NEWER],
-  futex_wait: [ENOSYS, NEWER],
-  futex_requeue: [ENOSYS, NEWER],
 };
 
 /** What a call without a row returns, and why. */

@@ -20,7 +20,7 @@ import {
   UInt,
   DirFd,
 } from '../args/kinds.ts';
-import { sys_futex, sys_futex_waitv } from '../ipc/futex.ts';
+import { sys_futex, sys_futex_requeue, sys_futex_wait, sys_futex_waitv, sys_futex_wake } from '../ipc/futex.ts';
 import { sys_lsm_get_self_attr, sys_lsm_list_modules, sys_lsm_set_self_attr } from '../process/lsm.ts';
 import { sys_capget, sys_capset } from '../process/capabilities.ts';
 import { sys_execve, sys_execveat } from '../process/exec.ts';
@@ -211,6 +211,9 @@ const lifeRows: readonly SyscallRow[] = [
   row(438, 'pidfd_getfd', [Fd, Fd, Flags], sys_pidfd_getfd),
   row(435, 'clone3', [Addr, Size], life.sys_clone3, NAMESPACES),
   row(449, 'futex_waitv', [Addr, UInt, UInt, Addr, Int], sys_futex_waitv),
+  row(454, 'futex_wake', [Addr, Size, Int, UInt], sys_futex_wake),
+  row(455, 'futex_wait', [Addr, Size, Size, UInt, Addr, Int], sys_futex_wait),
+  row(456, 'futex_requeue', [Addr, UInt, Int, Int], sys_futex_requeue),
 ];
 
 const idRows: readonly SyscallRow[] = [

@@ -186,3 +186,75 @@ CASE(wake_needs_page) {
     CALL(syscall(SYS_futex, good, FUTEX_CMP_REQUEUE, 1, -1L, words[i], 0));
   }
 }
+
+// The calls of their own: futex_wake, futex_wait, futex_requeue (and futex_waitv).
+struct wait_item { uint64_t val, uaddr; uint32_t flags, reserved; };
+static long wake2(void *a, uint64_t mask, int n, unsigned f) { return syscall(454, a, mask, n, f); }
+static long wait2(void *a, uint64_t v, uint64_t mask, unsigned f, const struct timespec *t, int clock) { return syscall(455, a, v, mask, f, t, clock); }
+static long requeue2(struct wait_item *w, unsigned f, int n, int m) { return syscall(456, w, f, n, m); }
+static long waitv(struct wait_item *w, unsigned n, unsigned f, const struct timespec *t, int clock) { return syscall(449, w, n, f, t, clock); }
+static long parked;
+static void *parks(void *mask) {
+  __atomic_add_fetch(&parked, 1, __ATOMIC_SEQ_CST);
+  return (void *)wait2(&word, 0, (uintptr_t)mask, 130, NULL, 0);
+}
+CASE(futex2_errors) {
+  struct timespec past = {0, 1}, bad = {0, -1};
+  word = 5;
+  CALL(wait2(&word, 4, 1, 2, NULL, 0));
+  CALL(wait2(&word, 5, 1, 2, &past, CLOCK_MONOTONIC));
+  CALL(wait2(&word, 5, 1, 130, &past, CLOCK_REALTIME));
+  CALL(wait2(&word, 5, 1, 2, &past, CLOCK_BOOTTIME));
+  CALL(wait2(&word, 5, 1, 2, &bad, CLOCK_MONOTONIC));
+  CALL(wait2(&word, 5, 1, 2, BAD_POINTER, CLOCK_MONOTONIC));
+  CALL(wait2(&word, 5, 0, 2, NULL, 0));
+  CALL(wait2(&word, 5, 1, 0, NULL, 0));
+  CALL(wait2(&word, 5, 1, 3, NULL, 0));
+  CALL(wait2(&word, 5, 1, 0x102, NULL, 0));
+  CALL(wait2(&word, 1ul << 32 | 5, 1, 2, NULL, 0));
+  CALL(wait2(&word, 5, 1ul << 32, 2, NULL, 0));
+  CALL(wait2((char *)&word + 1, 5, 1, 2, NULL, 0));
+  CALL(wait2(BAD_POINTER, 5, 1, 2, NULL, 0));
+  CALL(wake2(&word, 1, 1, 2));
+  CALL(wake2(&word, 0, 1, 2));
+  CALL(wake2(&word, 1, 1, 0));
+  CALL(wake2(&word, 1ul << 32, 1, 2));
+  CALL(wake2(&word, 1, 0, 2));
+  CALL(wake2(&word, 1, -1, 2));
+  CALL(wake2((char *)&word + 2, 1, 1, 2));
+  CALL(wake2(BAD_POINTER, 1, 1, 2));
+  struct wait_item w[2] = {{5, (uintptr_t)&word, 2, 0}, {0, (uintptr_t)&word2, 2, 0}};
+  CALL(requeue2(w, 0, 1, 1));
+  CALL(requeue2(w, 1, 1, 1));
+  CALL(requeue2(NULL, 0, 1, 1));
+  CALL(requeue2(BAD_POINTER, 0, 1, 1));
+  CALL(requeue2(w, 0, -1, 1));
+  w[0].val = 4, CALL(requeue2(w, 0, 1, 1));
+  w[0].val = 5, w[1].flags = 130, CALL(requeue2(w, 0, 1, 1));
+  w[1].flags = 2, w[1].reserved = 1, CALL(requeue2(w, 0, 1, 1));
+  w[1].reserved = 0, w[1].val = 1ul << 32, CALL(requeue2(w, 0, 1, 1));
+  CALL(waitv(w, 2, 0, NULL, 0));
+  w[1].val = 1, CALL(waitv(w, 2, 0, NULL, 0));
+}
+CASE(futex2_wakes) {
+  pthread_t t[4];
+  word = word2 = 0;
+  for (int i = 0; i < 4; i++) pthread_create(&t[i], 0, parks, (void *)(uintptr_t)(i < 2 ? 1 : 2));
+  while (__atomic_load_n(&parked, __ATOMIC_SEQ_CST) < 4) sleep_ms(1);
+  // Only those whose bits meet the mask are woken; none when none are asked for.
+  long n = 0;
+  while ((n += wake2(&word, 1, 10, 130)) < 2) sleep_ms(1);
+  VAL(n);
+  CALL(wake2(&word, 2, 0, 130));
+  CALL(wake2(&word, 1, 10, 130));
+  pthread_join(t[0], 0), pthread_join(t[1], 0);
+  // The others move to another word, and one is woken there.
+  struct wait_item w[2] = {{0, (uintptr_t)&word, 130, 0}, {0, (uintptr_t)&word2, 130, 0}};
+  n = 0;
+  while ((n += requeue2(w, 0, 0, 10)) < 2) sleep_ms(1);
+  VAL(n);
+  CALL(wake2(&word, 2, 10, 130));
+  CALL(wake2(&word2, 2, 1, 130));
+  CALL(wake2(&word2, 2, 10, 130));
+  pthread_join(t[2], 0), pthread_join(t[3], 0);
+}
