@@ -58,6 +58,7 @@ export const TMPFILE = 25;
 export const WATCH = 26;
 export const UNWATCH = 27;
 export const BIND = 28;
+export const BIND_PORT = 29;
 
 /** Root flags in the HELLO reply. */
 export const ROOT_READONLY = 1;

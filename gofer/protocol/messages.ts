@@ -84,6 +84,8 @@ const entries: readonly (readonly [number, string, readonly Kind<unknown>[]])[] 
   [c.CONNECT, 'connect', [...AT, flags('socket type', 7)]],
   // directory, name, socket type, mode, uid, gid -> directory's attr, attr, and the bound descriptor
   [c.BIND, 'bind', [...AT, NAME, flags('socket type', 7), MODE, ...OWNER]],
+  // struct sockaddr_in or sockaddr_in6 with a port below 1024, and with the message the socket
+  [c.BIND_PORT, 'bind_port', [bytes('address', 28)]],
   // -> watch descriptor, with the first one the inotify descriptor that reports changes of content, attributes and entries
   [c.WATCH, 'watch', [...AT]],
   // watch descriptor

@@ -46,6 +46,8 @@ export interface GoferOptions {
   readonly roots: readonly GoferRoot[];
   /** Descriptor of this process's /proc/self/fd; -1: open it now. */
   readonly procFdDir: number;
+  /** Sockets that the Sentry sends may be bound to ports below 1024. */
+  readonly allowsLowPorts?: boolean;
   /** Receives one line about a broken connection. */
   readonly log: (message: string) => void;
 }
@@ -78,6 +80,7 @@ const HANDLERS: readonly (Handler | undefined)[] = (() => {
   table[c.FSYNC] = open.fsync;
   table[c.CONNECT] = open.connect;
   table[c.BIND] = open.bind;
+  table[c.BIND_PORT] = open.bind_port;
   table[c.WATCH] = notify.watch;
   table[c.UNWATCH] = notify.unwatch;
   return table;
@@ -147,7 +150,9 @@ export class GoferServer {
     for (;;) {
       const n = channel.recv();
       if (n <= 0) return n;
+      this.session.passedFd = channel.takeFd();
       const frame = this.handleFrame(channel.recvBuffer, n);
+      if (this.session.passedFd >= 0) close(this.session.passedFd);
       if (typeof frame === 'number') return frame;
       if (frame === null) continue;
       const sent = channel.send(frame, frame.length, this.reply.passFd);
@@ -184,6 +189,7 @@ export function runGofer(options: GoferOptions): number {
     return 1;
   }
   const server = new GoferServer(options.roots, controlLimit());
+  server.session.allowsLowPorts = options.allowsLowPorts === true;
   const result = server.serve(new MessageChannel(options.socketFd, c.FRAME_MAX));
   if (result < 0) options.log(`gofer: connection ended: ${errnoName(result)}`);
   server.session.release();

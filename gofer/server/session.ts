@@ -18,6 +18,10 @@ export class Session {
   /** The inotify instance, once something is watched, and the number of its watches. */
   notifyFd = -1;
   readonly watches = new Set<number>();
+  /** The descriptor that came with the request being served, or -1; it is closed afterwards. */
+  passedFd = -1;
+  /** Sockets may be bound to privileged ports. */
+  allowsLowPorts = false;
   private nextStream = 1;
 
   constructor(controls: Controls, rootControls: readonly number[]) {

@@ -70,7 +70,10 @@ const c_getegid = lazy(108, '');
 
 export const AT_FDCWD = -100;
 const UNIX_PATH_MAX = 108;
+const EINVAL = -22;
 const ENAMETOOLONG = -36;
+const AF_INET = 2;
+const AF_INET6 = 10;
 
 const nameA = Buffer.alloc(4352);
 const nameB = Buffer.alloc(4352);
@@ -290,15 +293,27 @@ export function bindUnixAt(dirFd: number, name: string, type: number): number {
   return r;
 }
 
-/**
- * One end of a SEQPACKET connection with fixed buffers: send() adds at most one descriptor; recv() takes none (the kernel
- * discards descriptors that come without room for them).
- */
+const SOCKADDR_IN_SIZE = 16;
+const SOCKADDR_IN6_SIZE = 28;
+
+/** Binds an internet socket to a port below 1024, for which this process has the privilege. Returns 0 or errno. Errors: EINVAL (any other address). */
+export function bindLowPort(fd: number, address: Uint8Array): number {
+  const family = (address[0] ?? 0) | ((address[1] ?? 0) << 8);
+  const size = family === AF_INET ? SOCKADDR_IN_SIZE : family === AF_INET6 ? SOCKADDR_IN6_SIZE : 0;
+  const port = ((address[2] ?? 0) << 8) | (address[3] ?? 0);
+  if (size === 0 || address.length !== size || port === 0 || port >= 1024) return EINVAL;
+  return c_bind(fd, address, size);
+}
+
+/** One end of a SEQPACKET connection with fixed buffers: at most one descriptor goes or comes with a message. */
+/** CMSG_SPACE of one descriptor. */
+const CONTROL_SIZE = 24;
+
 export class MessageChannel {
   readonly fd: number;
   readonly recvBuffer: Uint8Array;
   private readonly sendMemory: NativeMemory;
-  /** iovec of sends at 0, of receives at 16; msghdr of sends at 64, of receives at 128; control message at 192. */
+  /** iovec of sends at 0, of receives at 16; msghdr of sends at 64, of receives at 128; control message of sends at 192, of receives at 224. */
   private readonly headers: NativeMemory;
 
   constructor(fd: number, frameSize: number) {
@@ -320,20 +335,32 @@ export class MessageChannel {
     put64(64 + 32, this.headers.addr + 192);
     put64(128 + 16, this.headers.addr + 16);
     put64(128 + 24, 1);
+    put64(128 + 32, this.headers.addr + 224);
     // struct cmsghdr { size_t len = 20; int level = SOL_SOCKET; int type = SCM_RIGHTS; int fd }
     put64(192, 20);
     u32[200 >> 2] = 1;
     u32[204 >> 2] = 1;
   }
 
-  /** Waits for one message into recvBuffer. Returns its length, 0 at end of file, or errno. EMSGSIZE: longer than the buffer. */
+  /** Waits for one message into recvBuffer. Returns its length, 0 at end of file, or errno. EMSGSIZE: longer than the buffer. takeFd() must follow. */
   recv(): number {
+    const u32 = this.headers.u32;
     for (;;) {
-      const n = c_recvmsg(this.fd, this.headers.addr + 128, 0);
+      u32[(128 + 40) >> 2] = CONTROL_SIZE;
+      // MSG_CMSG_CLOEXEC
+      const n = c_recvmsg(this.fd, this.headers.addr + 128, 0x40000000);
       if (n === -4) continue;
       // MSG_TRUNC in msg_flags
       return n >= 0 && ((this.headers.u32[(128 + 48) >> 2] as number) & 0x20) !== 0 ? -90 : n;
     }
+  }
+
+  /** The descriptor that came with the last message (the caller owns it), or -1. */
+  takeFd(): number {
+    const { u32, i32 } = this.headers;
+    const hasFd = (u32[(128 + 40) >> 2] as number) >= 20 && u32[(224 + 8) >> 2] === 1 && u32[(224 + 12) >> 2] === 1;
+    u32[(128 + 40) >> 2] = 0;
+    return hasFd ? (i32[(224 + 16) >> 2] as number) : -1;
   }
 
   /** Sends frame[0..length], with a descriptor unless passFd is negative. Returns bytes sent or errno. */

@@ -13,7 +13,7 @@ export const GOFER_CALLS: readonly AllowedCall[] = [
   ...RUNTIME_CALLS,
   allow(41, 'socket', 'connecting to a host socket file (only where the root allows it)', [[equals(0, AF_UNIX)]]),
   allow(42, 'connect', 'the same'),
-  allow(49, 'bind', 'making one (only where the root allows that)'),
+  allow(49, 'bind', 'making one (only where the root allows that), privileged ports of a socket of the Sentry\'s'),
   allow(46, 'sendmsg', 'replies, donated descriptors'),
   allow(47, 'recvmsg', 'requests'),
   allow(76, 'truncate', 'O_TRUNC and truncate through /proc/self/fd'),

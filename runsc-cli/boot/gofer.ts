@@ -8,7 +8,7 @@ import { type GoferRoot, runGofer } from '../../gofer/server/server.ts';
 import { exitNow, open, write } from '../../platform/ffi/lifecycle.ts';
 import { install } from '../../platform/seccomp/allow_list.ts';
 import { EXIT_OWN_FAILURE } from '../errors.ts';
-import type { SandboxConfig } from '../sandbox/config.ts';
+import { mayBindLowPorts, type SandboxConfig } from '../sandbox/config.ts';
 import { writeCodeCache } from './code_cache.ts';
 import { type ChildDescriptors, debugLine } from './process_entry.ts';
 
@@ -27,7 +27,7 @@ export function goferMain(config: SandboxConfig, fds: ChildDescriptors, filter: 
     exitNow(1);
   }
   try {
-    const status = runGofer({ socketFd: fds.goferServer, roots, procFdDir, log });
+    const status = runGofer({ socketFd: fds.goferServer, roots, procFdDir, allowsLowPorts: mayBindLowPorts(config), log });
     writeCodeCache();
     return status;
   } catch (error) {

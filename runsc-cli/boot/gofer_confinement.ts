@@ -9,12 +9,12 @@
 import type { GoferRoot } from '../../gofer/server/server.ts';
 import { open } from '../../platform/ffi/lifecycle.ts';
 import { CLONE_NEWNS, type Granted } from '../../platform/host/spawn/namespaces.ts';
-import { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP, keepOnly } from '../../platform/host/spawn/privileges.ts';
+import { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_NET_BIND_SERVICE, CAP_SETFCAP, keepOnly } from '../../platform/host/spawn/privileges.ts';
 import { enterGoferRoot } from '../../platform/host/spawn/roots.ts';
 import { compile } from '../../platform/seccomp/allow_list.ts';
 import { compiled } from '../../platform/seccomp/compiled.ts';
 import { GOFER_CALLS } from '../../platform/seccomp/gofer_filter.ts';
-import type { SandboxConfig } from '../sandbox/config.ts';
+import { mayBindLowPorts, type SandboxConfig } from '../sandbox/config.ts';
 import { CACHE_FD } from './code_cache.ts';
 import { cachedPart } from './parts.ts';
 import { type ChildDescriptors, debugLine, settleChild } from './process_entry.ts';
@@ -45,7 +45,7 @@ export function prepareGofer(config: SandboxConfig, fds: ChildDescriptors, grant
     if (fd < 0) return `${tree.source}: errno ${-fd}`;
     roots.push({ fd, readonly: tree.readonly, hostUds: i > 0 && (config.hostUds ?? 'none') !== 'none', hostUdsBind: i > 0 && config.hostUds === 'all' });
   }
-  const dropped = keepOnly(CAPABILITIES);
+  const dropped = keepOnly(mayBindLowPorts(config) ? [...CAPABILITIES, CAP_NET_BIND_SERVICE] : CAPABILITIES);
   return dropped < 0 ? `capabilities: errno ${-dropped}` : '';
 }
 

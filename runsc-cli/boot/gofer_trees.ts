@@ -7,7 +7,8 @@ import type { HostServices, Platform } from '../../platform/platform.ts';
 import { GoferConnection, SocketTransport } from '../../sentry/fs/gofer/connection.ts';
 import { HostWatches } from '../../sentry/fs/gofer/host_watches.ts';
 import { GoferFilesystem } from '../../sentry/fs/gofer/gofer_filesystem.ts';
-import type { SandboxConfig } from '../sandbox/config.ts';
+import { lowPorts } from '../../sentry/net/host/host_socket.ts';
+import { mayBindLowPorts, type SandboxConfig } from '../sandbox/config.ts';
 import { EXIT_OWN_FAILURE } from '../errors.ts';
 import { StartError } from './start_error.ts';
 
@@ -24,5 +25,6 @@ export function connectGofer(host: HostServices, platform: Platform, fd: number,
   if (connection.handshake() < 0) throw new StartError(`the gofer could not be reached: ${reason}`, EXIT_OWN_FAILURE);
   connection.watches = new HostWatches(connection, host.files, platform);
   if (connection.roots.length !== config.trees.length) throw new StartError('the gofer serves other trees than it was asked to', EXIT_OWN_FAILURE);
+  if (mayBindLowPorts(config)) lowPorts.bind ??= (socket, address) => connection.bindPort(socket, address);
   return connection.roots.map((root, i) => new GoferFilesystem(connection, root, config.trees[i]?.isExclusive === true ? 'exclusive' : 'shared', host.files));
 }

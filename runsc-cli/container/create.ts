@@ -206,10 +206,10 @@ function adjustOomScore(pid: number, value: number): void {
 function arrangeNetwork(pid: number, oci: OciSettings): void {
   // A Sentry that was refused a namespace of its own is in ours: those settings are not to be touched.
   if (networkOf('self') === networkOf(String(pid))) return;
-  // The Sentry, which has no privileges, binds ports and sends pings on behalf of a container that may, and checks that it may: what the
-  // container itself is to be held to is the Sentry's to know.
+  // The Sentry, which has no privileges, binds ports (or has the Gofer do it) and sends pings on behalf of a container that may, and checks
+  // that it may: what the container itself is to be held to is the Sentry's to know.
   const isNew = oci.network.kind === 'new';
-  const settings = networkOf('1') !== networkOf(String(pid)) ? { ...oci.netSysctl, ...LET_SENTRY } : oci.netSysctl;
+  const settings = { ...oci.netSysctl, ...(isNew ? LET_BIND : {}), ...(networkOf('1') !== networkOf(String(pid)) ? LET_PING : {}) };
   let leave: () => void;
   try {
     leave = enterNetwork(`/proc/${pid}/ns/net`);
@@ -230,7 +230,8 @@ function arrangeNetwork(pid: number, oci: OciSettings): void {
   }
 }
 
-const LET_SENTRY = { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' };
+const LET_BIND = { 'net.ipv4.ip_unprivileged_port_start': '0' };
+const LET_PING = { 'net.ipv4.ping_group_range': '0 2147483647' };
 
 /** Acts in a process's network namespace, if that can be entered. */
 function inNetworkOf(pid: number, act: () => void): void {

@@ -5,6 +5,8 @@
  * the Gofer are started from. Plain data: it crosses a process boundary when Node has to be booted instead of forked.
  */
 
+import { CAP_NET_BIND_SERVICE } from '../../platform/abi/linux/capability.ts';
+
 /** A pair of 32-bit words: capabilities 0..31, 32..40. */
 export type CapabilityWords = readonly [number, number];
 
@@ -42,6 +44,11 @@ export interface DeviceRule {
   readonly minor: number;
   /** Of the letters r, w and m. */
   readonly access: string;
+}
+
+/** Has the container the privilege to bind ports below 1024, on a network that is the host's to give? */
+export function mayBindLowPorts(config: SandboxConfig): boolean {
+  return config.network === 'host' && (config.process.capabilities.bounding[0] & (1 << CAP_NET_BIND_SERVICE)) !== 0;
 }
 
 export type MountKind = 'bind' | 'tmpfs' | 'proc' | 'sysfs' | 'dev' | 'devpts' | 'mqueue' | 'cgroup' | 'memfs';

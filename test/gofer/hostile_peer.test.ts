@@ -67,6 +67,27 @@ describe('the gofer against a hostile client', () => {
     }
   });
 
+  it('ports are bound for sandboxes that may, below 1024, on sockets alone', () => {
+    const address = (family: number, port: number, size: number): Buffer => {
+      const bytes = Buffer.alloc(size);
+      bytes.writeUInt16LE(family, 0);
+      bytes.writeUInt16BE(port, 2);
+      return bytes;
+    };
+    expect(call(c.BIND_PORT, address(2, 80, 16))).toBe(e.EACCES);
+    server.session.allowsLowPorts = true;
+    expect(call(c.BIND_PORT, address(2, 80, 16))).toBe(e.EBADF);
+    server.session.passedFd = openRoot(`${dir}/root`);
+    for (const wrong of [address(2, 8080, 16), address(2, 0, 16), address(1, 80, 16), address(2, 80, 15), address(2, 80, 28), address(10, 80, 16), Buffer.alloc(0)]) {
+      expect(call(c.BIND_PORT, wrong)).toBe(e.EINVAL);
+    }
+    expect(call(c.BIND_PORT, address(2, 80, 16))).toBe(e.EBADF);
+    expect(call(c.BIND_PORT, Buffer.alloc(29))).toBe(EPROTO);
+    ffi.close(server.session.passedFd);
+    server.session.passedFd = -1;
+    server.session.allowsLowPorts = false;
+  });
+
   it('symbolic links are never followed, in the middle or at the end', () => {
     expect(call(c.OPEN, 1, ['out', 'secret'], 0)).toBe(e.ENOTDIR);
     expect(call(c.OPEN, 1, ['abs'], 0)).toBe(e.ELOOP);

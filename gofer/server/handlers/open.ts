@@ -3,8 +3,9 @@
 /**
  * Handlers that donate descriptors: open, create, connect; and fsync.
  */
-import { ECONNREFUSED, EINVAL, EPERM, EROFS } from '../../../platform/abi/linux/errno.ts';
+import { EACCES, EBADF, ECONNREFUSED, EINVAL, EPERM, EROFS } from '../../../platform/abi/linux/errno.ts';
 import {
+  bindLowPort,
   bindUnixAt,
   close,
   connectUnixFd,
@@ -109,6 +110,13 @@ export function bind(session: Session, args: readonly unknown[], reply: Reply): 
     const mode = S_IFSOCK | ((args[6] as number) & 0o7777);
     return finishEntry(session, dir, name, mode, args[7] as number, args[8] as number, reply);
   });
+}
+
+/** [sockaddr], with a socket: binds it to a port below 1024. Errors: EACCES when that is not allowed, EBADF without a descriptor. */
+export function bind_port(session: Session, args: readonly unknown[]): number {
+  if (!session.allowsLowPorts) return EACCES;
+  if (session.passedFd < 0) return EBADF;
+  return bindLowPort(session.passedFd, args[2] as Uint8Array);
 }
 
 /** [address, data only]: for directories; files are synced by the Sentry on its own descriptor. */

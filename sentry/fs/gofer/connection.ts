@@ -10,14 +10,14 @@ import { EIO, ENFILE, EPROTO, type Errno } from '../../../platform/abi/linux/err
 import type { HostFiles } from '../../../platform/platform.ts';
 import { isAttrRecord } from '../../../gofer/protocol/attr.ts';
 import { decodeReply, encodeFrame, type WireValue } from '../../../gofer/protocol/codec.ts';
-import { BATCH_MAX, FORGET, FRAME_MAX, HELLO, PROTOCOL_VERSION } from '../../../gofer/protocol/constants.ts';
+import { BATCH_MAX, BIND_PORT, FORGET, FRAME_MAX, HELLO, PROTOCOL_VERSION } from '../../../gofer/protocol/constants.ts';
 import { ControlCache } from './control_cache.ts';
 import type { HostWatches } from './host_watches.ts';
 
 /** Carries frames; the real one is a SEQPACKET socket. */
 export interface GoferTransport {
-  /** Sends one frame. Returns >= 0 or errno. */
-  send(frame: Uint8Array): number;
+  /** Sends one frame, with a descriptor unless `passFd` is negative. Returns >= 0 or errno. */
+  send(frame: Uint8Array, passFd?: number): number;
   /** Waits for one frame into `buffer`. Returns its length (0: the other end is gone) or errno. */
   receive(): number;
   readonly buffer: Uint8Array;
@@ -26,6 +26,7 @@ export interface GoferTransport {
 }
 
 const EINTR = -4;
+const NO_FDS: readonly number[] = [];
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 
@@ -41,9 +42,10 @@ export class SocketTransport implements GoferTransport {
     this.fd = fd;
   }
 
-  send(frame: Uint8Array): number {
+  send(frame: Uint8Array, passFd = -1): number {
+    const fds = passFd < 0 ? NO_FDS : [passFd];
     for (;;) {
-      const n = this.files.sendmsg(this.fd, frame, frame.length, [], MSG_NOSIGNAL);
+      const n = this.files.sendmsg(this.fd, frame, frame.length, fds, MSG_NOSIGNAL);
       if (n !== EINTR) return n;
     }
   }
@@ -116,13 +118,19 @@ export class GoferConnection {
     return 0;
   }
 
-  /** Performs one call. Returns [id, 0, ...results], or errno. A descriptor that came is waiting in takeFd(). */
-  call(method: number, args: readonly WireValue[]): unknown[] | Errno {
+  /** Binds a socket to a port below 1024, with the Gofer's privilege. Returns 0 or errno. */
+  bindPort(fd: number, address: Uint8Array): number {
+    const reply = this.call(BIND_PORT, [address], fd);
+    return typeof reply === 'number' ? reply : 0;
+  }
+
+  /** Performs one call; a descriptor goes with it unless `passFd` is negative. Returns [id, 0, ...results], or errno. A descriptor that came is waiting in takeFd(). */
+  call(method: number, args: readonly WireValue[], passFd = -1): unknown[] | Errno {
     if (this.isDead) return EIO;
     const id = this.nextId;
     this.nextId = (id + 1) >>> 0;
     this.callCount++;
-    const sent = this.transport.send(encodeFrame([id, method, ...args]));
+    const sent = this.transport.send(encodeFrame([id, method, ...args]), passFd);
     if (sent < 0) return this.fail('sending failed');
     const n = this.transport.receive();
     // The frame came, the descriptor with it did not: the Sentry has as many as it may have.

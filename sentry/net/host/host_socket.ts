@@ -71,6 +71,9 @@ import {
 } from './host_options.ts';
 
 /** What host sockets need of the world, and how many there are. */
+/** Who binds ports for which a privilege is needed that the Sentry does not have (returns 0 or errno); null: nobody. Set at start. */
+export const lowPorts: { bind: ((fd: number, address: Uint8Array) => number) | null } = { bind: null };
+
 export interface HostSocketServices {
   readonly sockets: HostSockets;
   readonly files: HostFiles;
@@ -79,6 +82,8 @@ export interface HostSocketServices {
   readonly open: Set<HostSocket>;
 }
 
+const SOCKADDR_IN_SIZE = 16;
+const SOCKADDR_IN6_SIZE = 28;
 const SIGPIPE = 13;
 const BACKLOG_MAX = 4096;
 const DATAGRAM_MAX = 65535;
@@ -168,7 +173,15 @@ export class HostSocket extends Socket implements HostListener {
     const port = allowed.length < 4 ? 0 : (allowed[2] as number) * 256 + (allowed[3] as number);
     if (port !== 0 && port < sysctlHooks.net.unprivilegedPortStart && !ctx.creds.hasCap(CAP_NET_BIND_SERVICE))
       return EACCES;
-    return this.services.sockets.bind(this.hostFd, allowed);
+    const result = this.services.sockets.bind(this.hostFd, allowed);
+    // The caller may, as has been seen; the Sentry may not.
+    return result === EACCES && port !== 0 ? this.bindLowPort(allowed) : result;
+  }
+  private bindLowPort(address: Uint8Array): number {
+    if (lowPorts.bind === null) return EACCES;
+    const whole = new Uint8Array(this.family === AF_INET6 ? SOCKADDR_IN6_SIZE : SOCKADDR_IN_SIZE);
+    whole.set(address.subarray(0, whole.length));
+    return lowPorts.bind(this.hostFd, whole);
   }
   override listen(_ctx: IoContext, backlog: number): number {
     const limited = backlog < 0 || backlog > BACKLOG_MAX ? BACKLOG_MAX : backlog;

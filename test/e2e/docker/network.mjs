@@ -27,6 +27,9 @@ export const networkScenarios = [
       await d.run(['--network', 'bridge'], '/opt/ip -o -4 addr show eth0 | cut -d" " -f7; /opt/ip route; /opt/ip -o link | wc -l; cat /sys/class/net/eth0/mtu; ls /sys/class/net');
       await d.run(['--network', 'bridge', '--mac-address', '02:42:0a:00:00:77'], 'cat /sys/class/net/eth0/address; ifconfig eth0 | grep -c "RX packets"; route -n; netstat -rn | wc -l; nc -l -p 77 & while ! netstat -lnt | grep -o ":77 .*LISTEN"; do :; done; kill $!');
       await d.run(['--network', 'none'], 'ip addr | grep "inet "; ip route; /opt/ip route; nc -w 2 10.213.0.1 80; echo $?');
+      const privileged = d.isOurs ? 871 : 872;
+      await d.run(['--network', 'host'], `timeout 1 httpd -f -p ${privileged}; echo $?`);
+      await d.run(['--network', 'host', '--user', '5', '--cap-drop', 'NET_BIND_SERVICE'], 'timeout 1 nc -l -p 80 2>&1');
       await d.run(['--network', 'host'], 'ip addr | grep -q "inet " && echo some; ip route | wc -l');
     },
   ],
