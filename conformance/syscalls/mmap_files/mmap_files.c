@@ -153,3 +153,18 @@ CASE(text_busy) {
   close(out);
   CHILD(execl("./t", "t", NULL));
 }
+// Mapping a file is an access to it, as far as its mount keeps such times.
+CASE(mmap_is_access) {
+  struct stat before, after;
+  make_file("f", "12345", 0644);
+  int fd = NEED(open("f", O_RDWR));
+  // At first the file has changed since it was read; then it has not.
+  for (int i = 0; i < 2; i++) {
+    NEED(fstat(fd, &before));
+    sleep_ms(20);
+    NEED(mmap(0, 4096, PROT_READ, i == 0 ? MAP_SHARED : MAP_PRIVATE, fd, 0) == MAP_FAILED ? -1 : 0);
+    NEED(fstat(fd, &after));
+    say("atime %s", after.st_atim.tv_sec == before.st_atim.tv_sec && after.st_atim.tv_nsec == before.st_atim.tv_nsec ? "stays" : "moves");
+    YES(after.st_mtim.tv_sec == before.st_mtim.tv_sec && after.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
+  }
+}

@@ -56,7 +56,9 @@ export class TmpfsOpenFile extends SeekableFile {
       if ((this.file.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return EPERM;
     }
     const fd = this.file.hostFd();
-    return fd < 0 ? (fd as Errno) : { fd, offset };
+    if (fd < 0) return fd as Errno;
+    touchAccessed(this);
+    return { fd, offset };
   }
   override getSeals(): number {
     return this.file.seals;
