@@ -151,12 +151,13 @@ export const mountCases: readonly Case[] = [
   {
     name: 'sysctl of the container',
     run: (w) => {
-      w.configure(['cat', '/proc/sys/kernel/shmmax', '/proc/sys/net/ipv4/ip_forward'], (c) => {
-        c.linux.sysctl = { 'kernel.shmmax': '12345678', 'net.ipv4.ip_forward': '1' };
+      const settings = { 'kernel.shmmax': '12345678', 'net.ipv4.ip_forward': '1', 'kernel.shm_rmid_forced': '1', 'kernel.msgmax': '9999', 'kernel.sem': '250\t32000\t100\t99', 'fs.mqueue.msg_max': '77', 'net.core.somaxconn': '55', 'net.ipv4.ip_default_ttl': '44' };
+      w.configure(['cat', ...Object.keys(settings).map((key) => `/proc/sys/${key.replaceAll('.', '/')}`)], (c) => {
+        c.linux.sysctl = settings;
       });
       w.runAndNote();
     },
-    expect: ['12345678', '1'],
+    expect: ['12345678', '1', '1', '9999', '250\t32000\t100\t99', '77', '55', '44'],
   },
   {
     name: 'mounts that cannot be are refused',
