@@ -6,7 +6,7 @@
  * hostile addresses, messages and options do not harm the Sentry.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, get, type Server } from 'node:http';
 import { type AddressInfo, createConnection, createServer as createTcpServer } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
@@ -161,6 +161,41 @@ describe('with --network=host', () => {
       await ended(child);
     }
   });
+  test.runIf(existsSync(PYTHON))('ten thousand connections from the host leave nothing behind', { timeout: 120_000 }, async () => {
+    const free = await freePort();
+    const [command, ...args] = cliCommand() as [string, ...string[]];
+    const child = spawn(command, [...args, ...flags, 'do', '--', PYTHON, '-c', COUNTING_SERVER, String(free)], {
+      stdio: 'ignore',
+      env: FIXED_ENV,
+    });
+    try {
+      const before = await countWithin(free, LIMIT_MS);
+      await connectMany(free, STORM, 50);
+      const after = await countWithin(free, LIMIT_MS);
+      expect(after.served - before.served).toBe(STORM + 1);
+      expect(after.files).toBe(before.files);
+      expect(after.sentryKb - before.sentryKb).toBeLessThan(64 * 1024);
+    } finally {
+      await ended(child);
+    }
+
+    /** Asks the server how many it served, and adds what memory the Sentry has. */
+    async function countWithin(at: number, limitMs: number): Promise<{ served: number; files: number; sentryKb: number }> {
+      const until = Date.now() + limitMs;
+      for (;;) {
+        const [served, files] = (await askCount(at)).split(' ').map(Number);
+        if (files !== undefined) return { served: served as number, files, sentryKb: childrenKb(child.pid as number) };
+        if (Date.now() > until) throw new Error('the server does not answer');
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  });
+  test.runIf(existsSync(PYTHON))('a port of the host that is taken cannot be bound', { timeout: LIMIT_MS }, async () => {
+    const script = join(scratch, 'taken.py');
+    writeFileSync(script, TAKEN_PORT);
+    const run = await runInSandbox([PYTHON, script, String(port)], { flags, timeoutMs: LIMIT_MS - 5000 });
+    expect(run).toMatchObject({ stdout: 'EADDRINUSE\nEADDRINUSE\nok\nok\n', status: 0 });
+  });
   test("getifaddrs names the host's interfaces", { timeout: LIMIT_MS }, async () => {
     const run = await runInSandbox(['node', '-p', 'Object.keys(require("os").networkInterfaces()).sort().join()'], {
       flags,
@@ -170,6 +205,69 @@ describe('with --network=host', () => {
     expect(run.stdout).toBe(`${Object.keys(networkInterfaces()).sort().join()}\n`);
   });
 });
+
+const STORM = 10_000;
+const COUNTING_SERVER = `
+import os, socket, sys
+l = socket.socket(); l.bind(('127.0.0.1', int(sys.argv[1]))); l.listen(128)
+n = 0
+while True:
+    c, _ = l.accept(); n += 1
+    try:
+        if c.recv(16) == b'count': c.sendall(b'%d %d' % (n, len(os.listdir('/proc/self/fd'))))
+    except ConnectionError: pass
+    c.close()
+`;
+const TAKEN_PORT = `
+import errno, socket, sys
+port = int(sys.argv[1])
+def bind(family, kind, address, reuse=False):
+    with socket.socket(family, kind) as s:
+        if reuse: s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try: s.bind(address); print('ok')
+        except OSError as e: print(errno.errorcode[e.errno])
+bind(socket.AF_INET, socket.SOCK_STREAM, ('127.0.0.1', port))
+bind(socket.AF_INET, socket.SOCK_STREAM, ('0.0.0.0', port), True)
+bind(socket.AF_INET, socket.SOCK_STREAM, ('127.0.0.3', port))
+bind(socket.AF_INET, socket.SOCK_STREAM, ('127.0.0.1', 0))
+`;
+
+/** Connects `count` times, `width` at once: one third closes at once, one speaks first, one resets. */
+async function connectMany(port: number, count: number, width: number): Promise<void> {
+  let next = 0;
+  const one = (i: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const c = createConnection(port, '127.0.0.1', () => {
+        if (i % 3 === 0) c.end();
+        else if (i % 3 === 1) c.end('hello');
+        else c.resetAndDestroy();
+      });
+      c.resume();
+      c.on('error', reject);
+      c.on('close', () => resolve());
+    });
+  const worker = async (): Promise<void> => {
+    while (next < count) await one(next++).catch((e: NodeJS.ErrnoException) => expect(e.code).toBe('ECONNRESET'));
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+}
+function askCount(port: number): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    const c = createConnection(port, '127.0.0.1', () => c.write('count'));
+    c.on('data', (data: Buffer) => (text += data.toString()));
+    c.on('error', () => resolve(''));
+    c.on('close', () => resolve(text));
+  });
+}
+/** Resident memory of the processes a command line has started: its Sentry and Gofer. */
+function childrenKb(pid: number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  return children.reduce((kb, child) => {
+    const line = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child}/status`, 'utf8'));
+    return kb + Number(line?.[1] ?? 0);
+  }, 0);
+}
 
 async function freePort(): Promise<number> {
   const probe = createTcpServer();

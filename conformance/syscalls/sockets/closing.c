@@ -193,3 +193,15 @@ CASE(peek_offset) {
     VAL(n);
   }
 }
+CASE(large_write_to_one_who_left) {
+  static char b[1 << 20];
+  struct iovec v[64];
+  struct pair p = tcp_pair();
+  close(p.server);
+  signal(SIGPIPE, SIG_IGN);
+  for (int i = 0; i < 64; i++) v[i] = (struct iovec){b, sizeof b};
+  errno = 0;
+  long n = writev(p.client, v, 64);
+  say("not all of it: %d", n < 64l * (long)sizeof b);
+  CALL(writev(p.client, v, 64));
+}

@@ -92,6 +92,14 @@ export class PortTable {
     }
     return true;
   }
+  /** Is there another connection from `local` to `remote`? */
+  hasConnection(socket: PortHolder, local: Endpoint, remote: Endpoint): boolean {
+    for (const other of this.at(local.port, socket.netTag)) {
+      if (other === socket || other.isClosed || other.remote?.port !== remote.port) continue;
+      if (sameHost(other.remote, remote) && sameHost(other.local, local)) return true;
+    }
+    return false;
+  }
   /** A port nobody has; when there is none, one that only waits for its time to end; 0: none. */
   ephemeral(tag: number): number {
     let waiting = 0;

@@ -240,7 +240,8 @@ export class TcpSocket extends InetSocket {
     if (!this.isHashed) {
       const bound = this.hash(from);
       if (bound < 0) return bound === EADDRINUSE ? EADDRNOTAVAIL : bound;
-    } else this.local = from;
+    } else if (tcpPorts.hasConnection(this, from, to)) return EADDRNOTAVAIL;
+    else this.local = from;
     this.remote = to;
     const path = pathTo(this.network, to, this.boundIndex);
     netCounters.Tcp.ActiveOpens++;
@@ -507,7 +508,9 @@ export class TcpSocket extends InetSocket {
   }
   /** The peer has closed: the answer to this data is a reset. */
   private sendToNobody(message: OutgoingMessage): number {
-    const n = message.io.remaining;
+    const wanted = Math.min(message.io.remaining, this.sendLimit || CAPACITY / 2);
+    const n = message.io.take(new Uint8Array(wanted), 0, wanted);
+    if (n < 0) return n;
     this.forgetGhost();
     this.broken(-EPIPE);
     return n;
