@@ -27,9 +27,9 @@ const packageJson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
  * Node's flags in every process of a sandbox. The first two make a running Node forkable (docs/architecture.md, "One Node boot"). A larger
  * young generation spares short runs their collections. With one thread TurboFan compiles while the guest waits: at the default
  * budget it took half of the Sentry's and the Gofer's time in the first seconds, so only what runs really often is worth it (gcc hello.c
- * and 300 forks and execs take a quarter less; a loop of 100,000 getppid 3 % more).
+ * and 300 forks and execs take a quarter less; a loop of 100,000 getppid 3 % more). The Sentry collects by itself when it is quiet.
  */
-const FLAGS = ['--single-threaded', '--v8-pool-size=0', '--min-semi-space-size=16', '--interrupt-budget=500000'];
+const FLAGS = ['--single-threaded', '--v8-pool-size=0', '--min-semi-space-size=16', '--interrupt-budget=500000', '--expose-gc'];
 
 /**
  * The shim's: it forks too. (A thread that compiles holds locks, which a child would wait for for ever.) A small heap: what lives in a shim

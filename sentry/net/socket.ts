@@ -102,7 +102,7 @@ export abstract class Socket extends FileDescription {
   readonly type: number;
   readonly protocol: number;
   readonly options = new SocketOptions();
-  override readonly writesAll: boolean;
+  override writesAll: boolean;
 
   constructor(ctx: IoContext, family: number, type: number, protocol: number) {
     const inode = new AnonInode(sockfs.fs, S_IFSOCK | 0o777, ctx.creds.fsuid, ctx.creds.fsgid);

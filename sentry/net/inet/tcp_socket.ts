@@ -305,6 +305,7 @@ export class TcpSocket extends InetSocket {
     this.knockedAt = null;
     for (const end of [this, other]) {
       end.state = 'connected';
+      end.writesAll = true;
       end.wasConnected = true;
       end.shutdownMask = 0;
       end.finSent = false;
@@ -513,6 +514,8 @@ export class TcpSocket extends InetSocket {
     if (n < 0) return n;
     this.forgetGhost();
     this.broken(-EPIPE);
+    // A write that is larger ends here: nothing will make room.
+    this.writesAll = false;
     return n;
   }
   /** shutdown(SHUT_RD) at the other end: data still arrives and can be read there. */
