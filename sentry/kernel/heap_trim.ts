@@ -23,7 +23,7 @@ const GROWTH = 24 << 20;
 /** Allocating more than this between two looks is being busy. */
 const BUSY = 4 << 20;
 const FIRST_NS = 2e9;
-const LAST_NS = 32e9;
+const LAST_NS = 8e9;
 
 export class HeapTrim {
   private readonly kernel: HeapClock;
