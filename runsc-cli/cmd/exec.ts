@@ -4,7 +4,7 @@
  * `runsc-ts exec`: a further process in a running container.
  */
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { normalize, resolve } from 'node:path';
 import { runExec } from '../container/exec.ts';
 import { Container } from '../container/state.ts';
 import { RunscError, shorten, systemReason } from '../errors.ts';
@@ -41,7 +41,7 @@ export const execVerb = containerVerb({
     { name: 'pidfd-socket', kind: 'value', help: 'accepted', isIgnored: true },
     { name: 'process-label', kind: 'value', help: 'accepted', isIgnored: true },
     { name: 'apparmor', kind: 'value', help: 'accepted', isIgnored: true },
-    { name: 'cgroup', kind: 'list', help: 'accepted', isIgnored: true },
+    { name: 'cgroup', kind: 'list', placeholder: '[CONTROLLER,...:]PATH', help: "only /, the container's own: a sandbox is in one cgroup" },
   ],
   min: 1,
   max: Number.POSITIVE_INFINITY,
@@ -50,6 +50,7 @@ export const execVerb = containerVerb({
   run: (parsed, operands, { flags }) => {
     try {
       const container = Container.load(flags.root, idOf(operands));
+      checkCgroups(parsed.list('cgroup'));
       const { process, consoleSize } = describeProcess(parsed, operands.slice(1), container);
       return runExec(container, process, {
         isDetached: parsed.flag('detach'),
@@ -65,6 +66,12 @@ export const execVerb = containerVerb({
     }
   },
 });
+
+/** All that a sandbox runs is in the Sentry's cgroup, and so in the container's. Throws RunscError for any other. */
+function checkCgroups(wanted: readonly string[]): void {
+  const other = wanted.find((text) => normalize(`/${text.slice(text.indexOf(':') + 1)}`) !== '/');
+  if (other !== undefined) throw new RunscError(`cgroup ${JSON.stringify(shorten(other))}: processes of a sandbox are in the container's cgroup and cannot be put into another`);
+}
 
 function pathOf(parsed: Parsed, name: string): string | null {
   const value = parsed.value(name);

@@ -146,7 +146,7 @@ time.sleep(100)`;
       const wrong: [string, string][] = [
         ['events --interval 0 c', 'duration interval must be greater than 0'], ['events --interval 0s c', 'duration interval must be greater than 0'], ['events --interval soon c', 'invalid value "soon" for -interval'],
         ['exec --preserve-fds x c true', 'invalid value "x" for -preserve-fds'], ['exec --preserve-fds 9999 c true', 'invalid value "9999" for -preserve-fds'], ['exec -e NOVALUE c true', 'invalid environment variable: "NOVALUE"'],
-        ['exec --user -1 c true', 'invalid id "-1" for -user'], ['exec --cap CAP_NOSUCH c true', 'unknown capability "CAP_NOSUCH"'], ['kill c 999', 'unknown signal "999"'], ['ps --format xml c', 'invalid format option'],
+        ['exec --cgroup sub c true', 'cannot be put into another'], ['exec --cgroup memory:../x c true', 'cannot be put into another'], ['exec --user -1 c true', 'invalid id "-1" for -user'], ['exec --cap CAP_NOSUCH c true', 'unknown capability "CAP_NOSUCH"'], ['kill c 999', 'unknown signal "999"'], ['ps --format xml c', 'invalid format option'],
         ['update --memory much c', 'invalid value for memory: much'], ['update --resources nosuch c', 'nosuch: no such file or directory'], ['--log no/such/log state c', 'log file no/such/log: no such file or directory'],
         ['resume c', 'container not paused'], ['checkpoint c', 'checkpoint is not supported yet'], ['restore d', 'restore is not supported yet'],
       ];
@@ -158,7 +158,7 @@ time.sleep(100)`;
       w.note(String(w.stateOf()['status']));
     },
     expect: [
-      ...['events --interval 0 c', 'events --interval 0s c', 'events --interval soon c', 'exec --preserve-fds x c true', 'exec --preserve-fds 9999 c true', 'exec -e NOVALUE c true', 'exec --user -1 c true', 'exec --cap CAP_NOSUCH c true'].map((line) => `${line}: refused`),
+      ...['events --interval 0 c', 'events --interval 0s c', 'events --interval soon c', 'exec --preserve-fds x c true', 'exec --preserve-fds 9999 c true', 'exec -e NOVALUE c true', 'exec --cgroup sub c true', 'exec --cgroup memory:../x c true', 'exec --user -1 c true', 'exec --cap CAP_NOSUCH c true'].map((line) => `${line}: refused`),
       ...['kill c 999', 'ps --format xml c', 'update --memory much c', 'update --resources nosuch c', '--log no/such/log state c', 'resume c', 'checkpoint c', 'restore d'].map((line) => `${line}: refused`),
       'running',
     ],
