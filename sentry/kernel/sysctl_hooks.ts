@@ -8,6 +8,7 @@
 export const sysctlHooks = {
   epoll: { maxUserWatches: 262144 },
   inotify: { maxQueuedEvents: 16384, maxUserInstances: 128, maxUserWatches: 65536 },
+  fanotify: { maxQueuedEvents: 16384, maxUserGroups: 128, maxUserMarks: 65536 },
   net: {
     somaxconn: 4096,
     maxDgramQlen: 10,

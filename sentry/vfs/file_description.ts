@@ -29,7 +29,7 @@ import { dropLease } from './leases.ts';
 import type { ByteString, Inode } from './inode.ts';
 import type { IoSequence } from './io.ts';
 import { type Path, pathGet, pathPut } from './mount.ts';
-import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, notifyFile } from './notify.ts';
+import { fsNotify, IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, notifyUse } from './notify.ts';
 
 const O_ACCMODE = 3;
 const O_WRONLY = 1;
@@ -68,6 +68,8 @@ export abstract class FileDescription {
   urgentSignal: (() => void) | null = null;
   /** Epoll items and other watchers that must be told when the last descriptor goes. */
   readonly onLastClose = new Set<() => void>();
+  /** What is done with it is told to nobody: it came with an event of fanotify, or serves another open file. */
+  isSilent = false;
   private refs = 1;
   private isWriter = false;
   private isReader = false;
@@ -179,8 +181,8 @@ export abstract class FileDescription {
         dropLease(this.inode, this);
       }
       const { marks } = this.inode;
-      if (marks !== null || this.path.dentry.parent?.inode?.marks != null)
-        notifyFile(this.path.dentry, this.isWritable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+      if (marks !== null || fsNotify.pathHook !== null || this.path.dentry.parent?.inode?.marks != null)
+        notifyUse(this, this.isWritable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
       this.release();
       pathPut(this.path);
     }

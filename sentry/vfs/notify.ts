@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Where file events leave vfs for inotify.
+ * Where file events leave vfs for inotify and fanotify.
  *
  * Linux:      fs/notify/fsnotify.c, include/linux/fsnotify.h; inotify(7)
  * Invariants: costs one field test per event while inode.marks is null.
@@ -10,6 +10,7 @@ import { S_IFDIR, S_IFMT } from '../../platform/abi/linux/stat.ts';
 import type { Dentry } from './dentry.ts';
 import type { Filesystem } from './filesystem.ts';
 import type { ByteString, Inode } from './inode.ts';
+import type { Path } from './mount.ts';
 
 export const IN_ACCESS = 0x1;
 export const IN_MODIFY = 0x2;
@@ -23,6 +24,8 @@ export const IN_CREATE = 0x100;
 export const IN_DELETE = 0x200;
 export const IN_DELETE_SELF = 0x400;
 export const IN_MOVE_SELF = 0x800;
+/** fanotify only: opened to be executed. */
+export const FAN_OPEN_EXEC = 0x1000;
 export const IN_ISDIR = 0x40000000;
 
 /**
@@ -38,9 +41,13 @@ interface NotifyState {
   /** The last mount of a filesystem went. */
   unmounted: ((fs: Filesystem) => void) | null;
   lastCookie: number;
+  /** What is done with open files, wherever they are, mount included (fanotify). */
+  pathHook: PathHook | null;
 }
 
-export const fsNotify: NotifyState = { hook: null, letGo: null, unmounted: null, lastCookie: 0 };
+export type PathHook = (path: Path, mask: number) => void;
+
+export const fsNotify: NotifyState = { hook: null, letGo: null, unmounted: null, lastCookie: 0, pathHook: null };
 
 /** An event about entry `name` of directory `dir`; `child` (when known) says whether IN_ISDIR is set. */
 export function notifyEntry(
@@ -65,6 +72,13 @@ export function notifyFile(dentry: Dentry, mask: number): void {
   if (dir !== null && dir.marks !== null) notifyEntry(dir, mask, dentry.name, inode, 0, isUnlinked);
   if (inode.marks === null) return;
   fsNotify.hook(inode, mask | ((inode.mode & S_IFMT) === S_IFDIR ? IN_ISDIR : 0), '', 0, isUnlinked);
+}
+
+/** An event about a file that somebody opens, uses or closes. */
+export function notifyUse(file: { readonly path: Path; readonly isSilent: boolean }, mask: number): void {
+  if (file.isSilent) return;
+  notifyFile(file.path.dentry, mask);
+  fsNotify.pathHook?.(file.path, mask);
 }
 
 /** An event about an inode alone (IN_DELETE_SELF, IN_MOVE_SELF). */

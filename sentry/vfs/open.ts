@@ -54,7 +54,7 @@ import { type FileDescription, PathDescription } from './file_description.ts';
 import { ATTR_SIZE, type ByteString, type Inode } from './inode.ts';
 import { breakLeases } from './leases.ts';
 import type { Path } from './mount.ts';
-import { IN_CREATE, IN_MODIFY, IN_OPEN, notifyEntry, notifyFile } from './notify.ts';
+import { FAN_OPEN_EXEC, fsNotify, IN_CREATE, IN_MODIFY, IN_OPEN, notifyEntry, notifyFile, notifyUse } from './notify.ts';
 import { FS_APPEND_FL, inodePermission, mayCreate, newOwner, ownerOrCapable, wantWrite } from './permission.ts';
 import { LAST_NORM, Walk, addFresh, isDir, isSymlink, lookupChild } from './path_walk.ts';
 import { setIdBits } from './set_id.ts';
@@ -270,7 +270,7 @@ function openInode(
   file.flags &= ~O_NOCTTY;
   if (isWriter) file.countAsWriter();
   else if (type === S_IFREG) file.countAsReader();
-  notifyFile(path.dentry, IN_OPEN);
+  notifyUse(file, IN_OPEN);
   return file;
 }
 
@@ -299,5 +299,7 @@ export function openPlaceForExec(vfs: VirtualFilesystem, ctx: IoContext, path: P
   if (type !== S_IFREG || (path.mount.flags & MS_NOEXEC) !== 0) return EACCES;
   const denied = inodePermission(ctx, inode, MAY_EXEC);
   if (denied !== 0) return denied as Errno;
-  return openInode(vfs, ctx, path, inode, O_RDONLY);
+  const file = openInode(vfs, ctx, path, inode, O_RDONLY);
+  if (!isErrno(file)) fsNotify.pathHook?.(path, FAN_OPEN_EXEC);
+  return file;
 }

@@ -29,7 +29,7 @@ import {
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { FileDescription } from '../../sentry/vfs/file_description.ts';
 import type { IoSequence } from '../../sentry/vfs/io.ts';
-import { IN_ACCESS, IN_MODIFY, notifyFile, fsNotify } from '../../sentry/vfs/notify.ts';
+import { IN_ACCESS, IN_MODIFY, notifyUse, fsNotify } from '../../sentry/vfs/notify.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
 import { flatIo, vectorIo } from './iovec.ts';
 import { ioFile } from './path_args.ts';
@@ -51,7 +51,7 @@ function interruption(timeoutNs: number): number {
 export function readFile(t: Task, file: FileDescription, io: IoSequence): SyscallReturn {
   const n = file.read(t, io);
   if (n === WOULD_BLOCK && !file.isNonblocking) return readBlocking(t, file, io);
-  if (n > 0 && fsNotify.hook !== null) notifyFile(file.path.dentry, IN_ACCESS);
+  if (n > 0 && fsNotify.hook !== null) notifyUse(file, IN_ACCESS);
   return t.io.read(n);
 }
 
@@ -86,7 +86,7 @@ function* readBlocking(t: Task, file: FileDescription, io: IoSequence): Blocking
 export function writeFile(t: Task, file: FileDescription, io: IoSequence): SyscallReturn {
   const total = io.remaining;
   const n = file.write(t, io);
-  if (n > 0 && fsNotify.hook !== null) notifyFile(file.path.dentry, IN_MODIFY);
+  if (n > 0 && fsNotify.hook !== null) notifyUse(file, IN_MODIFY);
   if (n === total || file.isNonblocking) return t.io.wrote(n);
   if (n === WOULD_BLOCK || (n > 0 && file.writesAll)) return writeBlocking(t, file, io, Math.max(0, n));
   return t.io.wrote(n);
@@ -160,6 +160,20 @@ export function sys_writev(t: Task, fd: number, iov: number, count: number): Sys
   return typeof io === 'number' ? io : writeFile(t, file, io);
 }
 
+/** Reads at `pos`, whatever the position is. Never waits. */
+function readAt(t: Task, file: FileDescription, io: IoSequence, pos: number): number {
+  const n = file.pread(t, io, pos);
+  if (n > 0 && fsNotify.hook !== null) notifyUse(file, IN_ACCESS);
+  return t.io.read(n);
+}
+
+/** Writes at `pos`, whatever the position is. Never waits. */
+function writeAt(t: Task, file: FileDescription, io: IoSequence, pos: number): number {
+  const n = file.pwrite(t, io, pos);
+  if (n > 0 && fsNotify.hook !== null) notifyUse(file, IN_MODIFY);
+  return t.io.wrote(n);
+}
+
 export function sys_pread64(t: Task, fd: number, buf: number, count: number, pos: number): SyscallReturn {
   if (pos < 0) return EINVAL;
   const file = ioFile(t, fd);
@@ -167,7 +181,7 @@ export function sys_pread64(t: Task, fd: number, buf: number, count: number, pos
   if (!file.isSeekable) return ESPIPE;
   if (!file.isReadable) return EBADF;
   const io = flatIo(t, buf, count);
-  return isErrno(io) ? io : t.io.read(file.pread(t, io, pos));
+  return isErrno(io) ? io : readAt(t, file, io, pos);
 }
 
 export function sys_pwrite64(t: Task, fd: number, buf: number, count: number, pos: number): SyscallReturn {
@@ -178,9 +192,7 @@ export function sys_pwrite64(t: Task, fd: number, buf: number, count: number, po
   if (!file.isWritable) return EBADF;
   const io = flatIo(t, buf, count);
   if (isErrno(io)) return io;
-  const n = file.pwrite(t, io, pos);
-  if (n > 0 && fsNotify.hook !== null) notifyFile(file.path.dentry, IN_MODIFY);
-  return t.io.wrote(n);
+  return writeAt(t, file, io, pos);
 }
 
 export function sys_preadv(t: Task, fd: number, iov: number, count: number, pos: number, _high: number): SyscallReturn {
@@ -203,7 +215,7 @@ function preadVector(t: Task, fd: number, iov: number, count: number, pos: numbe
   if (file === null) return EBADF;
   if (!file.isSeekable) return ESPIPE;
   const io = readVector(t, file, iov, count);
-  return typeof io === 'number' ? io : t.io.read(file.pread(t, io, pos));
+  return typeof io === 'number' ? io : readAt(t, file, io, pos);
 }
 
 function pwriteVector(t: Task, fd: number, iov: number, count: number, pos: number): number {
@@ -211,7 +223,7 @@ function pwriteVector(t: Task, fd: number, iov: number, count: number, pos: numb
   if (file === null) return EBADF;
   if (!file.isSeekable) return ESPIPE;
   const io = writeVector(t, file, iov, count);
-  return typeof io === 'number' ? io : t.io.wrote(file.pwrite(t, io, pos));
+  return typeof io === 'number' ? io : writeAt(t, file, io, pos);
 }
 
 const RWF_READ = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND;
@@ -232,7 +244,7 @@ export function sys_preadv2(
   const io = readVector(t, file, iov, count);
   if (typeof io === 'number') return io;
   if ((flags & ~RWF_READ) !== 0) return EOPNOTSUPP;
-  if (pos !== -1) return t.io.read(file.pread(t, io, pos));
+  if (pos !== -1) return readAt(t, file, io, pos);
   return (flags & RWF_NOWAIT) === 0 ? readFile(t, file, io) : file.read(t, io);
 }
 

@@ -64,8 +64,6 @@ export const MISSING: Readonly<Record<string, readonly [Errno, string]>> = {
   landlock_create_ruleset: [EOPNOTSUPP, NO_LANDLOCK],
   landlock_add_rule: [EOPNOTSUPP, NO_LANDLOCK],
   landlock_restrict_self: [EOPNOTSUPP, NO_LANDLOCK],
-  fanotify_init: [EPERM, 'fanotify is not supported.'],
-  fanotify_mark: [EPERM, 'fanotify is not supported.'],
   name_to_handle_at: [EOPNOTSUPP, NO_HANDLES],
   open_by_handle_at: [EOPNOTSUPP, NO_HANDLES],
   process_vm_readv: [EPERM, PENDING],

@@ -3,7 +3,7 @@
 /**
  * Rows of pipes, readiness, event descriptors and sockets.
  */
-import { Addr, Choice, Fd, Flags, FlagSet, InBuffer, Int, OutBuffer, PathName, Size, UInt } from '../args/kinds.ts';
+import { Addr, Choice, DirFd, Fd, Flags, FlagSet, InBuffer, Int, LongFlags, OutBuffer, PathName, Size, UInt } from '../args/kinds.ts';
 import { sys_recvfrom, sys_recvmmsg, sys_recvmsg } from '../net/receive.ts';
 import { sys_sendmmsg, sys_sendmsg, sys_sendto } from '../net/send.ts';
 import {
@@ -28,6 +28,7 @@ import {
   sys_epoll_wait,
 } from '../poll/epoll.ts';
 import { sys_eventfd, sys_eventfd2 } from '../poll/eventfd.ts';
+import { sys_fanotify_init, sys_fanotify_mark } from '../poll/fanotify.ts';
 import { sys_inotify_add_watch, sys_inotify_init, sys_inotify_init1, sys_inotify_rm_watch } from '../poll/inotify.ts';
 import { sys_pipe, sys_pipe2 } from '../poll/pipe.ts';
 import { sys_poll, sys_ppoll } from '../poll/poll.ts';
@@ -97,6 +98,12 @@ export const pollNetRows: readonly SyscallRow[] = [
   row(232, 'epoll_wait', [Fd, Addr, Int, Int], sys_epoll_wait),
   row(233, 'epoll_ctl', [Fd, EpollOp, Fd, Addr], sys_epoll_ctl),
   row(253, 'inotify_init', [], sys_inotify_init),
+  row(300, 'fanotify_init', [Flags, Flags], sys_fanotify_init, {
+    partial: 'No FAN_REPORT_FID and its kin, no permission events.',
+  }),
+  row(301, 'fanotify_mark', [Fd, Flags, LongFlags, DirFd, PathName], sys_fanotify_mark, {
+    partial: 'No events about names, no permission events.',
+  }),
   row(254, 'inotify_add_watch', [Fd, PathName, Flags], sys_inotify_add_watch, {
     partial: 'Of changes made outside the sandbox only those in bind mounts are reported.',
   }),

@@ -91,6 +91,7 @@ export class OverlayDirectory extends FileDescription {
     if (dir.upper === null && dir.whiteouts === null && dir.nlink > 0) {
       const file = (dir.lower as Inode).open(ctx, this.path, O_DIRECTORY);
       if (isErrno(file)) return file;
+      file.isSilent = true;
       this.lowerDir = file;
       return 0;
     }

@@ -40,6 +40,7 @@ export class OverlayFile extends FileDescription {
     if (this.isLower && this.inode.upper !== null) {
       const above = this.inode.upper.open(ctx, this.path, this.flags);
       if (isErrno(above)) return above;
+      above.isSilent = true;
       this.real.decRef();
       this.real = above;
       this.isLower = false;

@@ -399,6 +399,7 @@ export class OverlayInode extends Inode {
     const isLower = this.upper === null;
     const real = this.real.open(ctx, path, isLower ? flags & ~3 : flags);
     if (isErrno(real)) return real;
+    real.isSilent = true;
     return new OverlayFile(path, this, flags, ctx.creds, real, isLower);
   }
 
