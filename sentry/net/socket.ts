@@ -167,6 +167,14 @@ export abstract class Socket extends FileDescription {
   abstract shutdown(how: number): number;
   abstract localAddress(): Uint8Array | Errno;
   abstract peerAddress(): Uint8Array | Errno;
+  /** Why nothing at all can be sent now, for a message that is not going to be; 0: it could. */
+  sendRefusal(_ctx: IoContext, _message: OutgoingMessage): number {
+    return 0;
+  }
+  /** shutdown(2) is answered before its argument is looked at. */
+  get cannotShutDown(): boolean {
+    return false;
+  }
   /** Sends. Returns bytes, WOULD_BLOCK or errno. `message.files` stay the caller's: what is queued takes its own references. */
   abstract sendMessage(ctx: IoContext, message: OutgoingMessage): number;
   /** Receives. Returns bytes (MSG_TRUNC: the real length), 0 at end, WOULD_BLOCK or errno. */

@@ -92,7 +92,7 @@ function setFlags(t: Task, fd: number, file: FileDescription, arg: number): numb
 }
 
 /** F_SETOWN: a process, or a process group when negative. */
-function setOwner(t: Task, file: FileDescription, arg: number): number {
+export function setOwner(t: Task, file: FileDescription, arg: number): number {
   const id = arg | 0;
   if (id === -0x80000000) return EINVAL;
   return installOwner(t, file, id < 0 ? F_OWNER_PGRP : F_OWNER_PID, Math.abs(id));
@@ -147,13 +147,19 @@ function fcntlAny(t: Task, fd: number, file: FileDescription, cmd: number, arg: 
   }
 }
 
+/** F_GETOWN: the process, or the process group as a negative number; 0: nobody. */
+export function getOwner(file: FileDescription): number {
+  const owner = file.async as AsyncOwner | null;
+  return owner === null ? 0 : owner.type === F_OWNER_PGRP ? -owner.id : owner.id;
+}
+
 function ownerCommand(t: Task, file: FileDescription, cmd: number, arg: number): number | null {
   const owner = file.async as AsyncOwner | null;
   switch (cmd) {
     case F_SETOWN:
       return setOwner(t, file, arg);
     case F_GETOWN:
-      return owner === null ? 0 : owner.type === F_OWNER_PGRP ? -owner.id : owner.id;
+      return getOwner(file);
     case F_SETOWN_EX:
       return setOwnerEx(t, file, arg);
     case F_GETOWN_EX:

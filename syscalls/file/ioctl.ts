@@ -8,10 +8,11 @@
 import { CAP_SYS_RAWIO } from '../../platform/abi/linux/capability.ts';
 import { EBADF, EFAULT, EINVAL, ENOTTY, EOPNOTSUPP, EPERM } from '../../platform/abi/linux/errno.ts';
 import { F_OWNER_PID, O_ASYNC, O_NONBLOCK } from '../../platform/abi/linux/fcntl.ts';
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../platform/abi/linux/stat.ts';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../platform/abi/linux/stat.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { FileDescription } from '../../sentry/vfs/file_description.ts';
 import { updateAsync } from './async_signal.ts';
+import { getOwner, setOwner } from './fcntl.ts';
 import { fileFlagsIoctl } from './file_flags.ts';
 import { ioFile } from './path_args.ts';
 
@@ -21,6 +22,9 @@ const FIONBIO = 0x5421;
 const FIOASYNC = 0x5452;
 const FIONREAD = 0x541b;
 const FIBMAP = 1;
+const FIOSETOWN = 0x8901;
+const FIOGETOWN = 0x8903;
+const SIOCGPGRP = 0x8904;
 const FIGETBSZ = 2;
 const FIOQSIZE = 0x5460;
 const FIEMAP = 0xc020660b;
@@ -50,6 +54,13 @@ function writeSpace(t: Task, file: FileDescription, arg: number): number {
   if (type !== S_IFREG && type !== S_IFDIR && type !== S_IFLNK) return ENOTTY;
   const failed = inode.refreshAttributes();
   return failed < 0 ? failed : t.memory.writeU64(arg, inode.blocks * 512);
+}
+
+/** F_SETOWN and F_GETOWN under the names sockets have for them. */
+function ownerIoctl(t: Task, file: FileDescription, cmd: number, arg: number): number {
+  if (cmd === FIOGETOWN || cmd === SIOCGPGRP) return t.memory.writeU32(arg, getOwner(file) >>> 0);
+  const id = t.memory.readU32(arg);
+  return id < 0 ? EFAULT : setOwner(t, file, id | 0);
 }
 
 export function sys_ioctl(t: Task, fd: number, cmd: number, arg: number): number {
@@ -83,5 +94,7 @@ export function sys_ioctl(t: Task, fd: number, cmd: number, arg: number): number
       file.inode.refreshAttributes();
       return t.memory.writeU32(arg, (file.inode.size - file.position) >>> 0);
   }
+  if (cmd >= FIOSETOWN && cmd <= SIOCGPGRP && (file.inode.mode & S_IFMT) === S_IFSOCK)
+    return ownerIoctl(t, file, cmd, arg);
   return fileFlagsIoctl(t, file, cmd, arg) ?? file.ioctl(t, cmd, arg);
 }

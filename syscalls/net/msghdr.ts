@@ -69,7 +69,7 @@ function u64(at: number): number {
 export function readMsghdr(t: Task, addr: number, isSend: boolean): UserMessage | Errno {
   if (t.memory.copyIn(addr, scratch, 0, MSGHDR_SIZE) !== MSGHDR_SIZE) return EFAULT;
   const nameAddr = u64(0);
-  const nameLength = view.getInt32(8, true);
+  const nameLength = nameAddr === 0 ? 0 : view.getInt32(8, true);
   const iovAddr = u64(16);
   const iovCount = u64(24);
   const controlAddr = u64(32);

@@ -89,7 +89,10 @@ function sendOne(t: Task, socket: Socket, addr: number, flags: number): SyscallR
   const message = newOutgoing(user.io, flags);
   if (user.name !== null) message.address = user.name;
   const err = readControl(t, socket.family, user, message);
-  return err !== 0 ? err : send(t, socket, message);
+  if (err === 0) return send(t, socket, message);
+  // What is wrong with the socket itself is said before what is wrong with the control messages.
+  const refused = socket.sendRefusal(t, message);
+  return refused !== 0 ? refused : err;
 }
 
 export function sys_sendmsg(t: Task, fd: number, msg: number, flags: number): SyscallReturn {

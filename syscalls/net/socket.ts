@@ -197,7 +197,7 @@ function* connectBlocking(t: Task, socket: Socket, address: Uint8Array): Blockin
 export function sys_shutdown(t: Task, fd: number, how: number): number {
   const socket = socketAt(t, fd);
   if (isErrno(socket)) return socket;
-  return how < 0 || how > 2 ? EINVAL : socket.shutdown(how);
+  return (how < 0 || how > 2) && !socket.cannotShutDown ? EINVAL : socket.shutdown(how);
 }
 
 export function sys_getsockname(t: Task, fd: number, addr: number, lengthAddr: number): number {

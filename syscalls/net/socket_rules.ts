@@ -5,7 +5,7 @@
  *
  * Linux: net/core/sock.c (sk_setsockopt, sk_getsockopt)
  */
-import { EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../platform/abi/linux/errno.ts';
+import { EBADF, EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM } from '../../platform/abi/linux/errno.ts';
 import * as abi from '../../platform/abi/linux/socket.ts';
 import type { Socket } from '../../sentry/net/socket.ts';
 
@@ -38,6 +38,7 @@ const SO_PASSRIGHTS = 83;
 const SO_INQ = 84;
 const TIMESTAMPING_MASK = (1 << 19) - 1;
 const TIMESTAMPING_OPT_ID = 128;
+const TIMESTAMPING_OPT_ID_TCP = 65536;
 
 const base = { size: 4 as const, isHidden: false, has: (): boolean => true };
 const toggle = (initial = 0): SocketRule => ({ ...base, initial, check: (value) => (value !== 0 ? 1 : 0) });
@@ -51,6 +52,8 @@ const readOnly = (initial: number): SocketRule => ({ ...base, initial, check: ()
 const INT_MAX = 0x7fffffff;
 
 const isUnix = (socket: Socket): boolean => socket.family === abi.AF_UNIX;
+const isInternet = (socket: Socket): boolean => socket.family === abi.AF_INET || socket.family === abi.AF_INET6;
+const isTcpOrUdp = (socket: Socket): boolean => isInternet(socket) && socket.type !== 3;
 const isInternetStream = (socket: Socket): boolean => !isUnix(socket) && socket.type === abi.SOCK_STREAM;
 /** Only those that can be told who sent (sk_may_scm_recv). */
 const ofUnix = (rule: SocketRule): SocketRule => ({ ...rule, has: isUnix });
@@ -61,7 +64,8 @@ const timestamping: SocketRule = {
   sharedWith: abi.SO_TIMESTAMPING,
   check: (value, socket) => {
     if (value < 0 || value > TIMESTAMPING_MASK) return refuse();
-    return (value & TIMESTAMPING_OPT_ID) !== 0 && socket.type === abi.SOCK_STREAM ? refuse() : value;
+    if ((value & TIMESTAMPING_OPT_ID) !== 0) return isInternetStream(socket) ? refuse() : value;
+    return (value & TIMESTAMPING_OPT_ID_TCP) !== 0 ? refuse() : value;
   },
 };
 
@@ -70,7 +74,7 @@ export const SOCKET_RULES: ReadonlyMap<number, SocketRule> = new Map<number, Soc
   [abi.SO_REUSEADDR, toggle()],
   [
     abi.SO_REUSEPORT,
-    { ...toggle(), check: (value, socket) => (value !== 0 ? (isUnix(socket) ? refuse(EOPNOTSUPP) : 1) : 0) },
+    { ...toggle(), check: (value, socket) => (value !== 0 ? (isInternet(socket) ? 1 : refuse(EOPNOTSUPP)) : 0) },
   ],
   [abi.SO_DONTROUTE, toggle()],
   [abi.SO_BROADCAST, toggle()],
@@ -83,7 +87,17 @@ export const SOCKET_RULES: ReadonlyMap<number, SocketRule> = new Map<number, Soc
   [abi.SO_PASSSEC, { ...toggle(), has: (socket) => isUnix(socket) || socket.family === abi.AF_NETLINK }],
   [SO_PASSPIDFD, ofUnix(toggle())],
   [SO_PASSRIGHTS, ofUnix(toggle(1))],
-  [SO_INQ, { ...ofUnix(range(0, 0, 1)), isHidden: true }],
+  [
+    SO_INQ,
+    {
+      ...range(0, 0, 1),
+      isHidden: true,
+      check: (value, socket) => {
+        if (!isUnix(socket) || socket.type !== abi.SOCK_STREAM) return refuse(ENOPROTOOPT);
+        return value === 0 || value === 1 ? value : refuse();
+      },
+    },
+  ],
   [abi.SO_BSDCOMPAT, { ...any(0), check: () => 0 }],
   [abi.SO_TIMESTAMPING, timestamping],
   [abi.SO_TIMESTAMPING_NEW, timestamping],
@@ -107,7 +121,8 @@ export const SOCKET_RULES: ReadonlyMap<number, SocketRule> = new Map<number, Soc
     abi.SO_ZEROCOPY,
     {
       ...any(0),
-      check: (value, socket) => (isUnix(socket) ? refuse(EOPNOTSUPP) : value === 0 || value === 1 ? value : refuse()),
+      check: (value, socket) =>
+        !isTcpOrUdp(socket) ? refuse(EOPNOTSUPP) : value === 0 || value === 1 ? value : refuse(),
     },
   ],
   [abi.SO_TXTIME, { ...any(0), size: 8, check: () => refuse() }],
@@ -124,6 +139,10 @@ export const SOCKET_RULES: ReadonlyMap<number, SocketRule> = new Map<number, Soc
   [SO_RCVPRIORITY, toggle()],
   ...Array.from(
     { length: SO_DEVMEM_DONTNEED - SO_DEVMEM_LINEAR + 1 },
-    (_, i) => [SO_DEVMEM_LINEAR + i, { ...any(0), isHidden: true, check: () => refuse() }] as [number, SocketRule],
+    (_, i) =>
+      [SO_DEVMEM_LINEAR + i, { ...any(0), isHidden: true, check: () => refuse(i === 2 ? EBADF : ENOPROTOOPT) }] as [
+        number,
+        SocketRule,
+      ],
   ),
 ]);

@@ -141,7 +141,11 @@ function getSocketOption(t: Task, socket: Socket, name: number, length: number):
     case SO_MARK:
       return int(options.flags.get(name) ?? 0);
     case SO_PEEK_OFF:
-      return int(options.peekOffset);
+      return hasPeekOffset(socket) ? int(options.peekOffset) : EOPNOTSUPP;
+    case abi.SO_MEMINFO:
+      return memoryInfo(socket);
+    case abi.SO_NETNS_COOKIE:
+      return length === 8 ? new Uint8Array(Uint32Array.of((socket.namespace?.tag ?? 0) + 1, 0).buffer) : EINVAL;
     case SO_LINGER:
       return new Uint8Array(Int32Array.of(options.lingerOn, options.lingerSeconds).buffer);
     case SO_RCVTIMEO:
@@ -171,6 +175,19 @@ function getSocketOption(t: Task, socket: Socket, name: number, length: number):
     default:
       return ENOPROTOOPT;
   }
+}
+
+/** Not raw, netlink and packet sockets. */
+function hasPeekOffset(socket: Socket): boolean {
+  if (socket.family === abi.AF_UNIX) return true;
+  return (socket.family === abi.AF_INET || socket.family === abi.AF_INET6) && socket.type !== abi.SOCK_RAW;
+}
+/** SO_MEMINFO: what is queued is not told, the limits are. */
+function memoryInfo({ options }: Socket): Uint8Array {
+  const words = new Uint32Array(9);
+  words[1] = options.receiveBuffer;
+  words[3] = options.sendBuffer;
+  return new Uint8Array(words.buffer);
 }
 
 /** A fresh descriptor of the peer's process. */
@@ -253,7 +270,8 @@ function setSocketOption(t: Task, socket: Socket, name: number, value: Buffer): 
       options.flags.set(name, n);
       return 0;
     case SO_PEEK_OFF:
-      options.peekOffset = Math.max(-1, n);
+      if (!hasPeekOffset(socket)) return EOPNOTSUPP;
+      options.peekOffset = n;
       return 0;
     case SO_LINGER:
       if (value.length < 8) return EINVAL;

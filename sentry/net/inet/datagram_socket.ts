@@ -7,7 +7,7 @@
  * Linux:      net/ipv4/datagram.c, net/ipv4/udp.c (__udp_enqueue_schedule_skb), net/ipv4/ip_sockglue.c (ip_recv_error)
  * Invariants: what is queued (errors too) is bounded by SO_RCVBUF as Linux charges it; what does not fit is lost, as on a network.
  */
-import { EFAULT, type Errno, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
+import { EFAULT, EOPNOTSUPP, type Errno, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
 import {
   EPOLLERR,
   EPOLLHUP,
@@ -41,9 +41,11 @@ import {
   IPV6_UNICAST_HOPS,
   MSG_DONTWAIT,
   MSG_ERRQUEUE,
+  MSG_OOB,
   MSG_PEEK,
   MSG_TRUNC,
   SIOCOUTQ,
+  SOCK_RAW,
   SO_SELECT_ERR_QUEUE,
   SO_TIMESTAMP,
   SO_TIMESTAMPNS,
@@ -142,6 +144,7 @@ export abstract class DatagramSocket extends InetSocket {
 
   override receiveMessage(_ctx: IoContext, message: IncomingMessage): number {
     if ((message.flags & MSG_ERRQUEUE) !== 0) return this.receiveError(message);
+    if ((message.flags & MSG_OOB) !== 0 && this.type === SOCK_RAW) return EOPNOTSUPP;
     if (this.error !== 0) return -this.takeError();
     const isPeek = (message.flags & MSG_PEEK) !== 0;
     let offset = isPeek ? Math.max(0, this.options.peekOffset) : 0;

@@ -86,6 +86,11 @@ export function sealIcmp(packet: Pick<Packet, 'from' | 'to' | 'protocol' | 'isV6
   payload.writeUInt16BE(0, 2);
   payload.writeUInt16BE(checksum(payload, packet.isV6 ? pseudoSum(packet, payload.length) : 0), 2);
 }
+/** Writes the checksum of an IPv6 packet's payload into it at `at`. */
+export function sealAt(packet: Packet, at: number): void {
+  packet.payload.writeUInt16BE(0, at);
+  packet.payload.writeUInt16BE(checksum(packet.payload, pseudoSum(packet, packet.payload.length)), at);
+}
 function isIntact(packet: Packet): boolean {
   return checksum(packet.payload, packet.isV6 ? pseudoSum(packet, packet.payload.length) : 0) === 0;
 }

@@ -5,8 +5,8 @@
  *
  * Linux: net/ipv4/ip_sockglue.c, net/ipv6/ipv6_sockglue.c, net/ipv4/tcp.c (do_tcp_setsockopt); ip(7), ipv6(7), tcp(7)
  */
-import { CAP_NET_RAW } from '../../../platform/abi/linux/capability.ts';
-import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT } from '../../../platform/abi/linux/errno.ts';
+import { CAP_NET_ADMIN, CAP_NET_RAW } from '../../../platform/abi/linux/capability.ts';
+import { EADDRNOTAVAIL, EINVAL, ENOPROTOOPT, EPERM } from '../../../platform/abi/linux/errno.ts';
 import { UDP_CORK, UDP_SEGMENT } from './udp_cork.ts';
 import * as abi from '../../../platform/abi/linux/socket.ts';
 
@@ -18,8 +18,16 @@ export interface OptionRule {
   readonly refusal?: number;
   /** A value of no bytes is refused, not taken for 0. */
   readonly needsValue?: boolean;
+  /** getsockopt does not know it. */
+  readonly isHidden?: boolean;
   /** Only known while connected. */
   readonly needsRoute?: boolean;
+  /** The value has to be exactly an int. */
+  readonly isExact?: boolean;
+  /** A value shorter than an int counts as 0. */
+  readonly takesShort?: boolean;
+  /** SOCK_* that have it; others refuse to set it. */
+  readonly types?: readonly number[];
   /** Capability that setting takes. */
   readonly cap?: number;
 }
@@ -40,6 +48,8 @@ const route = (initial: number): OptionRule => ({ initial, check: () => null, re
 
 /** Shown as it began, and not changed. */
 const fixed = (initial: number, refusal: number = EINVAL): OptionRule => ({ initial, check: () => null, refusal });
+/** Not shown, and not set either. */
+const hiddenRefusal = (refusal: number): OptionRule => ({ initial: 0, check: () => null, refusal, isHidden: true });
 /** Two ports, the lower in the low half; 0: not limited. */
 const portRange: OptionRule = {
   initial: 0,
@@ -48,6 +58,7 @@ const portRange: OptionRule = {
     return low !== 0 && high !== 0 && low > high ? null : value;
   },
 };
+const IP_ROUTER_ALERT = 5;
 const IP_PASSSEC = 18;
 const IP_NODEFRAG = 22;
 const IP_CHECKSUM = 23;
@@ -58,14 +69,15 @@ const IP_PROTOCOL = 52;
 
 const IP: ReadonlyMap<number, OptionRule> = new Map([
   [abi.IP_TOS, byte(0)],
+  [IP_ROUTER_ALERT, { ...toggle(), types: [abi.SOCK_RAW], refusal: EINVAL, needsValue: true }],
   [abi.IP_HDRINCL, fixed(0, ENOPROTOOPT)],
   [IP_PASSSEC, toggle()],
-  [IP_NODEFRAG, fixed(0, ENOPROTOOPT)],
+  [IP_NODEFRAG, { ...toggle(), types: [abi.SOCK_RAW], refusal: ENOPROTOOPT }],
   [IP_CHECKSUM, toggle()],
-  [IP_RECVFRAGSIZE, fixed(0)],
+  [IP_RECVFRAGSIZE, { ...toggle(), types: [abi.SOCK_RAW, abi.SOCK_DGRAM] }],
   [IP_RECVERR_RFC4884, range(0, 0, 1)],
-  [abi.IP_UNICAST_IF, { ...range(0, 0, 0), refusal: EADDRNOTAVAIL }],
-  [IP_LOCAL_PORT_RANGE, portRange],
+  [abi.IP_UNICAST_IF, { ...range(0, 0, 0), refusal: EADDRNOTAVAIL, isExact: true }],
+  [IP_LOCAL_PORT_RANGE, { ...portRange, isExact: true }],
   [IP_PROTOCOL, fixed(0, ENOPROTOOPT)],
   [abi.IP_TTL, rangeOrDefault(64, 1, 255)],
   [abi.IP_RECVOPTS, toggle()],
@@ -77,7 +89,7 @@ const IP: ReadonlyMap<number, OptionRule> = new Map([
   [abi.IP_RECVTOS, toggle()],
   [abi.IP_MTU, route(65535)],
   [abi.IP_FREEBIND, { ...toggle(), needsValue: true }],
-  [abi.IP_TRANSPARENT, { ...toggle(), cap: CAP_NET_RAW }],
+  [abi.IP_TRANSPARENT, { ...toggle(), cap: CAP_NET_RAW, needsValue: true }],
   [abi.IP_RECVORIGDSTADDR, toggle()],
   [abi.IP_MINTTL, { ...range(0, 0, 255), needsValue: true }],
   [abi.IP_BIND_ADDRESS_NO_PORT, toggle()],
@@ -86,10 +98,14 @@ const IP: ReadonlyMap<number, OptionRule> = new Map([
   [abi.IP_MULTICAST_ALL, { ...range(1, 0, 1), needsValue: true }],
 ]);
 
-/** 2292PKTINFO, 2292HOPOPTS, 2292DSTOPTS, 2292RTHDR, 2292HOPLIMIT, FLOWINFO, ROUTER_ALERT_ISOLATE, FLOWINFO_SEND, RECVHOPOPTS, RECVRTHDR, RECVDSTOPTS, RECVPATHMTU, ORIGDSTADDR, RECVFRAGSIZE. */
-const V6_TOGGLES = [2, 3, 4, 5, 8, 11, 30, 33, 53, 56, 58, 60, 74, 77];
+/** 2292PKTINFO, 2292HOPOPTS, 2292DSTOPTS, 2292RTHDR, 2292HOPLIMIT, FLOWINFO, ROUTER_ALERT_ISOLATE, FLOWINFO_SEND, RECVHOPOPTS, RECVRTHDR, RECVDSTOPTS, RECVPATHMTU, ORIGDSTADDR. */
+const V6_TOGGLES = [2, 3, 4, 5, 8, 11, 30, 33, 53, 56, 58, 60, 74];
 const IPV6_RECVERR_RFC4884 = 31;
+const IPV6_ROUTER_ALERT = 22;
 const IPV6_AUTOFLOWLABEL = 70;
+const IPV6_ADDR_PREFERENCES = 72;
+const IPV6_TRANSPARENT = 75;
+const IPV6_RECVFRAGSIZE = 77;
 const IPV6_MINHOPCOUNT = 73;
 const IPV6_UNICAST_IF = 76;
 
@@ -99,12 +115,16 @@ const IPV6: ReadonlyMap<number, OptionRule> = new Map([
   [abi.IPV6_MULTICAST_LOOP, range(1, 0, 1)],
   [abi.IPV6_MULTICAST_ALL, toggle(1)],
   ...V6_TOGGLES.map((name): [number, OptionRule] => [name, toggle()]),
-  [IPV6_AUTOFLOWLABEL, toggle(1)],
+  [IPV6_ROUTER_ALERT, { initial: 0, check: () => null, refusal: ENOPROTOOPT }],
+  [IPV6_TRANSPARENT, { ...toggle(), cap: CAP_NET_RAW }],
+  [IPV6_ADDR_PREFERENCES, { initial: 0x500, check: () => null }],
+  [IPV6_AUTOFLOWLABEL, { ...toggle(1), takesShort: true }],
+  [IPV6_RECVFRAGSIZE, { ...toggle(), takesShort: true }],
   [IPV6_RECVERR_RFC4884, range(0, 0, 1)],
   [IPV6_MINHOPCOUNT, range(0, 0, 255)],
-  [IPV6_UNICAST_IF, { ...range(0, 0, 0), refusal: EADDRNOTAVAIL }],
+  [IPV6_UNICAST_IF, { ...range(0, 0, 0), refusal: EADDRNOTAVAIL, isExact: true }],
   [abi.IPV6_MTU_DISCOVER, range(1, 0, 5)],
-  [abi.IPV6_MTU, route(65536)],
+  [abi.IPV6_MTU, { ...route(65536), check: (value) => (value === 0 ? 0 : null), refusal: EINVAL }],
   [abi.IPV6_RECVERR, toggle()],
   [abi.IPV6_V6ONLY, toggle()],
   [abi.IPV6_RECVPKTINFO, toggle()],
@@ -123,7 +143,16 @@ const MIN_CLAMP = 1152;
 const TCP_THIN_DUPACK = 17;
 const TCP_SAVE_SYN = 27;
 const TCP_FASTOPEN_NO_COOKIE = 34;
+const TCP_MD5SIG = 14;
+const TCP_REPAIR = 19;
+const TCP_REPAIR_OPTIONS = 22;
+const TCP_MD5SIG_EXT = 32;
 const TCP_TX_DELAY = 37;
+const TX_DELAY_MAX = 1_000_000_000;
+const TCP_IS_MPTCP = 43;
+const TCP_RTO_MAX_MS = 44;
+const TCP_RTO_MIN_US = 45;
+const TCP_DELACK_MAX_US = 46;
 const RETRIES_MAX = 255;
 const RTO_MAX_S = 120;
 
@@ -157,23 +186,44 @@ const TCP: ReadonlyMap<number, OptionRule> = new Map([
   [abi.TCP_WINDOW_CLAMP, { initial: 0, check: (value) => (value === 0 ? 0 : Math.max(value, MIN_CLAMP)) }],
   [abi.TCP_QUICKACK, { initial: 1, check: (value) => (value !== 0 ? 1 : 0) }],
   [TCP_THIN_DUPACK, { initial: 0, check: (value) => (value === 0 || value === 1 ? 0 : null) }],
-  [TCP_SAVE_SYN, range(0, 0, 1)],
+  [TCP_SAVE_SYN, range(0, 0, 2)],
   [TCP_FASTOPEN_NO_COOKIE, range(0, 0, 1)],
-  [TCP_TX_DELAY, range(0, 0, INT_MAX)],
+  [TCP_TX_DELAY, range(0, 0, TX_DELAY_MAX)],
+  [TCP_MD5SIG, hiddenRefusal(EINVAL)],
+  [TCP_MD5SIG_EXT, hiddenRefusal(EINVAL)],
+  [TCP_REPAIR_OPTIONS, hiddenRefusal(EINVAL)],
+  [TCP_REPAIR, { ...range(0, -1, 1), cap: CAP_NET_ADMIN }],
+  [TCP_IS_MPTCP, fixed(0, ENOPROTOOPT)],
+  [TCP_RTO_MAX_MS, range(120000, 1000, 120000)],
+  [TCP_RTO_MIN_US, range(200000, 1, 200000)],
+  [TCP_DELACK_MAX_US, range(200000, 1, 200000)],
   [abi.TCP_USER_TIMEOUT, range(0, 0, INT_MAX)],
   [abi.TCP_FASTOPEN, { initial: 0, check: (value) => (value < 0 ? null : Math.min(value, 4096)) }],
   [abi.TCP_FASTOPEN_CONNECT, range(0, 0, 1)],
   [abi.TCP_NOTSENT_LOWAT, any(0)],
   [abi.TCP_INQ, range(0, 0, 1)],
   [abi.TCP_THIN_LINEAR_TIMEOUTS, range(0, 0, 1)],
-  [abi.TCP_TIMESTAMP, any(0)],
+  [abi.TCP_TIMESTAMP, fixed(0, EPERM)],
 ]);
 
+const UDPLITE_SEND_CSCOV = 10;
+const UDPLITE_RECV_CSCOV = 11;
+const UDP_ENCAP = 100;
+const UDP_NO_CHECK6_TX = 101;
+const UDP_NO_CHECK6_RX = 102;
 const UDP_GRO = 104;
 const UDP: ReadonlyMap<number, OptionRule> = new Map([
   [UDP_CORK, toggle()],
   [UDP_SEGMENT, { ...range(0, 0, 65535), refusal: EINVAL }],
   [UDP_GRO, toggle()],
+  [
+    UDP_ENCAP,
+    { initial: 0, check: (value) => (value === 0 || (value >= 2 && value <= 5) ? value : null), refusal: ENOPROTOOPT },
+  ],
+  [UDP_NO_CHECK6_TX, toggle()],
+  [UDP_NO_CHECK6_RX, toggle()],
+  [UDPLITE_SEND_CSCOV, fixed(0, ENOPROTOOPT)],
+  [UDPLITE_RECV_CSCOV, fixed(0, ENOPROTOOPT)],
 ]);
 
 /** The rule of an option; null when there is none of that name for the protocol. */

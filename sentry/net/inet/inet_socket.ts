@@ -14,6 +14,7 @@ import {
   EINVAL,
   ENETUNREACH,
   ENODEV,
+  ENOENT,
   ENOPROTOOPT,
   ENOTCONN,
   EOPNOTSUPP,
@@ -36,6 +37,7 @@ import {
   IPPROTO_IPV6,
   IPPROTO_TCP,
   IPPROTO_UDP,
+  IPPROTO_UDPLITE,
   IPV6_FREEBIND,
   IPV6_DONTFRAG,
   IPV6_MULTICAST_HOPS,
@@ -45,6 +47,7 @@ import {
   SO_BINDTOIFINDEX,
   SO_REUSEADDR,
   SO_REUSEPORT,
+  SOCK_RAW,
   SOCK_STREAM,
   SOL_SOCKET,
 } from '../../../platform/abi/linux/socket.ts';
@@ -72,9 +75,14 @@ import { netOf, networkOf, withNetwork } from '../net_namespace.ts';
 import { interfaces } from '../netlink/network_view.ts';
 import type { SocketFilter } from '../filter/filter_options.ts';
 import { Memberships, multicastInterface, setMembership } from './multicast.ts';
+import { ByteOptions } from './byte_options.ts';
 import { optionRule } from './inet_options.ts';
 import { interfaceIoctl } from './interface_ioctls.ts';
 import type { PortHolder, PortTable } from './port_table.ts';
+
+const IP_PROTOCOL = 52;
+const SIOCGSTAMP = 0x8906;
+const SIOCGSTAMPNS = 0x8907;
 
 /** A type of service without the bits of congestion; -1 is IPv6's default. */
 function masked(level: number, value: number): number {
@@ -99,6 +107,7 @@ export abstract class InetSocket extends Socket implements PortHolder {
   protected multicastOut = { index: 0, address: 0 };
   /** SO_ATTACH_REUSEPORT_CBPF. */
   reuseportFilter: SocketFilter | null = null;
+  private readonly byteOptions: ByteOptions;
   private readonly values = new Map<string, number>();
   protected readonly table: PortTable;
   readonly ownerUid: number;
@@ -108,6 +117,7 @@ export abstract class InetSocket extends Socket implements PortHolder {
   constructor(ctx: IoContext, family: number, type: number, protocol: number, table: PortTable) {
     super(ctx, family, type, protocol);
     this.table = table;
+    this.byteOptions = new ByteOptions(type);
     this.local = anyEndpoint(family);
     this.ownerUid = ctx.creds.fsuid;
     this.net = netOf(ctx);
@@ -183,7 +193,11 @@ export abstract class InetSocket extends Socket implements PortHolder {
     return this.flag(SO_REUSEPORT);
   }
   intOption(level: number, name: number): number {
-    return this.values.get(`${level}:${name}`) ?? optionRule(this.protocol, level, name)?.initial ?? 0;
+    return (
+      this.values.get(`${level}:${name}`) ??
+      optionRule(this.protocol, level === IPPROTO_UDPLITE ? IPPROTO_UDP : level, name)?.initial ??
+      0
+    );
   }
 
   override bind(ctx: IoContext, address: Uint8Array): number {
@@ -291,16 +305,22 @@ export abstract class InetSocket extends Socket implements PortHolder {
     return true;
   }
   private knows(level: number): boolean {
-    if (level === SOL_SOCKET || level === IPPROTO_IP || level === this.protocol) return true;
+    if (level === SOL_SOCKET || level === this.protocol) return true;
+    if (level === IPPROTO_UDPLITE) return this.protocol === IPPROTO_UDP;
+    if (level === IPPROTO_IP) return this.family === AF_INET || this.type !== SOCK_RAW;
     return level === IPPROTO_IPV6 && this.family === AF_INET6;
   }
   override getOption(_ctx: IoContext, level: number, name: number, length: number): Uint8Array | Errno {
-    if (!this.knows(level)) return EOPNOTSUPP;
+    if (!this.knows(level)) return this.family === AF_INET6 ? ENOPROTOOPT : EOPNOTSUPP;
     if (level === IPPROTO_IP && name === IP_MULTICAST_IF) return ipBytes(this.multicastOut.address);
     if (level === IPPROTO_IPV6 && name === IPV6_MULTICAST_IF) return int32(this.multicastOut.index);
-    const rule = optionRule(this.protocol, level, name);
-    if (rule === null) return ENOPROTOOPT;
+    const bytes = this.byteOptions.get(level, name, length);
+    if (bytes !== undefined) return bytes;
+    if (level === IPPROTO_IP && name === IP_PROTOCOL && this.type === SOCK_RAW) return int32(this.protocol);
+    const rule = optionRule(this.protocol, level === IPPROTO_UDPLITE ? IPPROTO_UDP : level, name);
+    if (rule === null || rule.isHidden === true) return ENOPROTOOPT;
     if (rule.needsRoute === true && this.remote === null) return ENOTCONN;
+    if (level === IPPROTO_UDPLITE) return int32(this.intOption(IPPROTO_UDP, name));
     const isGroupsOfSix = level === IPPROTO_IP && name === IP_MULTICAST_ALL && this.family === AF_INET6;
     const value = isGroupsOfSix ? (this.values.get(`${level}:${name}`) ?? 0) : this.intOption(level, name);
     // ip(7) options that fit a byte may be read as one.
@@ -310,12 +330,19 @@ export abstract class InetSocket extends Socket implements PortHolder {
   override setOption(ctx: IoContext, level: number, name: number, value: Uint8Array): number {
     const special = withNetwork(this.net, () => this.setMulticast(level, name, value));
     if (special !== undefined) return special;
-    const rule = this.knows(level) ? optionRule(this.protocol, level, name) : null;
-    const isTransport = level === this.protocol && (level === IPPROTO_TCP || level === IPPROTO_UDP);
+    const rule = this.knows(level)
+      ? optionRule(this.protocol, level === IPPROTO_UDPLITE ? IPPROTO_UDP : level, name)
+      : null;
+    const bytes = this.knows(level) ? this.byteOptions.set(level, name, value) : undefined;
+    if (bytes !== undefined) return bytes;
+    const isLite = level === IPPROTO_UDPLITE && this.protocol === IPPROTO_UDP;
+    const isTransport = isLite || (level === this.protocol && (level === IPPROTO_TCP || level === IPPROTO_UDP));
     if (isTransport && value.length < 4) return EINVAL;
     if (rule === null) return ENOPROTOOPT;
+    if (rule.isExact === true && value.length !== 4) return EINVAL;
+    if (rule.types !== undefined && !rule.types.includes(this.type)) return rule.refusal ?? EINVAL;
     if (level === IPPROTO_IPV6 && name === IPV6_MULTICAST_HOPS && this.type === SOCK_STREAM) return ENOPROTOOPT;
-    if (value.length < 4 && level !== IPPROTO_IP && name !== IPV6_DONTFRAG) return EINVAL;
+    if (value.length < 4 && level !== IPPROTO_IP && name !== IPV6_DONTFRAG && rule.takesShort !== true) return EINVAL;
     if (value.length === 0 && level === IPPROTO_IP && rule.needsValue === true) return EINVAL;
     if (level === IPPROTO_IP && name === IP_MULTICAST_TTL && this.type === SOCK_STREAM) return EINVAL;
     if (level === IPPROTO_IPV6 && name === IPV6_V6ONLY && this.isHashed) return EINVAL;
@@ -327,7 +354,7 @@ export abstract class InetSocket extends Socket implements PortHolder {
     const isTos = (level === IPPROTO_IP && name === IP_TOS) || (level === IPPROTO_IPV6 && name === IPV6_TCLASS);
     const stored = rule.check(isTos && this.protocol === IPPROTO_TCP ? masked(level, given) : given);
     if (stored === null) return rule.refusal ?? EINVAL;
-    this.values.set(`${level}:${name}`, stored);
+    this.values.set(`${isLite ? IPPROTO_UDP : level}:${name}`, stored);
     return 0;
   }
   private setMulticast(level: number, name: number, value: Uint8Array): number | undefined {
@@ -352,6 +379,8 @@ export abstract class InetSocket extends Socket implements PortHolder {
     return result;
   }
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {
+    // No packet was ever stamped for these.
+    if (cmd === SIOCGSTAMP || cmd === SIOCGSTAMPNS) return ENOENT;
     return withNetwork(this.net, () => interfaceIoctl(ctx, cmd, arg));
   }
 }

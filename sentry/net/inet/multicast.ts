@@ -129,7 +129,7 @@ const group4 = (ip: number): Endpoint => ({ isV6: false, ip, port: 0 });
 /** struct ip_mreq, ip_mreqn or ip_mreq_source. */
 function parseIpv4(name: number, buf: Buffer): Request | Errno {
   const isSource = name === IP_ADD_SOURCE_MEMBERSHIP || name === IP_DROP_SOURCE_MEMBERSHIP;
-  if (buf.length < (isSource ? 12 : 8)) return EINVAL;
+  if (isSource ? buf.length !== 12 : buf.length < 8) return EINVAL;
   const group = group4(buf.readUInt32BE(0));
   const isLeave = name === abi.IP_DROP_MEMBERSHIP || name === IP_DROP_SOURCE_MEMBERSHIP;
   if (!isMulticast(group)) return isLeave ? EADDRNOTAVAIL : EINVAL;

@@ -36,6 +36,7 @@ function emptyResult(socket: TcpSocket): number {
 export function receiveTcp(socket: TcpSocket, message: IncomingMessage): number {
   // Nothing is ever queued there for a stream.
   if ((message.flags & MSG_ERRQUEUE) !== 0) return EAGAIN;
+  if (socket.isListening) return ENOTCONN;
   if ((message.flags & MSG_OOB) !== 0) {
     const result = receiveUrgent(socket, message);
     return result === WOULD_BLOCK ? EAGAIN : result;

@@ -16,6 +16,7 @@ import {
   ECONNRESET,
   EFAULT,
   EHOSTUNREACH,
+  EINPROGRESS,
   EINVAL,
   EISCONN,
   ENOTCONN,
@@ -39,6 +40,7 @@ import {
   AF_UNSPEC,
   FIONREAD,
   IPPROTO_TCP,
+  MSG_FASTOPEN,
   MSG_NOSIGNAL,
   MSG_OOB,
   SO_OOBINLINE,
@@ -86,6 +88,7 @@ const EMPTY = new Uint8Array(0);
 const UNRESOLVED_NS = 3_000_000_000;
 const SYN_TIMEOUT_NS = 127_000_000_000;
 const SIGPIPE = 13;
+const SIOCOUTQNSD = 0x894b;
 /** What a connection holds each way when no buffer size was asked for. */
 const CAPACITY = 1 << 20;
 /** Defaults of SO_SNDBUF and SO_RCVBUF: net.ipv4.tcp_wmem, tcp_rmem. */
@@ -123,6 +126,9 @@ export class TcpSocket extends InetSocket {
   /** A connect that had answered EINPROGRESS failed, which the next connect(2) tells. */
   private hasFailed = false;
   wasConnected = false;
+  /** The port is one that bind(2) asked for. */
+  private isPortChosen = false;
+  private wasAccepted = false;
   /** The peer ended the stream in order: reads find the end, whatever comes after it. */
   sawEnd = false;
   hasReadEnd = false;
@@ -197,7 +203,7 @@ export class TcpSocket extends InetSocket {
   }
 
   override listen(_ctx: IoContext, backlog: number): number {
-    if (this.state !== 'closed' && this.state !== 'listening') return EINVAL;
+    if ((this.state !== 'closed' && this.state !== 'listening') || this.hasFailed) return EINVAL;
     closedConnections.expire();
     const bound = this.autobind();
     if (bound < 0) return bound;
@@ -222,9 +228,8 @@ export class TcpSocket extends InetSocket {
   }
 
   override connect(ctx: IoContext, address: Uint8Array): number {
-    if (familyOf(address) === AF_UNSPEC && address.length >= 2) return this.disconnect();
-    const wanted = decodeEndpoint(address, this.family);
-    if (isErrno(wanted)) return wanted;
+    if (address.length < 2) return EINVAL;
+    if (familyOf(address) === AF_UNSPEC) return this.disconnect();
     if (this.state === 'connecting') return EALREADY;
     if (this.state === 'listening') return EISCONN;
     if (this.hasFailed) return this.toldOfFailure();
@@ -233,6 +238,8 @@ export class TcpSocket extends InetSocket {
       this.isNews = false;
       return 0;
     }
+    const wanted = decodeEndpoint(address, this.family);
+    if (isErrno(wanted)) return wanted;
     const to = destination(wanted);
     const refused = this.cannotReach(to);
     if (refused !== 0) return refused;
@@ -302,6 +309,7 @@ export class TcpSocket extends InetSocket {
     other.remote = this.local;
     tcpPorts.add(other);
     other.isHashed = true;
+    other.wasAccepted = true;
     this.knockedAt = null;
     for (const end of [this, other]) {
       end.state = 'connected';
@@ -379,6 +387,7 @@ export class TcpSocket extends InetSocket {
     this.state = 'closed';
     this.knockedAt = null;
     this.remote = null;
+    this.releasePort();
     this.hasFailed = true;
     this.shutdownMask = ALL_SHUTDOWN;
     this.error = -errno;
@@ -391,7 +400,11 @@ export class TcpSocket extends InetSocket {
     this.ghost = null;
     if (peer === null) return;
     traceEnd(this, peer, FIN);
-    if (this.finReceived) peer.leave(TCP_TIME_WAIT);
+    if (this.finReceived) {
+      peer.leave(TCP_TIME_WAIT);
+      peer.releasePort();
+      this.releasePort();
+    }
     peer.finReceived = true;
     peer.sawEnd = true;
     peer.shutdownMask |= RCV_SHUTDOWN;
@@ -419,9 +432,23 @@ export class TcpSocket extends InetSocket {
     if (this.ghost !== null) closedConnections.remove(this.ghost);
     this.ghost = null;
   }
+  /** A port that was chosen by the kernel is free again at once. */
+  private releasePort(): void {
+    if (!this.isPortChosen && !this.wasAccepted) this.unhash();
+  }
+  override bind(ctx: IoContext, address: Uint8Array): number {
+    const isFree = !this.isHashed && (this.state === 'closed' || this.isOver);
+    const { remote } = this;
+    if (isFree) this.remote = null;
+    const result = super.bind(ctx, address);
+    if (result !== 0) this.remote = remote;
+    else this.isPortChosen = true;
+    return result;
+  }
   /** The connection is no more. What had come can still be read. */
   private broken(error: number): void {
     this.error = error;
+    this.releasePort();
     this.finSent = true;
     this.finReceived = true;
     this.shutdownMask = ALL_SHUTDOWN;
@@ -448,6 +475,10 @@ export class TcpSocket extends InetSocket {
   }
 
   override sendMessage(ctx: IoContext, message: OutgoingMessage): number {
+    if ((message.flags & MSG_FASTOPEN) !== 0) {
+      const begun = this.connectToSend(ctx, message);
+      if (begun !== 0) return begun;
+    }
     if (this.error !== 0) return -this.takeError();
     if (this.state === 'connecting') return WOULD_BLOCK;
     if (this.state !== 'connected' || (this.shutdownMask & SEND_SHUTDOWN) !== 0) {
@@ -458,6 +489,7 @@ export class TcpSocket extends InetSocket {
     const { peer } = this;
     if (io.remaining === 0) return 0;
     if (peer === null) return this.sendToNobody(message);
+    if (peer.shutdownMask === ALL_SHUTDOWN && peer.finSent && !peer.finReceived) return this.sendToDeaf(peer, message);
     if ((peer.shutdownMask & RCV_SHUTDOWN) !== 0 && !peer.finReceived) return this.sendUnread(message);
     const room = peer.queue.room(this.capacityOf(peer));
     const want = Math.min(io.remaining, room);
@@ -475,6 +507,26 @@ export class TcpSocket extends InetSocket {
       peer.waitQueue.wake(isUrgent ? READABLE | EPOLLPRI : READABLE);
     }
     return n === 0 ? EFAULT : n;
+  }
+  /** MSG_FASTOPEN: the connection is made by the first send. Returns 0 when there is one, WOULD_BLOCK or errno. */
+  private connectToSend(ctx: IoContext, message: OutgoingMessage): number {
+    if (this.state === 'connecting') return EALREADY;
+    if (this.hasFailed) return this.toldOfFailure();
+    if (this.state !== 'closed') return EISCONN;
+    const result = this.connect(ctx, message.address ?? EMPTY);
+    if (result === 0) return EISCONN;
+    if (result !== WOULD_BLOCK) return result;
+    message.flags &= ~MSG_FASTOPEN;
+    if ((this.state as TcpState) !== 'connected') return this.hasFailed ? this.toldOfFailure() : EINPROGRESS;
+    this.isNews = false;
+    return 0;
+  }
+  override sendRefusal(ctx: IoContext, message: OutgoingMessage): number {
+    if (this.error !== 0) return -this.takeError();
+    if (this.state === 'connecting' || (this.state === 'connected' && (this.shutdownMask & SEND_SHUTDOWN) === 0))
+      return 0;
+    if ((message.flags & MSG_NOSIGNAL) === 0) ctx.raiseSignal(SIGPIPE);
+    return EPIPE;
   }
   /** The peer's filter looks at what comes: segments that it drops are sent again until it lets them through. */
   private sendFiltered(peer: TcpSocket, io: OutgoingMessage['io'], room: number): number {
@@ -516,6 +568,16 @@ export class TcpSocket extends InetSocket {
     this.broken(-EPIPE);
     // A write that is larger ends here: nothing will make room.
     this.writesAll = false;
+    return n;
+  }
+  /** The peer shut down both ways: data for it breaks the connection. */
+  private sendToDeaf(peer: TcpSocket, message: OutgoingMessage): number {
+    const n = message.io.remaining;
+    this.peer = null;
+    peer.peer = null;
+    peer.queue.clear();
+    peer.broken(-ECONNRESET);
+    this.broken(-EPIPE);
     return n;
   }
   /** shutdown(SHUT_RD) at the other end: data still arrives and can be read there. */
@@ -590,6 +652,8 @@ export class TcpSocket extends InetSocket {
       case FIONREAD:
         return this.state === 'listening' ? EINVAL : ctx.memory.writeU32(arg, bytesReadable(this));
       case SIOCOUTQ:
+        return this.state === 'listening' ? EINVAL : ctx.memory.writeU32(arg, 0);
+      case SIOCOUTQNSD:
         return this.state === 'listening' ? EINVAL : ctx.memory.writeU32(arg, 0);
       case SIOCATMARK:
         return ctx.memory.writeU32(arg, this.urgent.isSet && this.urgent.at === this.consumed ? 1 : 0);

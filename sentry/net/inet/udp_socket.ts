@@ -8,6 +8,7 @@
 import {
   EACCES,
   ECONNREFUSED,
+  EAFNOSUPPORT,
   EDESTADDRREQ,
   EFAULT,
   EINVAL,
@@ -35,6 +36,7 @@ import {
   IPV6_MULTICAST_LOOP,
   MSG_MORE,
   MSG_OOB,
+  MSG_PROBE,
   SO_BROADCAST,
   SOCK_DGRAM,
 } from '../../../platform/abi/linux/socket.ts';
@@ -60,6 +62,7 @@ import {
 import { isJoined, routedInterface } from './multicast.ts';
 import { countPacket, netCounters } from '../../kernel/net_counters.ts';
 import { PortTable } from './port_table.ts';
+import { refusedControl } from './sent_control.ts';
 import { PendingDatagram, segments, segmentSize, UDP_CORK, UDP_SEGMENT } from './udp_cork.ts';
 import { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } from './queued_error.ts';
 import { interfaceOfAddress } from '../netlink/network_view.ts';
@@ -112,7 +115,9 @@ export class UdpSocket extends DatagramSocket {
       if (this.isBoundByConnect) this.local = { ...anyEndpoint(this.family), port: this.local.port };
       return 0;
     }
-    const wanted = decodeEndpoint(address, this.family);
+    const isFour = this.family === AF_INET6 && familyOf(address) === AF_INET;
+    if (isFour && this.isV6Only) return EAFNOSUPPORT;
+    const wanted = decodeEndpoint(address, isFour ? AF_INET : this.family);
     if (isErrno(wanted)) return wanted;
     const to = destination(wanted);
     const refused = this.cannotSend(to);
@@ -177,17 +182,22 @@ export class UdpSocket extends DatagramSocket {
   }
 
   override sendMessage(ctx: IoContext, message: OutgoingMessage): number {
-    if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
+    const isOob = (message.flags & MSG_OOB) !== 0;
+    if (isOob && this.family === AF_INET) return EOPNOTSUPP;
     if (message.io.remaining > 65535) return EMSGSIZE;
     const to = this.pending?.to ?? this.target(message.address);
     if (isErrno(to)) return to;
-    if (this.error !== 0) return -this.takeError();
-    if ((this.shutdownMask & SEND_SHUTDOWN) !== 0) return EPIPE;
+    if (isOob) return EOPNOTSUPP;
     const { io, control } = message;
     const length = io.remaining;
     if ((this.pending?.length ?? 0) + length > DATAGRAM_MAX) return EMSGSIZE;
+    const unknown = refusedControl(this.family, control);
+    if (unknown !== 0) return unknown;
     const refused = this.cannotSend(to);
     if (refused !== 0) return refused;
+    if ((message.flags & MSG_PROBE) !== 0) return length;
+    if (this.error !== 0) return -this.takeError();
+    if ((this.shutdownMask & SEND_SHUTDOWN) !== 0) return EPIPE;
     const bound = this.autobind();
     if (bound < 0) return bound;
     const data = Buffer.allocUnsafe(length);
@@ -195,6 +205,10 @@ export class UdpSocket extends DatagramSocket {
     const isMore = (message.flags & MSG_MORE) !== 0 || this.intOption(IPPROTO_UDP, UDP_CORK) !== 0;
     if (isMore || this.pending !== null) return this.hold(ctx, data, to, control, isMore);
     return this.transmitAll(ctx, data, to, control);
+  }
+  override sendRefusal(_ctx: IoContext, message: OutgoingMessage): number {
+    const to = this.pending?.to ?? this.target(message.address);
+    return isErrno(to) ? to : 0;
   }
   /** Adds to the datagram that is being put together; sends it when this was the last part. */
   private hold(
@@ -308,7 +322,10 @@ export class UdpSocket extends DatagramSocket {
   private unreachable(ctx: IoContext, network: VirtualNetwork, data: Uint8Array, from: Endpoint, to: Endpoint): void {
     netCounters.Udp.NoPorts++;
     unreachableHook.notify(ctx, network, data, from, to);
-    const sender = from.port === this.local.port ? this : null;
+    const { remote } = this;
+    // A connected socket hears only of its peer.
+    const isMine = remote === null || (sameHost(remote, to) && remote.port === to.port);
+    const sender = from.port === this.local.port && isMine ? this : null;
     sender?.reportError({
       errno: -ECONNREFUSED,
       origin: to.isV6 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP,
@@ -321,7 +338,18 @@ export class UdpSocket extends DatagramSocket {
   }
   private target(address: Uint8Array | null): Endpoint | Errno {
     if (address === null) return this.remote ?? EDESTADDRREQ;
-    const wanted = decodeEndpoint(address, this.sendFamily(address));
+    const family = familyOf(address);
+    if (this.family === AF_INET6 && address.length >= 2) {
+      if (family === AF_UNSPEC) return this.remote ?? EDESTADDRREQ;
+      if (family !== AF_INET && family !== AF_INET6) return EINVAL;
+      if (family === AF_INET && this.isV6Only) return ENETUNREACH;
+    }
+    // An unspecified family is taken for AF_INET.
+    const isOld = this.family === AF_INET && family === AF_UNSPEC && address.length >= 16;
+    const wanted = decodeEndpoint(
+      isOld ? Uint8Array.of(AF_INET, 0, ...address.subarray(2)) : address,
+      this.sendFamily(address),
+    );
     if (isErrno(wanted)) return wanted;
     return wanted.port === 0 ? EINVAL : destination(wanted);
   }

@@ -13,6 +13,7 @@ import {
   EFAULT,
   EINVAL,
   EMSGSIZE,
+  ENODATA,
   ENOBUFS,
   ENOPROTOOPT,
   EOPNOTSUPP,
@@ -32,6 +33,7 @@ import {
 } from '../../../platform/abi/linux/poll.ts';
 import {
   AF_NETLINK,
+  MSG_OOB,
   MSG_PEEK,
   MSG_TRUNC,
   NETLINK_KOBJECT_UEVENT,
@@ -88,6 +90,8 @@ export class NetlinkSocket extends Socket {
   /** Its network namespace; null: the initial one. */
   private readonly net: NetNamespace | null;
   private readonly members = new Set<number>();
+  /** It was in a group once: LIST_MEMBERSHIPS then has a length. */
+  private hadGroups = false;
   private readonly switches = new Map<number, number>();
   private error = 0;
   private readonly queue: { packet: Buffer; group: number }[] = [];
@@ -120,6 +124,7 @@ export class NetlinkSocket extends Socket {
     return mask >>> 0;
   }
   private set groups(mask: number) {
+    this.hadGroups ||= mask !== 0;
     for (let group = 1; group <= 32; group++)
       if (((mask >>> (group - 1)) & 1) !== 0) this.members.add(group);
       else this.members.delete(group);
@@ -144,9 +149,13 @@ export class NetlinkSocket extends Socket {
     return 0;
   }
   override connect(ctx: IoContext, address: Uint8Array): number {
+    if (address.length >= 2 && address[0] === 0 && address[1] === 0) return 0;
     if (address.length < ADDRESS_SIZE || Buffer.from(address).readUInt16LE(0) !== AF_NETLINK) return EINVAL;
     if (Buffer.from(address).readUInt32LE(4) !== 0) return EPERM;
     return this.port === 0 ? this.takePort(ctx, 0) : 0;
+  }
+  override get cannotShutDown(): boolean {
+    return true;
   }
   override shutdown(): number {
     return EOPNOTSUPP;
@@ -168,8 +177,10 @@ export class NetlinkSocket extends Socket {
   override sendMessage(ctx: IoContext, message: OutgoingMessage): number {
     const { io } = message;
     const length = io.remaining;
+    if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
+    if (length === 0) return ENODATA;
     if (length > SEND_MAX) return EMSGSIZE;
-    if (message.address !== null) {
+    if (message.address !== null && message.address.length > 0) {
       const to = Buffer.from(message.address);
       if (to.length < ADDRESS_SIZE || to.readUInt16LE(0) !== AF_NETLINK) return EINVAL;
       if (to.readUInt32LE(4) !== 0) return ECONNREFUSED;
@@ -240,6 +251,7 @@ export class NetlinkSocket extends Socket {
   }
 
   override receiveMessage(_ctx: IoContext, message: IncomingMessage): number {
+    if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
     if (this.error !== 0) return -this.takeError();
     const next = this.queue[0];
     if (next === undefined) return WOULD_BLOCK;
@@ -267,14 +279,15 @@ export class NetlinkSocket extends Socket {
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {
     return withNetwork(this.net, () => interfaceIoctl(ctx, cmd, arg));
   }
-  override hasLevel(level: number): boolean {
-    return level === SOL_NETLINK;
+  override hasLevel(): boolean {
+    return true;
   }
   override setOption(_ctx: IoContext, level: number, name: number, value: Uint8Array): number {
     if (level !== SOL_NETLINK) return ENOPROTOOPT;
     const n = value.length < 4 ? 0 : Buffer.from(value.buffer, value.byteOffset, value.length).readInt32LE(0);
     if (name === NETLINK_ADD_MEMBERSHIP || name === NETLINK_DROP_MEMBERSHIP) {
       if (n < 1 || n > GROUPS_MAX) return EINVAL;
+      this.hadGroups = true;
       if (name === NETLINK_ADD_MEMBERSHIP) this.members.add(n);
       else this.members.delete(n);
       return 0;
@@ -286,6 +299,7 @@ export class NetlinkSocket extends Socket {
   override getOption(_ctx: IoContext, level: number, name: number, length: number): Uint8Array | Errno {
     if (level !== SOL_NETLINK) return ENOPROTOOPT;
     if (name === NETLINK_LIST_MEMBERSHIPS) {
+      if (!this.hadGroups) return new Uint8Array(0);
       const words = new Uint32Array(2);
       for (const group of this.members)
         words[(group - 1) >> 5] = (words[(group - 1) >> 5] as number) | (1 << ((group - 1) & 31));

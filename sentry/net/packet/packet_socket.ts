@@ -145,6 +145,9 @@ export class PacketSocket extends Socket implements Tap {
   override connect(): number {
     return EOPNOTSUPP;
   }
+  override get cannotShutDown(): boolean {
+    return true;
+  }
   override shutdown(): number {
     return EOPNOTSUPP;
   }

@@ -227,6 +227,10 @@ export class UnixSocket extends Socket implements Collectable {
     for (const sender of waiting) sender.waitQueue.wake(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
   }
 
+  override sendRefusal(): number {
+    return this.type === SOCK_SEQPACKET && this.state !== 'connected' ? ENOTCONN : 0;
+  }
+
   // Naming.
 
   override bind(ctx: IoContext, address: Uint8Array): number {
@@ -484,6 +488,7 @@ export class UnixSocket extends Socket implements Collectable {
       case SIOCOUTQ:
         return ctx.memory.writeU32(arg, this.charged);
       case SIOCATMARK: {
+        if (this.type !== SOCK_STREAM) return EOPNOTSUPP;
         const head = this.queue.at(0);
         return ctx.memory.writeU32(arg, head !== null && (head === this.urgent || head.isSpent) ? 1 : 0);
       }

@@ -142,6 +142,7 @@ function passes(filter: SocketFilter, bytes: Uint8Array): number {
 }
 
 export function sendDatagram(ctx: IoContext, socket: UnixSocket, message: OutgoingMessage): number {
+  if (socket.type === SOCK_SEQPACKET && socket.state !== 'connected') return ENOTCONN;
   if ((message.flags & MSG_OOB) !== 0) return EOPNOTSUPP;
   const { io } = message;
   if (io.remaining > socket.options.sendBuffer - 32) return EMSGSIZE;
