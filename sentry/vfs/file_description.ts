@@ -144,7 +144,7 @@ export abstract class FileDescription {
   /** O_DIRECT can be set (FMODE_CAN_ODIRECT). */
   get canDirect(): boolean {
     const type = this.inode.mode & 0o170000;
-    return type === 0o100000 || type === 0o010000;
+    return type === 0o100000 || type === 0o010000 || type === 0o060000;
   }
   /** Has a way to send SIGIO (f_op->fasync): terminals, pipes, sockets. */
   get canFasync(): boolean {

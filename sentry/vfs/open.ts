@@ -12,6 +12,7 @@ import {
   ELOOP,
   ENOENT,
   ENOTDIR,
+  EINVAL,
   ENXIO,
   EPERM,
   ETXTBSY,
@@ -25,6 +26,7 @@ import {
   O_ACCMODE,
   O_APPEND,
   O_CREAT,
+  O_DIRECT,
   O_DIRECTORY,
   O_EXCL,
   O_NOATIME,
@@ -267,6 +269,10 @@ function openInode(
   else if (type === S_IFSOCK) file = ENXIO;
   else file = type === S_IFBLK ? vfs.devices.openBlock(ctx, path, inode, status) : ELOOP;
   if (isErrno(file)) return file;
+  if ((flags & O_DIRECT) !== 0 && !file.canDirect) {
+    file.decRef();
+    return EINVAL;
+  }
   file.flags &= ~O_NOCTTY;
   if (isWriter) file.countAsWriter();
   else if (type === S_IFREG) file.countAsReader();

@@ -5,7 +5,7 @@
  *
  * Linux: kernel/fork.c, kernel/exit.c
  */
-import { E2BIG, EFAULT, EINVAL, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
+import { E2BIG, EBADF, EFAULT, EINVAL, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
 import { CAP_SYS_PTRACE } from '../../platform/abi/linux/capability.ts';
 import {
   CLONE_DETACHED,
@@ -107,7 +107,8 @@ export function sys_clone3(t: Task, addr: number, size: number): SyscallReturn {
     ];
   if (setTidSize > MAX_PID_LEVELS || (setTidAddr === 0) !== (setTidSize === 0)) return EINVAL;
   if (exitSignal > NSIG) return EINVAL;
-  if (hasFlag(flags, CLONE_INTO_CGROUP)) return EINVAL;
+  // There is no cgroup a descriptor could be of.
+  if (hasFlag(flags, CLONE_INTO_CGROUP)) return size < CLONE_ARGS_SIZE || field(10) > 0x7fffffff ? EINVAL : EBADF;
   const setTid = readSetTid(t, setTidAddr, setTidSize);
   if (typeof setTid === 'number') return setTid;
   // Unknown bits, the signal byte, CLONE_DETACHED.

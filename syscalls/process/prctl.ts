@@ -53,6 +53,9 @@ export function sys_prctl(t: Task, option: number, a2: number, a3: number, a4: n
       return 0;
     case pr.PR_GET_TIMERSLACK:
       return t.timerSlackNs;
+    // There are no performance events to switch.
+    case pr.PR_TASK_PERF_EVENTS_DISABLE:
+    case pr.PR_TASK_PERF_EVENTS_ENABLE:
     case pr.PR_GET_TIMING:
       return 0;
     case pr.PR_SET_TIMING:

@@ -21,6 +21,8 @@ import type { Task } from '../../sentry/kernel/task.ts';
 import { writePair } from '../time/clock.ts';
 
 const MAX_RT_PRIO = 99;
+/** SCHED_FLAG_RESET_ON_FORK, RECLAIM, DL_OVERRUN, KEEP_POLICY, KEEP_PARAMS: utilization clamps are not there. */
+const SCHED_FLAGS = 0x1f;
 const RR_INTERVAL_NS = 100_000_000;
 
 export function sys_sched_yield(): number {
@@ -178,7 +180,7 @@ export function sys_sched_setattr(t: Task, pid: number, addr: number, flags: num
   const policy = attrView.getInt32(4, true);
   const bits = attrView.getUint32(8, true);
   const nice = attrView.getInt32(16, true);
-  if (policy < 0) return EINVAL;
+  if (policy < 0 || (bits & ~SCHED_FLAGS) !== 0 || attrView.getUint32(12, true) !== 0) return EINVAL;
   const target = taskOf(t, pid);
   if (target === null) return ESRCH;
   if (policy === SCHED_DEADLINE) return setDeadline(t, target, attrView.getInt32(20, true), (bits & 1) !== 0);
@@ -259,11 +261,20 @@ function setNice(t: Task, target: Task, nice: number): number {
 const IOPRIO_WHO_PROCESS = 1;
 const IOPRIO_WHO_USER = 3;
 
+/** task_nice_ioprio(): best effort, the level that goes with the nice value; real time and idle by policy. */
+function defaultIoPriority(t: Task): number {
+  const priorityClass = t.schedPolicy === SCHED_IDLE ? 3 : t.schedPolicy === SCHED_FIFO || t.schedPolicy === SCHED_RR ? 1 : 2;
+  return priorityClass * 8192 + Math.floor((t.nice + 20) / 5);
+}
+
 export function sys_ioprio_get(t: Task, which: number, who: number): number {
   if (which < IOPRIO_WHO_PROCESS || which > IOPRIO_WHO_USER) return EINVAL;
   const tasks = prioritized(t, which - 1, who) ?? [];
   const [first] = tasks;
-  return first === undefined ? ESRCH : first.ioPriority;
+  if (first === undefined) return ESRCH;
+  // Of several the best counts, and who never set one has what goes with being nice.
+  if (which === IOPRIO_WHO_PROCESS) return first.ioPriority;
+  return Math.min(...tasks.map((task) => (task.ioPriority >> 13 === 0 ? defaultIoPriority(task) : task.ioPriority)));
 }
 export function sys_ioprio_set(t: Task, which: number, who: number, value: number): number {
   const priorityClass = value >> 13;

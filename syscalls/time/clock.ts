@@ -23,6 +23,20 @@ const pair = new Float64Array(2);
 /** What clock_getres says of the coarse clocks: one tick of a 250 Hz kernel. */
 const COARSE_RESOLUTION_NS = 4_000_000;
 
+const CPUCLOCK_WHICH = 3;
+const CPUCLOCK_SCHED = 2;
+const CPUCLOCK_PERTHREAD = 4;
+
+/** Is it a clock behind a descriptor? Only reading is possible there. */
+export function isDescriptorClock(id: number): boolean {
+  return id < 0 && (id & 7) === 3;
+}
+/** Is it the caller's own thread's CPU clock, by the number made of an id? */
+export function isOwnThreadClock(t: Task, id: number): boolean {
+  const tid = ~(id >> 3);
+  return id < 0 && (id & CPUCLOCK_PERTHREAD) !== 0 && (tid === 0 || tid === t.tidIn(t.pidNs));
+}
+
 /** Writes two longs. Returns 0 or EFAULT. */
 export function writePair(t: Task, addr: number, first: number, second: number): number {
   put(0, first);
@@ -52,7 +66,9 @@ export function sys_clock_gettime(t: Task, id: number, addr: number): number {
 export function sys_clock_getres(t: Task, id: number, addr: number): number {
   if (clockSource(t, id) === null) return EINVAL;
   const isCoarse = id === CLOCK_REALTIME_COARSE || id === CLOCK_MONOTONIC_COARSE;
-  return addr === 0 ? 0 : writePair(t, addr, 0, isCoarse ? COARSE_RESOLUTION_NS : 1);
+  // CPU clocks of the tick (CPUCLOCK_PROF, CPUCLOCK_VIRT) are as coarse.
+  const isTicking = id < 0 && (id & CPUCLOCK_WHICH) < CPUCLOCK_SCHED;
+  return addr === 0 ? 0 : writePair(t, addr, 0, isCoarse || isTicking ? COARSE_RESOLUTION_NS : 1);
 }
 
 export function sys_clock_settime(t: Task, id: number, addr: number): number {

@@ -25,7 +25,7 @@ import { type ClockSource, clockSource } from '../../sentry/kernel/timers/clock_
 import type { Task } from '../../sentry/kernel/task.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL } from '../../sentry/wait/blocking.ts';
 import { isValidSpec, readSpec, spec } from '../poll/timeout.ts';
-import { writePair } from './clock.ts';
+import { isDescriptorClock, isOwnThreadClock, writePair } from './clock.ts';
 
 /** Relative sleep until `deadlineNs` of `clock`; on a signal what is left goes to remAddr and restart_syscall goes on. */
 function* sleepRelative(t: Task, clock: ClockSource, deadlineNs: number, remAddr: number): Blocking {
@@ -69,6 +69,7 @@ export function sys_clock_nanosleep(
   reqAddr: number,
   remAddr: number,
 ): SyscallReturn {
+  if (isDescriptorClock(id)) return EOPNOTSUPP;
   const clock = clockSource(t, id);
   if (clock === null) return EINVAL;
   if (
@@ -80,7 +81,7 @@ export function sys_clock_nanosleep(
     return EOPNOTSUPP;
   const err = readSpec(t, reqAddr);
   if (err !== 0) return err;
-  if (!isValidSpec()) return EINVAL;
+  if (!isValidSpec() || isOwnThreadClock(t, id)) return EINVAL;
   if ((flags & TIMER_ABSTIME) === 0) {
     // A relative sleep on CLOCK_REALTIME does not follow changes of that clock.
     const basis = id === 0 ? t.kernel.clocks.monotonic : clock;

@@ -22,6 +22,7 @@ import { clockSource } from '../../sentry/kernel/timers/clock_source.ts';
 import type { IntervalTimer } from '../../sentry/kernel/timers/interval_timer.ts';
 import { PosixTimer, type SigEvent, timersOf } from '../../sentry/kernel/timers/process_timers.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
+import { isDescriptorClock } from './clock.ts';
 import { itimer, readItimerspec, writeItimerspec } from '../poll/timeout.ts';
 
 const buffer = new Uint8Array(64);
@@ -112,6 +113,7 @@ function readSigEvent(t: Task, addr: number, id: number): SigEvent | number {
 
 export function sys_timer_create(t: Task, clockId: number, eventAddr: number, idAddr: number): number {
   if (eventAddr !== 0 && t.memory.copyIn(eventAddr, buffer, 0, 64) !== 64) return EFAULT;
+  if (isDescriptorClock(clockId)) return EOPNOTSUPP;
   const clock = clockSource(t, clockId);
   if (clock === null) return EINVAL;
   if (clockId === CLOCK_MONOTONIC_RAW || clockId === CLOCK_MONOTONIC_COARSE || clockId === CLOCK_REALTIME_COARSE)

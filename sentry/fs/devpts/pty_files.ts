@@ -43,6 +43,8 @@ import {
   TIOCNXCL,
   TIOCOUTQ,
   TIOCPKT,
+  TIOCCBRK,
+  TIOCSBRK,
   TIOCSCTTY,
   TIOCSETD,
   TIOCSIG,
@@ -155,6 +157,8 @@ abstract class PtyFile extends FileDescription {
       }
       case TCSBRK:
       case TCSBRKP:
+      case TIOCSBRK:
+      case TIOCCBRK:
         return 0;
       default:
         return termioIoctl(ctx, pty, cmd, arg, (termios, flushes) => this.change(ctx, termios, flushes));
