@@ -4,11 +4,11 @@
 # dist/runsc-ts: the command line. Everything is done by Node (runsc-ts.cjs); but Node takes longer to begin than three of the things that
 # daemons ask of every container take, so these are done here, in exactly the words that daemons use:
 #
-#   [FLAGS] start ID            of a container that was created, asked of its Sentry (runsc-cli/boot/start_requests.ts)
-#   [FLAGS] delete ID           of a container that has ended
-#   [FLAGS] delete --force ID   of a container that is not there
+#   [FLAGS] start ID              of a container that was created, asked of its Sentry (runsc-cli/boot/start_requests.ts)
+#   [FLAGS] delete [--force] ID   of a container that has ended
+#   [FLAGS] delete --force ID     of a container that is not there
 #
-# where FLAGS are --root, --log, --log-format, --systemd-cgroup. Whatever is not as expected, an error above all, is left to Node, which does it
+# where FLAGS are --root (not needed by root), --log, --log-format, --systemd-cgroup. Whatever is not as expected, an error above all, is left to Node, which does it
 # again from the beginning: nothing here prints.
 #
 # Invariants: a container is changed only under its lock (flock(1)), and only when it has nothing special about it (the file `plain`,
@@ -97,9 +97,19 @@ runsc_ts_remove() {
   rm -rf -- "$directory"/[!l]* "$directory/lock" && rmdir -- "$directory"
 }
 
+# Are we root, and not of a user namespace? Then the state directory is /run/runsc-ts when none is named (runsc-cli/cmd/global_flags.ts).
+runsc_ts_is_root() {
+  local first= second= count= key= user= effective= rest=
+  read -r first second count </proc/self/uid_map && [ "$first $second $count" = '0 0 4294967295' ] || return 1
+  while [ "$key" != Uid: ]; do
+    read -r key user effective rest || return 1
+  done </proc/self/status
+  [ "$effective" = 0 ]
+}
+
 # Does what is asked and ends, or returns.
 runsc_ts_quickly() {
-  local root= log=
+  local root= log= verb=
   while :; do
     case $1 in
       --root) runsc_ts_is_path "$2" && root=$2 || return ;;
@@ -111,12 +121,15 @@ runsc_ts_quickly() {
     esac
     shift 2
   done
-  [ -n "$root" ] || return
+  [ -n "$root" ] || { runsc_ts_is_root && root=/run/runsc-ts; } || return
+  verb=$1
   if [ $# -eq 3 ] && [ "$1 $2" = 'delete --force' ]; then
-    runsc_ts_is_id "$3" && [ ! -d "$root/$3" ] && runsc_ts_has_log "$log" && exit 0
-  elif [ $# -eq 2 ] && runsc_ts_is_id "$2" && [ -f "$root/$2/plain" ] && command -v flock >/dev/null && runsc_ts_has_log "$log"; then
-    { "runsc_ts_$1" "$root/$2"; } 9<"$root/$2/lock" && exit 0
+    shift
+    runsc_ts_is_id "$2" || return
+    [ -d "$root/$2" ] || { runsc_ts_has_log "$log" && exit 0; }
   fi
+  [ $# -eq 2 ] && runsc_ts_is_id "$2" && [ -f "$root/$2/plain" ] && command -v flock >/dev/null && runsc_ts_has_log "$log" || return
+  { "runsc_ts_$verb" "$root/$2"; } 9<"$root/$2/lock" && exit 0
 }
 
 { runsc_ts_quickly "$@"; } 2>/dev/null

@@ -36,21 +36,20 @@ export function prepareCgroups(container: Container, oci: OciSettings, flags: Gl
     removeCgroups(container.record.cgroups);
     container.record.cgroups = [];
     container.record.cgroupsPath = '';
+    container.save();
     log.debug('warn', `cgroups are not used: ${messageOf(error)}`);
     return NOWHERE;
-  } finally {
-    container.save();
   }
 }
 
 function prepareFiles(container: Container, oci: OciSettings, warn: (message: string) => void): CgroupPlace {
   const path = oci.cgroupsPath === '' ? `/${container.id}` : oci.cgroupsPath;
+  container.record.cgroupsPath = path;
   const plan = (directories: string[]): void => {
     container.record.cgroups = directories;
     container.save();
   };
   container.record.cgroups = makeCgroups(path, oci.resources, warn, hierarchies(), plan);
-  container.record.cgroupsPath = path;
   const entrances = openEntrances(path);
   return { enter: (stage) => enterCgroups(entrances, stage === 'before' ? 'early' : 'late'), join: (pid) => joinCgroups(path, pid), close: () => closeEntrances(entrances) };
 }

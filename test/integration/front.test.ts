@@ -87,7 +87,7 @@ const ODD_IDS = ['', '.', '..', '../state', 'a/b', '/', '-x', '--help', '-h', '-
 const lists = (): string[][] => [
   ...['start', 'delete'].flatMap((verb) => ODD_IDS.map((id) => [...flags(), verb, id])),
   ...ODD_IDS.map((id) => [...flags(), 'delete', '--force', id]),
-  [], ['--root'], ['--root', state], ['--root', '', 'delete', '--force', 'x'], ['--root', 'relative', 'delete', '--force', 'x'], ['--root', `${state}/..`, 'delete', '--force', 'x'],
+  [], ['start', 'no-such-container'], ['delete', '--force', 'no-such-container'], ['delete', 'no-such-container'], ['--root'], ['--root', state], ['--root', '', 'delete', '--force', 'x'], ['--root', 'relative', 'delete', '--force', 'x'], ['--root', `${state}/..`, 'delete', '--force', 'x'],
   ['--root', state, '--root', '/nosuch', 'start', 'x'], [`--root=${state}`, 'start', 'x'], ['--root', state, 'start'], ['--root', state, 'delete'], ['--root', state, 'delete', '--force'],
   ['--root', state, 'start', 'x', 'y'], ['--root', state, 'delete', '-f', 'x'], ['--root', state, 'delete', '--force=false', 'x'], ['--root', state, 'delete', '--force', 'x', 'y'], ['--root', state, 'delete', '--', 'x'],
   ['--root', state, '--', 'start', 'x'], ['--root', state, '--systemd-cgroup', 'delete', '--force', 'x'], ['--systemd-cgroup', '--root', state, 'start', 'x'], ['--root', state, '--nosuch', 'start', 'x'],
@@ -118,7 +118,7 @@ describe.runIf(existsSync(front))('front', () => {
       expect(on(ground, 'kill', 'c', 'KILL')).toMatchObject({ status: 0 });
       await ended('c');
       expect(on(ground, 'start', 'c'), ground).toMatchObject({ status: 1, stderr: 'runsc-ts: cannot start a container that has stopped\n' });
-      expect(on(ground, 'delete', 'c'), ground).toEqual({ status: 0, stdout: '', stderr: '' });
+      expect(on(ground, 'delete', ...(ground === 'front' ? ['--force'] : []), 'c'), ground).toEqual({ status: 0, stdout: '', stderr: '' });
       expect(readdirSync(state)).toEqual([]);
       expect(on(ground, 'delete', '--force', 'c'), ground).toEqual({ status: 0, stdout: '', stderr: '' });
     }
@@ -135,6 +135,8 @@ describe.runIf(existsSync(front))('front', () => {
     expect(run('front', [...flags(), 'delete', 'c'], nowhere)).toEqual({ status: 0, stdout: '', stderr: '' });
     expect(run('front', [...flags(), 'delete', '--force', 'c'], nowhere)).toEqual({ status: 0, stdout: '', stderr: '' });
     expect(run('front', [...flags(), 'delete', 'c'], nowhere)).toMatchObject({ status: 127 });
+    const isRoot = process.geteuid?.() === 0 && /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'));
+    expect(run('front', ['delete', '--force', 'no-such-container'], nowhere)).toMatchObject({ status: isRoot ? 0 : 127 });
   });
 
   test('one of several starts succeeds, whoever starts', { timeout: 120_000 }, async () => {
