@@ -17,7 +17,7 @@ import {
 import * as fx from '../../platform/abi/linux/futex.ts';
 import { REG_R10 } from '../../platform/registers.ts';
 import { CLOCK_MONOTONIC, CLOCK_REALTIME } from '../../platform/abi/linux/time.ts';
-import { FutexWaiter } from '../../sentry/kernel/futex/futex.ts';
+import { FutexWaiter, wakePriority } from '../../sentry/kernel/futex/futex.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import { type Blocking, type SyscallReturn, WAKE_SIGNAL, WAKE_TIMEOUT } from '../../sentry/wait/blocking.ts';
 import { WaitQueue } from '../../sentry/wait/wait_queue.ts';
@@ -130,7 +130,7 @@ function waitUntil(
   const found = t.memory.readU32(addr);
   if (found < 0) return EFAULT;
   if (found !== value) return EAGAIN;
-  const waiter = new FutexWaiter(key, bitset);
+  const waiter = new FutexWaiter(key, bitset, wakePriority(t));
   t.kernel.futexes.add(waiter);
   return wait(t, waiter, addr, isPrivate, value, deadlineNs, isTimed);
 }
@@ -321,7 +321,7 @@ export function sys_futex_waitv(
     if (found !== entry64(i * WAITV_SIZE)) return EAGAIN;
   }
   const queue = new WaitQueue();
-  const all = keys.map((key, i) => new FutexWaiter(key, -1, queue, i));
+  const all = keys.map((key, i) => new FutexWaiter(key, -1, wakePriority(t), queue, i));
   for (const waiter of all) t.kernel.futexes.add(waiter);
   return waitAny(t, all, queue, deadlineNs);
 }

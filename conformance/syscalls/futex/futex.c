@@ -258,3 +258,41 @@ CASE(futex2_wakes) {
   CALL(wake2(&word2, 2, 10, 130));
   pthread_join(t[2], 0), pthread_join(t[3], 0);
 }
+// Who has a real-time priority is woken before who has not, the highest first; equals in the order they came.
+static volatile pid_t sleeper;
+static int woken_pipe[2];
+static void *sleeps_with_priority(void *a) {
+  int priority = (int)(intptr_t)a / 10;
+  struct sched_param p = {priority};
+  if (priority && sched_setscheduler(0, SCHED_FIFO, &p) != 0) say("sched_setscheduler: %s", errno_name(errno));
+  sleeper = gettid();
+  futex(&word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+  char name = '0' + (int)(intptr_t)a % 10;
+  return (void *)write(woken_pipe[1], &name, 1);
+}
+static char state_of(pid_t tid) {
+  char path[64], text[512] = "";
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+  int fd = open(path, O_RDONLY);
+  if (fd < 0 || read(fd, text, sizeof text - 1) <= 0) return '?';
+  close(fd);
+  return strrchr(text, ')')[2];
+}
+CASE(futex_wakes_by_priority) {
+  static const int kinds[] = {0 * 10 + 0, 2 * 10 + 1, 5 * 10 + 2, 0 * 10 + 3, 5 * 10 + 4, 1 * 10 + 5};
+  pthread_t t[6];
+  NEED(pipe(woken_pipe));
+  word = 0;
+  for (int i = 0; i < 6; i++) {
+    sleeper = 0;
+    pthread_create(&t[i], 0, sleeps_with_priority, (void *)(intptr_t)kinds[i]);
+    while (sleeper == 0 || state_of(sleeper) != 'S') sleep_ms(1);
+  }
+  for (int i = 0; i < 6; i++) {
+    char name = '?';
+    CALL(futex(&word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0));
+    NEED(read(woken_pipe[0], &name, 1));
+    say("%c", name);
+  }
+  for (int i = 0; i < 6; i++) pthread_join(t[i], 0);
+}

@@ -4,12 +4,20 @@
  * FutexTable: who waits on which word of memory.
  *
  * Linux:      kernel/futex/ (core.c, waitwake.c, requeue.c); futex(2)
- * Invariants: a waiter is in exactly one bucket while it waits. Checking the word and queueing happen between two platform
+ * Invariants: a waiter is in exactly one bucket while it waits; buckets are in the order of wake-ups: real-time priorities first, then
+ *             who came first. Checking the word and queueing happen between two platform
  *             waits, so no wake by another system call can fall in between; the word itself is read after the caller's
  *             system call began, as Linux requires.
  */
+import { SCHED_DEADLINE, SCHED_FIFO, SCHED_RR } from '../../../platform/abi/linux/sched.ts';
 import type { PiState } from './pi.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
+
+/** How urgent a waiting task is: its real-time priority; 0 for all without one. */
+export function wakePriority(t: { readonly schedPolicy: number; readonly schedPriority: number }): number {
+  if (t.schedPolicy === SCHED_DEADLINE) return 100;
+  return t.schedPolicy === SCHED_FIFO || t.schedPolicy === SCHED_RR ? t.schedPriority : 0;
+}
 
 export class FutexWaiter {
   /** Null once woken. */
@@ -20,12 +28,15 @@ export class FutexWaiter {
   readonly queue: WaitQueue;
   /** Index for futex_waitv. */
   readonly index: number;
+  /** wakePriority() of the task. */
+  readonly priority: number;
 
-  constructor(key: string, bitset: number, queue: WaitQueue = new WaitQueue(), index = 0) {
+  constructor(key: string, bitset: number, priority = 0, queue: WaitQueue = new WaitQueue(), index = 0) {
     this.key = key;
     this.bitset = bitset;
     this.queue = queue;
     this.index = index;
+    this.priority = priority;
   }
   get isWoken(): boolean {
     return this.key === null;
@@ -43,7 +54,12 @@ export class FutexTable {
     const key = waiter.key as string;
     const bucket = this.buckets.get(key);
     if (bucket === undefined) this.buckets.set(key, [waiter]);
-    else bucket.push(waiter);
+    else {
+      let at = bucket.length;
+      while (at > 0 && (bucket[at - 1] as FutexWaiter).priority < waiter.priority) at--;
+      if (at === bucket.length) bucket.push(waiter);
+      else bucket.splice(at, 0, waiter);
+    }
   }
 
   /** Takes a waiter out that was not woken (timeout, signal). No-op when it was. */

@@ -11,7 +11,7 @@ import { EAGAIN, EDEADLK, EFAULT, EINVAL, EPERM, ESRCH } from '../../../platform
 import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from '../../../platform/abi/linux/futex.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
 import type { Task } from '../task.ts';
-import { FutexWaiter } from './futex.ts';
+import { FutexWaiter, wakePriority } from './futex.ts';
 
 /** Tries of the compare-and-exchange against threads of the application. */
 const EXCHANGE_TRIES = 64;
@@ -36,7 +36,7 @@ export class PiWaiter extends FutexWaiter {
   override readonly isPi: boolean = true;
 
   constructor(key: string, task: Task, lockAddr: number, requeueKey: string | null = null) {
-    super(key, -1, new WaitQueue());
+    super(key, -1, wakePriority(task), new WaitQueue());
     this.task = task;
     this.lockAddr = lockAddr;
     this.requeueKey = requeueKey;
