@@ -50,7 +50,7 @@ const CONT_SIGNALS = new SigSet();
 CONT_SIGNALS.add(SIGCONT);
 
 /** Most signals queued by a process, whatever its limit says. */
-const MAX_QUEUED = 65536;
+const MAX_QUEUED = 131072;
 
 /** What send functions take besides the info. */
 export interface SendOptions {
