@@ -236,7 +236,12 @@ export interface HostListener {
 export interface Platform {
   readonly name: string;
   /** A fresh address space: nothing mapped but what layout says; leader stopped, registers zero (segments valid), FPU reset. */
-  newAddressSpace(): AddressSpace | Errno;
+  newAddressSpace(nursery?: AddressSpace): AddressSpace | Errno;
+  /**
+   * A process for newAddressSpace() to make address spaces from instead of its own: what the host is told about it (cgroups) holds for all of
+   * those, and for what is forked from them. It never runs application code; release() ends it.
+   */
+  newNursery(): AddressSpace | Errno;
   /**
    * Waits for the next event, until CLOCK_MONOTONIC `deadlineNs` (Infinity: for ever; 0 or past: just poll).
    * Returns the one reused event object.

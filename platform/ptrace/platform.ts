@@ -30,7 +30,7 @@ import { PAGE_SIZE, STUB_PAGES, addressLayout, chooseStubBase, rangesToUnmap, re
 import type { HostMaps } from './layout.ts';
 import { refuse } from './refusal.ts';
 import { CpuPolicy, shortenOwnSlice } from './cpu_policy.ts';
-import { PARKED } from './thread.ts';
+import { PARKED, type PtraceThread } from './thread.ts';
 import { Tracer } from './tracer.ts';
 
 export interface PtraceOptions {
@@ -278,10 +278,18 @@ export class PtracePlatform implements Platform {
   // -------------------------------------------------------------------------------------------------------------
   // Platform
 
-  newAddressSpace(): AddressSpace | Errno {
-    const space = this.pristine.cloneStub(this.pristine.leader);
+  newAddressSpace(nursery: AddressSpace = this.pristine): AddressSpace | Errno {
+    const { leader } = nursery;
+    const space = (nursery as PtraceAddressSpace).cloneStub(leader as PtraceThread);
     if (isErrno(space)) return space;
     space.leader.clearRegisters();
+    return space;
+  }
+
+  newNursery(): AddressSpace | Errno {
+    const space = this.newAddressSpace();
+    // As with the pristine stub: its death is no event.
+    if (!isErrno(space)) (space.leader as PtraceThread).state = PARKED;
     return space;
   }
 

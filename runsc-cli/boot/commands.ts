@@ -16,37 +16,49 @@ import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import { groupCpuNs } from '../../sentry/kernel/process/usage.ts';
 import type { ThreadGroup } from '../../sentry/kernel/process/thread_group.ts';
 import { beginGroupExit, sendFromOutside } from '../../sentry/kernel/signal/send.ts';
-import type { SeccompState } from '../../sentry/kernel/seccomp/seccomp.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 import type { MountNamespace } from '../../sentry/vfs/mount.ts';
 import type { ExitMessage } from '../../sentry/control/messages/lifecycle.ts';
-import type { ContainerLimits } from '../../sentry/fs/cgroup/cgroup_filesystem.ts';
+import type { GuestContainer } from '../../sentry/kernel/guest_container.ts';
 import { changeLimits } from './limits.ts';
 import type { NotifySocket } from './notify_socket.ts';
 import { errnoWords } from '../errors.ts';
-import { startExec } from './exec.ts';
+import { type ExecPlace, startExec } from './exec.ts';
+import type { Pod } from './pod.ts';
 
 const SOCK_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
 
+/** What of a container commands act on. */
+export interface CommandedContainer {
+  readonly container: GuestContainer;
+  readonly init: Task;
+  readonly mountNs: MountNamespace;
+  readonly notify: NotifySocket | null;
+  /** Writes down that it was started. Returns errno, and it is not, or what is not negative. */
+  readonly onStart: () => number;
+}
+
 export class Commands {
   private readonly kernel: Kernel;
+  private readonly container: GuestContainer;
   private readonly init: Task;
-  private readonly mountNs: MountNamespace;
-  private readonly seccomp: SeccompState | null;
-  private readonly limits: ContainerLimits;
+  private readonly place: ExecPlace;
   private readonly notify: NotifySocket | null;
   private readonly onStart: () => number;
+  /** Makes further containers; null: this is one. */
+  private readonly pod: Pod | null;
   private readonly waiters = new Set<Peer>();
+  private server: ControlServer | null = null;
   private isHeld = false;
 
-  constructor(kernel: Kernel, init: Task, mountNs: MountNamespace, { seccomp, limits, notify, onStart }: { seccomp: SeccompState | null; limits: ContainerLimits; notify: NotifySocket | null; onStart: () => number }) {
+  constructor(kernel: Kernel, { container, init, mountNs, notify, onStart }: CommandedContainer, pod: Pod | null) {
     this.kernel = kernel;
+    this.container = container;
     this.init = init;
-    this.mountNs = mountNs;
-    this.seccomp = seccomp;
-    this.limits = limits;
+    this.place = { container, mountNs, seccomp: init.seccomp };
     this.notify = notify;
     this.onStart = onStart;
+    this.pod = pod;
   }
 
   /** Keeps init from running until `start`. */
@@ -59,8 +71,13 @@ export class Commands {
 
   /** Serves the listening socket `fd`. */
   serve(fd: number): void {
-    const server = new ControlServer(this.kernel, () => accept4(fd, null, null, SOCK_CLOEXEC_NONBLOCK), (command, fds, peer) => this.handle(command, fds, peer));
-    server.open(fd);
+    this.server = new ControlServer(this.kernel, () => accept4(fd, null, null, SOCK_CLOEXEC_NONBLOCK), (command, fds, peer) => this.handle(command, fds, peer));
+    this.server.open(fd);
+  }
+
+  /** Ends all connections; the listening socket is the caller's again. */
+  close(): void {
+    this.server?.close();
   }
 
   /** Tells whoever waits for the container. */
@@ -87,7 +104,7 @@ export class Commands {
 
   /** Lets init run, once. '' or why not. */
   start(): string {
-    if (!this.isHeld || this.kernel.frozen) return 'cannot start an already running container';
+    if (!this.isHeld || this.container.isFrozen) return 'cannot start an already running container';
     const written = this.onStart();
     if (written < 0) return `status file: ${errnoWords(written)}`;
     this.release();
@@ -97,15 +114,17 @@ export class Commands {
   private release(): void {
     if (!this.isHeld) return;
     this.isHeld = false;
-    // Whoever made the network namespace has arranged it by now.
-    const view = this.kernel.host.network?.refresh?.();
+    // Whoever made the network namespace has arranged it by now. It can be asked once.
+    const view = this.container === this.kernel.container ? this.kernel.host.network?.refresh?.() : undefined;
     if (view !== undefined) network.view = view;
     this.kernel.ready.push(this.init);
   }
 
   private handle(command: Command, fds: readonly number[], peer: Peer): Reply | null {
-    if (command.type === 'exec') return startExec(this.kernel, { mountNs: this.mountNs, seccomp: this.seccomp }, command.process, fds, peer);
+    if (command.type === 'exec') return startExec(this.kernel, this.place, command.process, fds, peer);
+    if (command.type === 'create' && this.pod !== null) return this.pod.create(command, fds, peer);
     for (const fd of fds) this.kernel.host.files.close(fd);
+    if (command.type === 'prepare' && this.pod !== null) return this.pod.prepare(peer);
     switch (command.type) {
       case 'start': {
         const why = this.start();
@@ -115,16 +134,16 @@ export class Commands {
         if (this.notify === null) return { type: 'failed', message: 'the container has no socket for it' };
         return this.notify.ask(peer) ? { type: 'notified' } : null;
       case 'limits':
-        changeLimits(this.kernel, this.limits, command.changes);
+        changeLimits(this.kernel, this.container, command.changes);
         return { type: 'ok' };
       case 'kill':
         this.kill(command.signo, command.target);
         return { type: 'ok' };
       case 'pause':
-        this.kernel.freeze();
+        this.kernel.freeze(this.container);
         return { type: 'ok' };
       case 'resume':
-        this.kernel.thaw();
+        this.kernel.thaw(this.container);
         return { type: 'ok' };
       case 'wait':
         this.waiters.add(peer);
@@ -141,17 +160,18 @@ export class Commands {
 
   private groups(): Set<ThreadGroup> {
     const out = new Set<ThreadGroup>();
-    for (const task of this.kernel.tasks.values()) if (task.isLive) out.add(task.threadGroup);
+    for (const task of this.kernel.tasks.values()) if (task.isLive && task.threadGroup.container === this.container) out.add(task.threadGroup);
     return out;
   }
 
   private facts(group: ThreadGroup): ProcessFacts {
     const leader = group.leader as Task;
+    const ns = this.container.namespaces.pid;
     const live = leader.isLive ? leader : ([...group.tasks][0] ?? leader);
     const args = live.isLive ? Buffer.from(cmdline(live)).toString('utf8').replace(/\0+$/, '').replaceAll('\0', ' ') : '';
     return {
-      pid: group.pid,
-      ppid: group.parent?.pid ?? 0,
+      pid: group.pidIn(ns),
+      ppid: group.parent?.pidIn(ns) ?? 0,
       uid: leader.creds.euid,
       stubPid: live.isLive ? live.mm.addressSpace.hostPid : 0,
       cpuSeconds: groupCpuNs(group) / 1e9,

@@ -6,7 +6,8 @@
  *
  * Linux: security/device_cgroup.c; cgroup-v1/devices.rst
  */
-import { DEVICE_MKNOD, DEVICE_READ, DEVICE_WRITE, type DevicePolicy } from '../../sentry/vfs/devices.ts';
+import type { ContainerDevicePolicy } from '../../sentry/kernel/guest_container.ts';
+import { DEVICE_MKNOD, DEVICE_READ, DEVICE_WRITE } from '../../sentry/vfs/devices.ts';
 import type { DeviceRule } from '../sandbox/config.ts';
 
 const ALL = DEVICE_MKNOD | DEVICE_READ | DEVICE_WRITE;
@@ -18,7 +19,7 @@ const ALWAYS: readonly DeviceRule[] = [
 ];
 
 /** The policy of a list of rules: for each kind of access the last rule that fits decides; without one it is allowed. */
-export function devicePolicy(rules: readonly DeviceRule[]): DevicePolicy {
+export function devicePolicy(rules: readonly DeviceRule[]): ContainerDevicePolicy {
   const decided = [...rules, ...ALWAYS].map((rule) => ({ ...rule, bits: bitsOf(rule.access) })).reverse();
   return (isBlock, major, minor, access) => {
     let open = access & ALL;

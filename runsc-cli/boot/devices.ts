@@ -42,11 +42,8 @@ export function makeDevices(kernel: Kernel, ctx: IoContext, config: SandboxConfi
   }
 }
 
-/** Writes linux.sysctl where the sandbox's own /proc/sys has it. The network's are the host namespace's. */
-export function applySysctl(kernel: Kernel, mountNs: MountNamespace, config: SandboxConfig): void {
-  // Settings are those of the writer's namespaces: kernel.domainname, kernel.shm*, net.*.
-  const { uts, ipcNs, netNs, pidNs } = kernel;
-  const ctx = Object.assign(setupContext(kernel, { mount: mountNs.root, dentry: mountNs.root.root }), { uts, ipcNs, netNs, pidNs });
+/** Writes linux.sysctl where the sandbox's own /proc/sys has it. `ctx`: whose namespaces the settings are of (kernel.domainname, kernel.shm*, net.*). */
+export function applySysctl(kernel: Kernel, ctx: IoContext, config: SandboxConfig): void {
   for (const [key, value] of Object.entries(config.sysctl ?? {})) {
     const file = openPath(kernel.vfs, ctx, null, `/proc/sys/${byteString(key).replaceAll('.', '/')}`, O_WRONLY, 0, 0);
     const result = isErrno(file) ? file : file.write(ctx, new BufferIo(Buffer.from(value)));

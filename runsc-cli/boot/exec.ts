@@ -8,6 +8,7 @@ import { makeSigInfo } from '../../sentry/arch/siginfo.ts';
 import type { Peer } from '../../sentry/control/control_server.ts';
 import type { ExecProcess, Reply } from '../../sentry/control/messages/commands.ts';
 import { FdTable } from '../../sentry/kernel/fd_table.ts';
+import type { GuestContainer } from '../../sentry/kernel/guest_container.ts';
 import { execInContainer, isLaunchFailure } from '../../sentry/kernel/init.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import type { ThreadGroup } from '../../sentry/kernel/process/thread_group.ts';
@@ -23,12 +24,13 @@ import { importFiles } from './stdio.ts';
 
 /** What a process from outside has of the container's. */
 export interface ExecPlace {
+  readonly container: GuestContainer;
   readonly mountNs: MountNamespace;
   readonly seccomp: SeccompState | null;
 }
 
 /** Starts a process. `fds[i]` becomes its descriptor i. */
-export function startExec(kernel: Kernel, { mountNs, seccomp }: ExecPlace, process: ExecProcess, fds: readonly number[], peer: Peer): Reply {
+export function startExec(kernel: Kernel, { container, mountNs, seccomp }: ExecPlace, process: ExecProcess, fds: readonly number[], peer: Peer): Reply {
   const fdTable = new FdTable();
   const creds = containerCredentials(kernel, { ...process, createCwd: false, isProtectedInit: false });
   let group: ThreadGroup | null = null;
@@ -44,6 +46,7 @@ export function startExec(kernel: Kernel, { mountNs, seccomp }: ExecPlace, proce
     envp: withHome(kernel, mountNs, process.env.map(byteString), process.uid),
     cwd: byteString(process.cwd),
     mountNs,
+    container,
     creds,
     rlimits: containerRlimits({ ...process, createCwd: false, isProtectedInit: false }),
     fdTable,

@@ -8,13 +8,16 @@
  */
 import { type Errno, isErrno } from '../../platform/abi/linux/errno.ts';
 import { rootCredentials } from '../../sentry/auth/credentials.ts';
+import type { GuestContainer } from '../../sentry/kernel/guest_container.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import type { Task } from '../../sentry/kernel/task.ts';
 import type { IoContext } from '../../sentry/vfs/context.ts';
 import type { Filesystem } from '../../sentry/vfs/filesystem.ts';
 import type { Inode } from '../../sentry/vfs/inode.ts';
 import type { Mount, MountNamespace, Path } from '../../sentry/vfs/mount.ts';
 import { mountFlags, mountInstance } from '../../sentry/vfs/mount_calls.ts';
 import { makeDirectory, makeNode } from '../../sentry/vfs/names.ts';
+import { leaveNamespace } from '../../sentry/vfs/mount_tree.ts';
 import { walkPath } from '../../sentry/vfs/path_walk.ts';
 import { errnoWords, EXIT_OWN_FAILURE } from '../errors.ts';
 import { copyTree } from './copy_up.ts';
@@ -31,7 +34,7 @@ const S_IFREG = 0o100000;
 const EEXIST = -17;
 
 /** Builds the namespace. Throws StartError. */
-export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxConfig): MountNamespace {
+export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxConfig, container: GuestContainer): MountNamespace {
   const { vfs } = kernel;
   const lower = trees[0] as Filesystem;
   // A read-only root gets a layer for mount points that are missing in it: its own files stay untouched.
@@ -40,7 +43,18 @@ export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxCo
   const root = vfs.newMount(rootFs, mountFlags(0));
   root.source = 'none';
   const namespace = vfs.namespaceOf(root);
-  const ctx = setupContext(kernel, { mount: root, dentry: root.root });
+  try {
+    fill(kernel, setupContext(kernel, { mount: root, dentry: root.root }, container), trees, config);
+  } catch (error) {
+    leaveNamespace(vfs, namespace);
+    throw error;
+  }
+  if (config.rootReadonly) root.flags |= MS_RDONLY;
+  return namespace;
+}
+
+/** Everything that is in the namespace besides its root. */
+function fill(kernel: Kernel, ctx: SetupContext, trees: GoferTrees, config: SandboxConfig): void {
   const made: [Mount, MountConfig][] = [];
   for (const mount of config.mounts) {
     // Filesystem types of rooms that have not been built yet are left out.
@@ -60,10 +74,8 @@ export function buildMounts(kernel: Kernel, trees: GoferTrees, config: SandboxCo
   for (const [mount, { flags }] of made) mount.flags = mountFlags(flags);
   if (config.process.createCwd) makePath(ctx, latin1(config.process.cwd));
   // Before /proc/sys becomes read-only.
-  applySysctl(kernel, namespace, config);
+  applySysctl(kernel, ctx, config);
   hidePaths(kernel, ctx, config);
-  if (config.rootReadonly) root.flags |= MS_RDONLY;
-  return namespace;
 }
 
 function attach(kernel: Kernel, ctx: IoContext, mount: MountConfig, fs: Filesystem): Mount {
@@ -143,10 +155,19 @@ function hidePaths(kernel: Kernel, ctx: IoContext, config: SandboxConfig): void 
   }
 }
 
+/** What filesystems ask of a task that mounts them. */
+export type SetupContext = IoContext & Pick<Task, 'pidNs' | 'uts' | 'ipcNs' | 'netNs'> & { readonly container: GuestContainer };
+
 /** The runtime itself, as root of the container, before there is a task. */
-export function setupContext(kernel: Kernel, root: Path): IoContext {
+export function setupContext(kernel: Kernel, root: Path, container = kernel.container): SetupContext {
   const fault = (): Errno => -14 as Errno;
+  const { pid, uts, ipc, net } = container.namespaces;
   return {
+    container,
+    pidNs: pid,
+    uts,
+    ipcNs: ipc,
+    netNs: net,
     creds: rootCredentials(kernel.userNs),
     memory: {
       copyIn: fault, copyOut: fault, readCString: fault, readU32: fault, readU64: fault, writeU32: fault, writeU64: fault, zero: fault, compareExchangeU32: fault, forceCopyOut: fault,

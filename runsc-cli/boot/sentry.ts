@@ -14,13 +14,9 @@ import { write } from '../../platform/ffi/lifecycle.ts';
 import type { HostServices, HostSockets } from '../../platform/platform.ts';
 import { createPtracePlatform, type PtracePlatform } from '../../platform/ptrace/platform.ts';
 import { PlatformError } from '../../platform/ptrace/refusal.ts';
-import type { ContainerLimits } from '../../sentry/fs/cgroup/cgroup_filesystem.ts';
-import { FdTable } from '../../sentry/kernel/fd_table.ts';
 import { EPOLLRDHUP } from '../../platform/abi/linux/poll.ts';
-import { createInit, isLaunchFailure } from '../../sentry/kernel/init.ts';
 import { Kernel } from '../../sentry/kernel/kernel.ts';
 import { hostEnds } from '../../sentry/net/unix/host_end.ts';
-import { filterState, type SeccompState } from '../../sentry/kernel/seccomp/seccomp.ts';
 import { loadProgram } from '../../sentry/loader/load_program.ts';
 import { heapFileBytes } from '../../sentry/fs/tmpfs/tmpfs_file.ts';
 import { HeapTrim } from '../../sentry/kernel/heap_trim.ts';
@@ -28,25 +24,22 @@ import { MemoryWatch } from '../../sentry/kernel/memory_watch.ts';
 import { MemoryBudget } from '../../sentry/mm/memory_budget.ts';
 import { VirtualFilesystem } from '../../sentry/vfs/virtual_filesystem.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
-import type { MountNamespace } from '../../sentry/vfs/mount.ts';
 import { STATUS_STARTED, type ErrorMessage, type ExitMessage, type StateMessage } from '../../sentry/control/messages/lifecycle.ts';
 import { EXIT_OWN_FAILURE } from '../errors.ts';
 import type { SandboxConfig } from '../sandbox/config.ts';
 import { mark } from '../sandbox/timing.ts';
 import { Commands } from './commands.ts';
+import { makeInit } from './container_init.ts';
 import { devicePolicy } from './device_access.ts';
-import { initialLimits } from './limits.ts';
-import { byteString, launchError } from './launch.ts';
-import { bindConsole, nameTerminal } from './devices.ts';
-import { withHome } from './home.ts';
+import { setLimits } from './limits.ts';
 import { HostSignals } from './host_signals.ts';
 import { ControlChannel } from './control_channel.ts';
 import { connectGofer, type GoferTrees } from './gofer_trees.ts';
-import { importStandardFiles } from './stdio.ts';
+import { containerFiles, standardFiles } from './stdio.ts';
 import { buildMounts, setupContext } from './mounts.ts';
 import { NotifySocket } from './notify_socket.ts';
-import { containerCredentials, containerRlimits } from './process_settings.ts';
 import { heapServices } from './heap.ts';
+import { Pod } from './pod.ts';
 import type { ChildDescriptors } from './process_entry.ts';
 import { StartError } from './start_error.ts';
 import { StartRequests } from './start_requests.ts';
@@ -57,7 +50,6 @@ export { StartError };
 
 export class Sandbox {
   private readonly config: SandboxConfig;
-  private readonly limits: ContainerLimits;
   private readonly fds: ChildDescriptors;
   private readonly platform: PtracePlatform;
   private readonly host: HostServices;
@@ -76,7 +68,6 @@ export class Sandbox {
   /** Starts the platform. Throws StartError. */
   constructor(config: SandboxConfig, fds: ChildDescriptors) {
     this.config = config;
-    this.limits = initialLimits(config);
     this.fds = fds;
     // Set up here: it takes calls that the filter does not have.
     this.hostSignals = !fds.isDetached && !fds.hasTerminal ? null : HostSignals.create(fds.hasTerminal);
@@ -114,7 +105,6 @@ export class Sandbox {
       syscalls: syscallTable(config.strace, host),
       loadProgram,
       memoryServices: { host, ...budget },
-      ...(config.pidsLimit == null ? {} : { maxTasks: config.pidsLimit }),
       hostname: config.hostname,
       domainname: config.domainname,
     });
@@ -124,50 +114,35 @@ export class Sandbox {
     if (heap !== null) new HeapTrim(kernel, heap);
     kernel.pidNs.protectsInit = config.process.isProtectedInit;
     mark('  sentry: kernel made');
-    wireKernel(kernel, this.limits);
+    wireKernel(kernel);
+    setLimits(kernel.container, config);
     if (this.unixSockets !== null) hostEnds.services = { sockets: this.unixSockets, files: host.files, platform, mayBind: config.hostUds === 'all' };
-    if (config.deviceRules !== undefined) kernel.vfs.devices.policy = devicePolicy(config.deviceRules);
+    if (config.deviceRules !== undefined) kernel.container.devicePolicy = devicePolicy(config.deviceRules);
     this.startInit(kernel, trees);
   }
 
   private startInit(kernel: Kernel, trees: GoferTrees): void {
-    const { config } = this;
-    const { process } = config;
-    const mountNs = this.mountNamespace(kernel, trees);
+    const { config, fds } = this;
+    const { container } = kernel;
+    const mountNs = this.starting(() => buildMounts(kernel, trees, config, container));
     mark('  sentry: mounts made');
-    const creds = containerCredentials(kernel, process);
-    const rlimits = containerRlimits(process);
-    const fdTable = new FdTable();
-    const stdio = importStandardFiles(kernel, fdTable, creds, this.fds.preserved);
-    nameTerminal(kernel, mountNs, stdio.tty, creds.ruid);
-    if (this.fds.hasTerminal) bindConsole(kernel, mountNs, stdio);
-    const init = createInit(kernel, {
-      argv: process.args.map(byteString),
-      envp: this.fds.listener < 0 ? process.env.map(byteString) : withHome(kernel, mountNs, process.env.map(byteString), process.uid),
-      cwd: byteString(process.cwd),
-      mountNs,
-      creds,
-      rlimits,
-      fdTable,
-      umask: process.umask,
-      noNewPrivs: process.noNewPrivileges,
-      oomScoreAdj: process.oomScoreAdj,
+    const isCommanded = fds.listener >= 0;
+    const init = this.starting(() => makeInit(kernel, {
+      container, mountNs, config, files: containerFiles(kernel, config.process, standardFiles(kernel, fds.preserved)), hasTerminal: fds.hasTerminal, findsHome: isCommanded, nice: this.callersNice,
       onExit: (status) => this.initExited(status),
-    });
-    if (isLaunchFailure(init)) throw this.startDeath !== null ? new StartError(this.startDeath, EXIT_OWN_FAILURE) : launchError(init, process.args[0] ?? '');
+    }));
     this.init = init;
-    init.nice = this.callersNice;
-    init.seccomp = seccompOf(config);
-    stdio.tty?.adopt(init.threadGroup);
-    if (this.fds.listener < 0) return;
-    this.commands = new Commands(kernel, init, mountNs, { seccomp: init.seccomp, limits: this.limits, notify: config.hasNotifySocket === true ? new NotifySocket(kernel, setupContext(kernel, { mount: mountNs.root, dentry: mountNs.root.root })) : null, onStart: () => this.writeStarted() });
+    if (!isCommanded) return;
+    const root = { mount: mountNs.root, dentry: mountNs.root.root };
+    const notify = config.hasNotifySocket === true ? new NotifySocket(kernel, setupContext(kernel, root)) : null;
+    this.commands = new Commands(kernel, { container, init, mountNs, notify, onStart: () => this.writeStarted() }, new Pod(kernel, this.callersNice));
     this.commands.hold();
   }
 
-  /** Errors of a dead Gofer's filesystems are not what went wrong. */
-  private mountNamespace(kernel: Kernel, trees: GoferTrees): MountNamespace {
+  /** Errors of a dead Gofer's files are not what went wrong. */
+  private starting<T>(act: () => T): T {
     try {
-      return buildMounts(kernel, trees, this.config);
+      return act();
     } catch (error) {
       throw this.startDeath === null ? error : new StartError(this.startDeath, EXIT_OWN_FAILURE);
     }
@@ -214,14 +189,6 @@ export class Sandbox {
     }
     this.startDeath ??= message;
   }
-}
-
-/** The filter that every process from outside starts with. */
-function seccompOf(config: SandboxConfig): SeccompState | null {
-  if (config.seccomp === undefined) return null;
-  const state = filterState(Buffer.from(config.seccomp, 'base64'));
-  if (state === null) throw new StartError('linux.seccomp: the filter is not valid', EXIT_OWN_FAILURE);
-  return state;
 }
 
 function exitMessage(status: number): ExitMessage {

@@ -6,7 +6,7 @@
 import { openFifo } from '../../sentry/kernel/pipe/pipe_file.ts';
 import { PidFile } from '../../sentry/fs/anon/pidfd.ts';
 import { installPidfd } from '../../syscalls/process/pidfd.ts';
-import { cgroupType, type ContainerLimits } from '../../sentry/fs/cgroup/cgroup_filesystem.ts';
+import { cgroupType } from '../../sentry/fs/cgroup/cgroup_filesystem.ts';
 import { registerDevices, registerLoops } from '../../sentry/fs/dev/populate.ts';
 import { devptsType } from '../../sentry/fs/devpts/devpts_filesystem.ts';
 import { mqueueType } from '../../sentry/fs/mqueue/mqueue_filesystem.ts';
@@ -29,18 +29,19 @@ import { interfaceTexts, procTexts } from '../../sentry/kernel/proc_texts.ts';
 import { registerSysvTexts } from '../../sentry/kernel/ipc/sysv_text.ts';
 import { unixFamily, unixSocketsText } from '../../sentry/net/unix/unix_socket.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
+import type { Task } from '../../sentry/kernel/task.ts';
 import { tmpfsType } from '../../sentry/fs/tmpfs/tmpfs.ts';
 import { cloneNamespace, translatePath } from '../../sentry/vfs/mount_tree.ts';
 
 /** Registers filesystem types and devices, and fills in the kernel's hooks. */
-export function wireKernel(kernel: Kernel, limits: ContainerLimits): void {
+export function wireKernel(kernel: Kernel): void {
   const { vfs, host } = kernel;
   vfs.registerType(tmpfsType(host));
   vfs.registerType(tmpfsType(host, 'ramfs'));
   vfs.registerType(mqueueType(kernel.ipcNs));
   vfs.registerType(procType(kernel));
   vfs.registerType(sysType(kernel));
-  vfs.registerType(cgroupType(kernel, limits));
+  vfs.registerType(cgroupType(kernel));
   vfs.registerType(devptsType(kernel));
   socketFamilies.set(AF_UNIX, unixFamily);
   interfaceTexts.list = allInterfaceFiles;
@@ -53,6 +54,7 @@ export function wireKernel(kernel: Kernel, limits: ContainerLimits): void {
   vfs.fifoOpener = openFifo;
   registerDevices(vfs, kernel);
   registerLoops(vfs);
+  vfs.devices.policy = (ctx, ...use) => (ctx as Partial<Task>).threadGroup?.container.devicePolicy?.(...use) ?? true;
   kernel.installPidfd = installPidfd;
   kernel.pidfdTarget = (file) => (file instanceof PidFile ? file.threadGroup : null);
   kernel.copyMountNamespace = (_t, from, owner) => cloneNamespace(vfs, from, owner.parent === null ? null : owner);

@@ -59,11 +59,17 @@ export const psVerb = containerVerb({
     const reply = container.status === 'stopped' ? null : ask(container.directory, { type: 'processes' });
     const processes = reply?.type === 'processes' ? reply.list : null;
     const options = operands.slice(1).filter((word, i) => !(word === '--format' || word === '-f' || /^--?f(ormat)?=/.test(word) || operands[i] === '--format' || operands[i] === '-f'));
-    if (format === 'table' && options.length > 0) return print(hostPs(options, processes === null ? [] : hostPids(container.record.sentry?.pid ?? 0, processes)));
+    if (format === 'table' && options.length > 0) return print(hostPs(options, processes === null ? [] : pidsOutside(container, processes)));
     if (format === 'table') return print(table([['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD'], ...(processes ?? []).map(row)]));
-    return print(`${processes === null ? 'null' : JSON.stringify(hostPids(container.record.sentry?.pid ?? 0, processes))}\n`);
+    return print(`${processes === null ? 'null' : JSON.stringify(pidsOutside(container, processes))}\n`);
   },
 });
+
+/** The host's numbers of a container's processes; that of the process which stands for it when there is none. */
+function pidsOutside({ record, process }: Container, list: readonly ProcessFacts[]): number[] {
+  const found = hostPids(record.sentry?.pid ?? 0, list.map((p) => p.stubPid));
+  return found.length > 0 ? found : [process?.pid ?? 0];
+}
 
 function row(p: ProcessFacts): string[] {
   const clock = new Date(p.startedSeconds * 1000);

@@ -5,6 +5,7 @@
  */
 import { createContainer } from '../container/create.ts';
 import { destroy } from '../container/destroy.ts';
+import { superviseWaiter } from '../container/exec.ts';
 import { forwardReadiness } from '../container/service_manager.ts';
 import { startContainer } from '../container/lifecycle.ts';
 import { TerminalRelay } from '../console/relay.ts';
@@ -44,10 +45,11 @@ export const runVerb = containerVerb({
         forwardReadiness(container);
         return 0;
       }
-      return waitInForeground(running, signals, terminal === null ? null : new TerminalRelay(terminal.master, terminal.size));
+      const relay = terminal === null ? null : new TerminalRelay(terminal.master, terminal.size);
+      return 'waiter' in running ? superviseWaiter(running.waiter, signals, relay) : waitInForeground(running, signals, relay);
     } finally {
       if (signals !== null || !isStarted) {
-        endSandbox(running);
+        if (!('waiter' in running)) endSandbox(running);
         if (!parsed.flag('keep') || !isStarted) destroy(container, context.log);
       }
     }

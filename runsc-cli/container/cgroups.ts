@@ -50,6 +50,12 @@ function prepareFiles(container: Container, oci: OciSettings, warn: (message: st
     container.save();
   };
   container.record.cgroups = makeCgroups(path, oci.resources, warn, hierarchies(), plan);
+  return placeIn(path);
+}
+
+/** Cgroups that are there. '': none. */
+export function placeIn(path: string): CgroupPlace {
+  if (path === '') return NOWHERE;
   const entrances = openEntrances(path);
   return { enter: (stage) => enterCgroups(entrances, stage === 'before' ? 'early' : 'late'), join: (pid) => joinCgroups(path, pid), close: () => closeEntrances(entrances) };
 }

@@ -25,6 +25,8 @@ import { compileSeccomp } from './seccomp_filter.ts';
 import { type CgroupPlace, prepareCgroups } from './cgroups.ts';
 import { NOTIFY_MOUNT, NOTIFY_VARIABLE, notifySocket } from './service_manager.ts';
 import { closeStartFifos, makeStartFifos, writePlain } from './front.ts';
+import { podNamespaces, podSandbox } from './pod.ts';
+import { type PodContainerPlan, type StartedPodContainer, startInPod } from './pod_container.ts';
 import { Container } from './state.ts';
 import { destroy } from './destroy.ts';
 import type { GlobalFlags } from '../cmd/global_flags.ts';
@@ -52,7 +54,8 @@ export interface CreateOptions {
 
 export interface Created {
   readonly container: Container;
-  readonly running: RunningSandbox;
+  /** The processes behind it: a sandbox of its own, or in a pod's those that are the container's. */
+  readonly running: RunningSandbox | StartedPodContainer;
   /** The container's terminal when this command is to relay it. */
   readonly terminal: { readonly master: number; readonly size: ConsoleSize | null } | null;
 }
@@ -62,17 +65,19 @@ export function createContainer(options: CreateOptions, context: { flags: Global
   const { flags, log } = context;
   const field = loadConfig(options.bundle);
   const warnings: string[] = [];
-  refuseForeignNamespaces(field);
+  const oci = ociSettings(field);
+  const sandbox = podSandbox(oci.annotations, flags.root, options.id);
+  refuseForeignNamespaces(field, sandbox === null ? 'alone' : 'in a pod');
+  const namespaces = sandbox === null ? null : podNamespaces(field, sandbox, flags.root);
   const hostname = inheritedHostName(field, flags.root, options.id);
   const settings = { id: options.id, hostname, bundle: options.bundle, overlay: flags.overlay ?? false, network: flags.hasNetwork ? flags.network : 'host', hostUds: flags.hostUds, platform: flags.platform, debug: flags.debug, strace: flags.strace };
   const translated = translateConfig(field, settings, warnings);
-  const oci = ociSettings(field);
   const sockets = listenEnvironment(listenFds());
   const config = { ...translated, process: { ...translated.process, env: [...translated.process.env, ...sockets] }, ...(oci.seccomp === null ? {} : { seccomp: seccompOf(oci.seccomp, warnings) }) };
   const hasNotifySocket = notifySocket() !== '';
   for (const warning of warnings) log.debug('warn', warning);
   checkConsole(oci, options);
-  const facts = { id: options.id, bundle: options.bundle, rootfs: config.trees[0]?.source ?? '', annotations: oci.annotations, hostname: config.hostname, hooks: oci.hooks, process: config.process };
+  const facts = { id: options.id, bundle: options.bundle, rootfs: config.trees[0]?.source ?? '', annotations: oci.annotations, hostname: config.hostname, hooks: oci.hooks, process: config.process, pod: sandbox?.id ?? null };
   const whole = hasNotifySocket ? { ...config, hasNotifySocket, mounts: [...config.mounts, NOTIFY_MOUNT], process: { ...config.process, env: [...config.process.env, NOTIFY_VARIABLE] } } : config;
   const container = Container.claim(flags.root, facts, oci.ociVersion, !options.isDetached);
   container.record.hasNotifySocket = hasNotifySocket;
@@ -80,16 +85,8 @@ export function createContainer(options: CreateOptions, context: { flags: Global
     const place = prepareCgroups(container, oci, flags, log);
     const pty = oci.terminal && (options.isDetached || !hasTerminalStdio()) ? openPty(oci.consoleSize) : null;
     const isMemoryHeldByHost = container.record.cgroupsPath !== '';
-    const running = startIn(container, { ...whole, isMemoryHeldByHost }, oci, { ...options, place }, pty, log);
-    try {
-      finish(container, running, oci, options, pty);
-    } catch (error) {
-      kill(running.sentryPid, SIGKILL);
-      waitPid(running.sentryPid, 0);
-      kill(running.goferPid, SIGKILL);
-      waitPid(running.goferPid, 0);
-      throw error;
-    }
+    const full = { ...whole, isMemoryHeldByHost };
+    const running = sandbox === null || namespaces === null ? startAlone(container, full, oci, { ...options, place }, pty, log) : startJoined(container, { sandbox, namespaces, config: full, place }, options, pty, log);
     return { container, running, terminal: options.isDetached || pty === null ? null : { master: pty.master, size: oci.consoleSize } };
   } catch (error) {
     destroy(container, log);
@@ -110,6 +107,52 @@ function checkConsole(oci: OciSettings, options: CreateOptions): void {
   }
   if (oci.terminal && options.consoleSocket === null) throw new RunscError('cannot allocate tty if runc will detach without setting console socket');
   if (!oci.terminal && options.consoleSocket !== null) throw new RunscError('cannot use console socket if runc will not detach or allocate tty');
+}
+
+/** Throws RunscError; nothing of it runs then. */
+function ending<T>(pids: readonly number[], act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    for (const pid of pids) {
+      kill(pid, SIGKILL);
+      waitPid(pid, 0);
+    }
+    throw error;
+  }
+}
+
+/** In a sandbox of its own. Throws RunscError. */
+function startAlone(container: Container, config: Parameters<typeof startSandbox>[0], oci: OciSettings, options: CreateOptions & { place: CgroupPlace }, pty: Pty | null, log: RuntimeLog): RunningSandbox {
+  const running = startIn(container, config, oci, options, pty, log);
+  return ending([running.sentryPid, running.goferPid], () => {
+    const { record } = container;
+    record.sentry = identify(running.sentryPid);
+    record.gofer = identify(running.goferPid);
+    container.save();
+    awaitLoaded(running);
+    if (oci.oomScoreAdj !== null) adjustOomScore(running.sentryPid, oci.oomScoreAdj);
+    if (oci.network.kind !== 'caller') arrangeNetwork(running.sentryPid, oci);
+    finish(container, { pid: running.sentryPid, sentry: running.sentryPid }, options, pty);
+    if (options.isDetached) write(running.controlFd, encodeMessage({ type: 'detach' }));
+    return running;
+  });
+}
+
+/** In its pod's sandbox. Throws RunscError. */
+function startJoined(container: Container, plan: Pick<PodContainerPlan, 'sandbox' | 'namespaces' | 'config' | 'place'>, options: CreateOptions, pty: Pty | null, log: RuntimeLog): StartedPodContainer {
+  const started = startInPod(container, { ...plan, pty, preserved: inheritedFds(listenFds(), options.preserveFds), isDetached: options.isDetached }, log);
+  plan.place.close();
+  if (pty !== null) close(pty.slave);
+  return ending([started.waiter, started.gofer], () => {
+    const { record } = container;
+    record.sentry = plan.sandbox.record.sentry;
+    record.waiter = identify(started.waiter);
+    record.gofer = identify(started.gofer);
+    container.save();
+    finish(container, { pid: started.waiter, sentry: record.sentry?.pid ?? 0 }, options, pty);
+    return started;
+  });
 }
 
 function startIn(container: Container, config: Parameters<typeof startSandbox>[0], oci: OciSettings, options: CreateOptions & { place: CgroupPlace }, pty: Pty | null, log: RuntimeLog): RunningSandbox {
@@ -158,26 +201,19 @@ function enterNetwork(path: string): () => void {
   };
 }
 
-/** Waits until init is loaded, runs the hooks, tells the world. */
-function finish(container: Container, running: RunningSandbox, oci: OciSettings, options: CreateOptions, pty: Pty | null): void {
+/** Its init is loaded: runs the hooks, tells the world. */
+function finish(container: Container, { pid, sentry }: { pid: number; sentry: number }, options: CreateOptions, pty: Pty | null): void {
   const { record } = container;
-  record.sentry = identify(running.sentryPid);
-  record.gofer = identify(running.goferPid);
-  container.save();
-  awaitLoaded(running);
-  if (oci.oomScoreAdj !== null) adjustOomScore(running.sentryPid, oci.oomScoreAdj);
-  if (oci.network.kind !== 'caller') arrangeNetwork(running.sentryPid, oci);
   if (pty !== null && options.isDetached) sendMaster(pty, options.consoleSocket as string);
   inDirectory(options.bundle, () => {
     const state = { ...container.describe(), status: 'creating' };
     for (const kind of ['prestart', 'createRuntime'] as const) runHooks(record.hooks, kind, state);
-    if (record.hooks.createContainer !== undefined) inNetworkOf(running.sentryPid, () => runHooks(record.hooks, 'createContainer', state));
+    if (record.hooks.createContainer !== undefined) inNetworkOf(sentry, () => runHooks(record.hooks, 'createContainer', state));
   });
   record.phase = 'created';
   container.save();
-  if (options.isDetached) writePlain(container.directory, record);
-  if (options.pidFile !== null) writePidFile(options.pidFile, running.sentryPid);
-  if (options.isDetached) write(running.controlFd, encodeMessage({ type: 'detach' }));
+  if (options.isDetached && record.pod === null) writePlain(container.directory, record);
+  if (options.pidFile !== null) writePidFile(options.pidFile, pid);
 }
 
 /** Waits for the Sentry's word that init is loaded. Throws RunscError with what it says instead. */

@@ -8,6 +8,7 @@ import { removeCgroups } from '../cgroup/cgroup.ts';
 import { stopUnit } from '../cgroup/systemd.ts';
 import type { RuntimeLog } from '../console/log.ts';
 import { RunscError } from '../errors.ts';
+import { ControlClient } from './control_client.ts';
 import { runHooksAnyway } from './hooks.ts';
 import { isAlive, isFromEarlierBoot, type ProcessIdentity } from './process_identity.ts';
 import type { Container } from './state.ts';
@@ -27,12 +28,24 @@ export function endProcess(process: ProcessIdentity | null): void {
   }
 }
 
+/** Its waiter is dead: the pod's Sentry ends its processes and then listens for it no more. */
+function awaitRelease({ directory, record }: Container): void {
+  const deadline = Date.now() + END_MS;
+  while (isAlive(record.sentry) && Date.now() < deadline) {
+    const client = ControlClient.connect(directory);
+    if (client === null) return;
+    client.close();
+    poll([], 2);
+  }
+}
+
 /** Ends and removes a container whose lock is held, then runs its poststop hooks. Throws RunscError. */
 export function destroy(container: Container, log: RuntimeLog): void {
   const { record } = container;
-  endProcess(record.sentry);
+  endProcess(container.process);
+  if (record.pod !== null) awaitRelease(container);
   endProcess(record.gofer);
-  const isStale = isFromEarlierBoot(record.sentry);
+  const isStale = isFromEarlierBoot(container.process);
   if (record.systemdUnit !== '' && !isStale) stopUnit(record.systemdUnit, process.geteuid?.() !== 0);
   const left = isStale ? '' : removeCgroups(record.cgroups);
   const { pid: _pid, ...state } = container.describe();

@@ -69,16 +69,22 @@ function relayed(container: Container, client: ControlClient, options: ExecOptio
   const waiter = forkWaiter(container, client, pty);
   client.close();
   close(pty.slave);
-  const relay = new TerminalRelay(pty.master, options.consoleSize);
+  return superviseWaiter(waiter, signals, new TerminalRelay(pty.master, options.consoleSize), () => {
+    if (options.pidFile !== null) writePidFile(options.pidFile, waiter);
+  });
+}
+
+/** Passes signals on to a waiter, and what goes in and out of its terminal, until it ends. Returns its status. */
+export function superviseWaiter(waiter: number, signals: SignalPipe, relay: TerminalRelay | null, begin: () => void = () => {}): number {
   const entry = { fd: signals.fd, events: POLLIN, revents: 0 };
   try {
-    if (options.pidFile !== null) writePidFile(options.pidFile, waiter);
+    begin();
     for (;;) {
-      poll([entry, ...relay.wanted()], -1);
-      relay.move();
+      if (waitPid(waiter, WNOHANG) === waiter) return exitStatusOf(waitStatus());
+      poll([entry, ...(relay?.wanted() ?? [])], -1);
+      relay?.move();
       for (const signo of entry.revents === 0 ? [] : signals.take()) {
-        if (signo === SIGCHLD && waitPid(waiter, WNOHANG) === waiter) return exitStatusOf(waitStatus());
-        if (signo === SIGWINCH) relay.resize();
+        if (signo === SIGWINCH) relay?.resize();
         else if (signo !== SIGCHLD) kill(waiter, signo);
       }
     }
@@ -87,7 +93,7 @@ function relayed(container: Container, client: ControlClient, options: ExecOptio
     waitPid(waiter, 0);
     throw error;
   } finally {
-    relay.finish();
+    relay?.finish();
   }
 }
 

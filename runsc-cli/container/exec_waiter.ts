@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The exec waiter: a forked process that stands outside for one that was exec'd inside, holds its connection and forwards signals.
+ * The waiter: a forked process that stands outside for one that was exec'd inside, or for a container in a pod's sandbox, holds its connection
+ * and forwards signals.
  *
  * Invariants: it ends with the process's status, and the process dies with it. It keeps no descriptor but the connection (and the
  *             terminal that it forwards signals for). Whoever forks it has called makeForkable().
  */
 import { ioctl } from '../../platform/ffi/files.ts';
 import { keepOnlyDescriptors } from '../../platform/ffi/forkable.ts';
-import { close, closeAllExcept, exitNow, kill, pipe, poll, read, setsid, waitPid, write } from '../../platform/ffi/lifecycle.ts';
+import { close, closeAllExcept, exitNow, kill, pipe, poll, prctl, read, setsid, waitPid, write } from '../../platform/ffi/lifecycle.ts';
 import { forkChild } from '../../platform/host/spawn/fork_child.ts';
 import { closeEntrances, enterCgroups, joinCgroups, openEntrances } from '../cgroup/cgroup.ts';
 import type { Pty } from '../console/pty.ts';
@@ -21,14 +22,16 @@ const O_CLOEXEC = 0o2000000;
 const POLLIN = 1;
 const TIOCSCTTY = 0x540e;
 const SIGKILL = 9;
+const PR_SET_PDEATHSIG = 1;
 
 /** Forks the process that holds the connection from now on. Throws RunscError. */
-export function forkWaiter(container: Container, client: ControlClient, pty: Pty | null): number {
+export function forkWaiter(container: Container, client: ControlClient, pty: Pty | null, life: 'detached' | 'foreground' = 'detached'): number {
   const { cgroupsPath } = container.record;
   const entrances = cgroupsPath === '' ? [] : openEntrances(cgroupsPath);
   const entered = pipe(O_CLOEXEC);
   if (typeof entered === 'number') throw new RunscError(`pipe: errno ${-entered}`);
   const waiter = forkChild(() => {
+    if (life === 'foreground') prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (enterCgroups(entrances, 'early') && enterCgroups(entrances, 'late')) write(entered[1], Buffer.from('y'));
     return waiterMain(client, pty);
   });

@@ -12,13 +12,14 @@ import type { Field } from '../spec/checker.ts';
 const FILES: Readonly<Record<string, string>> = { pid: 'pid', mount: 'mnt' };
 
 /** Throws RunscError for a pid or mount namespace by path that is not this process's own (the host's, which a sandbox never shows). */
-export function refuseForeignNamespaces(config: Field): void {
+export function refuseForeignNamespaces(config: Field, sandbox: 'alone' | 'in a pod'): void {
   if (!config.get('linux').isPresent) return;
   for (const item of config.get('linux').get('namespaces').items()) {
     const type = item.get('type').string();
     const file = FILES[type];
     const path = item.get('path').optionalString('');
-    if (file === undefined || path === '') continue;
+    // Which processes a container of a pod is among is looked at with its other namespaces.
+    if (file === undefined || path === '' || (type === 'pid' && sandbox === 'in a pod')) continue;
     if (!isOwn(path, file)) throw new RunscError(`${type} namespace ${path}: it cannot be joined by a sandbox of its own (--pid container:NAME and the like are not supported)`);
   }
 }

@@ -24,7 +24,7 @@ export function inheritedHostName(config: Field, root: string, fallback: string)
   const path = uts.get('path').optionalString('');
   if (path === '') return fallback;
   const pid = Number(/^\/proc\/(\d+)\/ns\/uts$/.exec(path)?.[1] ?? 0);
-  const other = Container.all(root).find(({ record }) => record.sentry?.pid === pid && isAlive(record.sentry));
+  const other = Container.all(root).find(({ process }) => process?.pid === pid && isAlive(process));
   return other === undefined ? nameIn(path) : other.record.hostname;
 }
 

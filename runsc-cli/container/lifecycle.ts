@@ -17,13 +17,13 @@ const SIGKILL = 9;
 
 /** Runs the user's process of a created container. Throws RunscError. */
 export function startContainer(container: Container, log: RuntimeLog): void {
-  const { status, record } = container;
+  const { status, record, process } = container;
   if (status === 'stopped') throw new RunscError('cannot start a container that has stopped');
   if (status !== 'created') throw new RunscError('cannot start an already running container');
   try {
     runStartHooks(container);
     // The Sentry writes down that it runs: a start that was killed before can be repeated.
-    if (ask(container.directory, { type: 'start' }) === null && isAlive(record.sentry)) throw new RunscError('the sandbox does not answer');
+    if (ask(container.directory, { type: 'start' }) === null && isAlive(process)) throw new RunscError('the sandbox does not answer');
     runHooks(record.hooks, 'poststart', { ...container.describe(), status: 'running' });
   } catch (error) {
     if (record.hooks.startContainer !== undefined || record.hooks.poststart !== undefined) destroy(container, log);
@@ -33,21 +33,21 @@ export function startContainer(container: Container, log: RuntimeLog): void {
 
 /** Sends a signal from outside. Throws RunscError: "container not running". */
 export function killContainer(container: Container, signo: number, isAll: boolean): void {
-  const { status, record } = container;
-  if (status === 'stopped' || record.sentry === null) {
+  const { status, process } = container;
+  if (status === 'stopped' || process === null) {
     if (isAll) return;
     throw new RunscError('container not running');
   }
   if (signo === 0) return;
   const reply = ask(container.directory, { type: 'kill', signo, target: isAll ? 'all' : 'init' });
   if (reply !== null) return;
-  if (!isAlive(record.sentry)) {
+  if (!isAlive(process)) {
     if (isAll) return;
     throw new RunscError('container not running');
   }
   // It neither takes commands nor ends: SIGKILL works on anything.
   if (signo !== SIGKILL) throw new RunscError('the sandbox does not answer');
-  killProcess(record.sentry.pid, SIGKILL);
+  killProcess(process.pid, SIGKILL);
 }
 
 /** Stops all processes of a running container where they are, or lets them go on. Throws RunscError. */
@@ -68,6 +68,6 @@ export function awaitExit(container: Container): number {
   client?.close();
   if (reply?.type === 'exit') return reply.signo !== 0 ? 128 + reply.signo : reply.status;
   // It is ending, and no longer answers: what it ended with it has written down when it is gone. Killed from outside, it has not.
-  while (isAlive(container.record.sentry)) poll([], 5);
+  while (isAlive(container.process)) poll([], 5);
   return container.exitStatus() ?? 128 + SIGKILL;
 }

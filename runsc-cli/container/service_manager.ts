@@ -39,7 +39,7 @@ export function forwardReadiness(container: Container): void {
   const fd = socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
   const address = Buffer.concat([Buffer.from([AF_UNIX, 0]), Buffer.from(path.startsWith('@') ? `\0${path.slice(1)}` : `${path}\0`)]);
   if (fd >= 0 && connect(fd, address) >= 0) {
-    const text = Buffer.from(`READY=1\nMAINPID=${container.record.sentry?.pid ?? 0}\n`);
+    const text = Buffer.from(`READY=1\nMAINPID=${container.process?.pid ?? 0}\n`);
     if (sendmsg(fd, text, text.length, [], MSG_NOSIGNAL) >= 0) barrier(fd);
   }
   close(fd);

@@ -4,7 +4,7 @@
  * A container's directory under --root: state.json (what every command knows of it), lock, control.sock, and status (its exit status).
  *
  * Invariants: state.json is replaced as a whole. Who changes a container holds its lock; who only looks does not. A container is
- *             stopped when its Sentry does not run, whatever state.json says: a crash of any part leaves nothing to repair. That it was started
+ *             stopped when its Sentry, or in a pod's its waiter, does not run, whatever state.json says: a crash of any part leaves nothing to repair. That it was started
  *             is written down by the Sentry, before anybody is told (the file `status`): who starts it need not be able to write state.json.
  */
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -33,9 +33,14 @@ export interface ContainerRecord {
   /** What its UTS namespace would be called: containers of its pod have the same name. */
   readonly hostname: string;
   readonly owner: string;
-  /** What it is as long as its Sentry runs; one that was created may be running by now (see status). */
+  /** What it is as long as the process runs that stands for it; one that was created may be running by now (see status). */
   phase: Exclude<Status, 'stopped'>;
+  /** Its Sentry; of a container in a pod's sandbox that of the pod. */
   sentry: ProcessIdentity | null;
+  /** The id of the container whose sandbox it is in; null: it has one of its own. */
+  readonly pod: string | null;
+  /** In a pod's sandbox: the process that stands for it outside. */
+  waiter: ProcessIdentity | null;
   gofer: ProcessIdentity | null;
   /** The command that runs it in the foreground: without it, it is not left for somebody to delete. */
   foreground: ProcessIdentity | null;
@@ -70,7 +75,7 @@ export class Container {
   }
 
   /** Claims an id: the directory is made and locked. Throws RunscError: "container with given ID already exists". */
-  static claim(root: string, facts: Pick<ContainerRecord, 'id' | 'bundle' | 'rootfs' | 'annotations' | 'hostname' | 'hooks' | 'process'>, ociVersion: string, isForeground: boolean): Container {
+  static claim(root: string, facts: Pick<ContainerRecord, 'id' | 'bundle' | 'rootfs' | 'annotations' | 'hostname' | 'hooks' | 'process' | 'pod'>, ociVersion: string, isForeground: boolean): Container {
     const directory = join(root, facts.id);
     try {
       mkdirSync(root, { recursive: true, mode: 0o700 });
@@ -82,7 +87,7 @@ export class Container {
         mkdirSync(directory, { mode: 0o700 });
       }
       const record: ContainerRecord = {
-        ociVersion, ...facts, created: `${new Date().toISOString().slice(0, -1)}000000Z`, owner: '', phase: 'creating', sentry: null, gofer: null,
+        ociVersion, ...facts, created: `${new Date().toISOString().slice(0, -1)}000000Z`, owner: '', phase: 'creating', sentry: null, waiter: null, gofer: null,
         foreground: isForeground ? identify(process.pid) : null, cgroups: [], hasNotifySocket: false, systemdUnit: '', cgroupsPath: '',
       };
       const lockFd = lock(directory, 0, constants.O_RDWR | constants.O_CREAT);
@@ -132,17 +137,23 @@ export class Container {
     return names.sort().flatMap((name) => Container.find(root, name) ?? []);
   }
 
+  /** The process that stands for it outside, whose pid clients know: its Sentry, or its waiter in a pod's. Null before there is one. */
+  get process(): ProcessIdentity | null {
+    return this.record.pod === null ? this.record.sentry : this.record.waiter;
+  }
+
   get status(): Status {
-    const { phase, sentry } = this.record;
-    if (isAlive(sentry)) return phase === 'created' && this.statusText().startsWith(STATUS_STARTED) ? 'running' : phase;
-    return sentry === null && this.lockFd < 0 && this.lockIsHeld() ? 'creating' : 'stopped';
+    const { phase } = this.record;
+    const { process } = this;
+    if (isAlive(process)) return phase === 'created' && this.statusText().startsWith(STATUS_STARTED) ? 'running' : phase;
+    return process === null && this.lockFd < 0 && this.lockIsHeld() ? 'creating' : 'stopped';
   }
 
   /** What `state` and `list` show. */
   describe(): Record<string, unknown> {
-    const { ociVersion, id, sentry, bundle, rootfs, created, annotations, owner } = this.record;
-    const { status } = this;
-    return { ociVersion, id, pid: status === 'stopped' ? 0 : (sentry?.pid ?? 0), status, bundle, rootfs, created, annotations, owner };
+    const { ociVersion, id, bundle, rootfs, created, annotations, owner } = this.record;
+    const { status, process } = this;
+    return { ociVersion, id, pid: status === 'stopped' ? 0 : (process?.pid ?? 0), status, bundle, rootfs, created, annotations, owner };
   }
 
   /** Writes state.json. Throws RunscError. */
@@ -222,7 +233,7 @@ function removeLeftover(root: string, id: string): boolean {
 
 function readRecord(directory: string, id: string): ContainerRecord {
   const empty: ContainerRecord = {
-    ociVersion: OCI_VERSION, id, bundle: '', rootfs: '', created: '', annotations: {}, hostname: '', owner: '', phase: 'creating', sentry: null, gofer: null, foreground: null, cgroups: [], hasNotifySocket: false, systemdUnit: '', cgroupsPath: '',
+    ociVersion: OCI_VERSION, id, bundle: '', rootfs: '', created: '', annotations: {}, hostname: '', owner: '', phase: 'creating', sentry: null, pod: null, waiter: null, gofer: null, foreground: null, cgroups: [], hasNotifySocket: false, systemdUnit: '', cgroupsPath: '',
     hooks: {}, process: null,
   };
   try {

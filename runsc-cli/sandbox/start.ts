@@ -44,7 +44,7 @@ export interface StartOptions extends Pick<ChildDescriptors, 'listener' | 'exitF
   readonly onBorn?: (pid: number, isPlaced: boolean) => void;
 }
 
-const FOREGROUND: StartOptions = { isDetached: false, listener: -1, exitFile: -1, startRequests: -1, startAnswers: -1, stdio: null, preserved: [], hasTerminal: false, netNamespace: 'default' };
+export const FOREGROUND: StartOptions = { isDetached: false, listener: -1, exitFile: -1, startRequests: -1, startAnswers: -1, stdio: null, preserved: [], hasTerminal: false, netNamespace: 'default' };
 
 /** Starts a sandbox on this process's own standard descriptors. Throws RunscError. */
 export function startSandbox(wanted: SandboxConfig, log: RuntimeLog, options: StartOptions = FOREGROUND): RunningSandbox {
@@ -79,6 +79,51 @@ function withSysctlOfHost(config: SandboxConfig): SandboxConfig {
   return { ...config, sysctl: { ...sysctl, ...config.sysctl } };
 }
 
+const SEPARATE = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+
+function ownMap(): IdMap {
+  return { insideUid: 0, outsideUid: geteuid(), insideGid: 0, outsideGid: getegid() };
+}
+
+function beginGofer(config: SandboxConfig, descriptors: ChildDescriptors, filter: Uint8Array, options: StartOptions): ReturnType<typeof beginChild> {
+  return beginChild({
+    name: 'gofer',
+    namespaces: SEPARATE | CLONE_NEWNET,
+    userNamespace: geteuid() === 0 ? null : ownMap(),
+    mapFromOutside: false,
+    diesWithParent: !options.isDetached,
+    load: () => loadPlaced('gofer', options),
+    prepare: (granted, socket) => prepareGofer(config, descriptors, granted, socket),
+    main: () => loadPart('gofer').goferMain(config, descriptors, filter, goferRoots()),
+    born: (pid, isPlaced) => options.onBorn?.(pid, isPlaced),
+  });
+}
+
+/**
+ * Starts a Gofer alone, for a container in a sandbox that runs; calls `meanwhile` while it loads. Returns its pid and the Sentry's end of its
+ * socket. Throws RunscError.
+ */
+export function startGofer(config: SandboxConfig, log: RuntimeLog, options: StartOptions, meanwhile: () => void): { pid: number; client: number } {
+  if (!hasForkFlags() || makeForkable() < 0) throw new RunscError('this Node cannot be forked: a container in a running sandbox needs that');
+  raiseFileLimit();
+  const [server, client] = pairOf('gofer');
+  openPart('gofer');
+  const descriptors = { ...options, goferServer: server, goferClient: client, controlCli: -1, controlSentry: -1, debug: log.debugFd };
+  const starting = beginGofer(config, descriptors, goferFilter(), options);
+  closePart('gofer');
+  const failed = typeof starting === 'string' ? null : failureOf(meanwhile);
+  const gofer = typeof starting === 'string' ? starting : finishChild(starting);
+  close(server);
+  if (failed !== null) {
+    if (typeof gofer !== 'string') endChild(gofer);
+    close(client);
+    throw failed;
+  }
+  if (typeof gofer !== 'string') return { pid: gofer.pid, client };
+  close(client);
+  throw new RunscError(gofer);
+}
+
 export interface SandboxPids {
   readonly sentryPid: number;
   readonly goferPid: number;
@@ -88,8 +133,8 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
   mark('forkable');
   const isRoot = geteuid() === 0;
   const canBeNobody = isRoot && isIdMapped(NOBODY);
-  const namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
-  const own: IdMap = { insideUid: 0, outsideUid: geteuid(), insideGid: 0, outsideGid: getegid() };
+  const namespaces = SEPARATE;
+  const own = ownMap();
   const nobody: IdMap = { insideUid: 0, outsideUid: NOBODY, insideGid: 0, outsideGid: NOBODY };
   // Compiled here: the children's roots have no libseccomp to load.
   const filters = { gofer: goferFilter(), sentry: sentryFilter(config) };
@@ -110,17 +155,7 @@ function forkSandbox(config: SandboxConfig, descriptors: ChildDescriptors, log: 
   });
   if (typeof startingSentry === 'string') return startingSentry;
   mark('sentry begun');
-  const startingGofer = beginChild({
-    name: 'gofer',
-    namespaces: namespaces | CLONE_NEWNET,
-    userNamespace: isRoot ? null : own,
-    mapFromOutside: false,
-    diesWithParent: !options.isDetached,
-    load: () => loadPlaced('gofer', options),
-    prepare: (granted, socket) => prepareGofer(config, descriptors, granted, socket),
-    main: () => loadPart('gofer').goferMain(config, descriptors, filters.gofer, goferRoots()),
-    born: (pid, isPlaced) => options.onBorn?.(pid, isPlaced),
-  });
+  const startingGofer = beginGofer(config, descriptors, filters.gofer, options);
   mark('gofer begun');
   closePart('sentry');
   closePart('gofer');
@@ -151,6 +186,15 @@ function isIdMapped(id: number): boolean {
     return ranges.some(([first = 0, , count = 0]) => id >= first && id < first + count);
   };
   return has('/proc/self/uid_map') && has('/proc/self/gid_map');
+}
+
+function failureOf(act: () => void): unknown {
+  try {
+    act();
+    return null;
+  } catch (error) {
+    return error;
+  }
 }
 
 function endChild(child: StartedChild): void {

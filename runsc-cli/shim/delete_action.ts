@@ -35,7 +35,7 @@ export async function deleteAction(flags: ShimFlags): Promise<number> {
 function removeState(root: string, id: string): number {
   if (Container.find(root, id) === null) return 0;
   const container = Container.loadLocked(root, id);
-  const pid = container.record.sentry?.pid ?? 0;
+  const pid = container.process?.pid ?? 0;
   destroy(container, silentLog());
   return pid;
 }

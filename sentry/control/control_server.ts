@@ -55,6 +55,7 @@ export class ControlServer implements HostListener {
   private readonly accept: () => number;
   private readonly handle: (command: Command, fds: readonly number[], peer: Peer) => Reply | null;
   private readonly peers = new Set<Peer>();
+  private listener = -1;
   private readonly buffer = Buffer.alloc(65536);
   private readonly fds = new Int32Array(MAX_FDS + 1);
 
@@ -67,7 +68,14 @@ export class ControlServer implements HostListener {
 
   /** Starts to serve connections of the listening socket `fd`. */
   open(fd: number): void {
+    this.listener = fd;
     this.kernel.platform.watch(fd, EPOLLIN, this);
+  }
+
+  /** Ends all connections, and listens no more. */
+  close(): void {
+    this.kernel.platform.unwatch(this.listener);
+    for (const peer of [...this.peers]) peer.close();
   }
 
   onHostEvent(): void {

@@ -11,6 +11,7 @@ import {
   EFAULT,
   EINVAL,
   ENOENT,
+  ENOMEM,
   ENOTDIR,
   type Errno,
   errnoName,
@@ -28,6 +29,7 @@ import { openForExec } from '../vfs/open.ts';
 import { walkPath } from '../vfs/path_walk.ts';
 import type { FdTable } from './fd_table.ts';
 import { FsContext } from './fs_context.ts';
+import { type GuestContainer, nurseryOf } from './guest_container.ts';
 import type { Kernel } from './kernel.ts';
 import { ProcessGroup, Session } from './process/process_group.ts';
 import {
@@ -43,7 +45,7 @@ import { ThreadGroup } from './process/thread_group.ts';
 import type { ReadyProgram } from './program_loader.ts';
 import { SignalHandlers } from './signal/handlers.ts';
 import { Task } from './task.ts';
-import { registerTask } from './task_clone.ts';
+import { allocatePids, registerTask } from './task_clone.ts';
 import { execCredentials } from './task_exec.ts';
 import { timersOf } from './timers/process_timers.ts';
 
@@ -55,6 +57,8 @@ export interface ProcessOptions {
   envp: readonly ByteString[];
   cwd: ByteString;
   mountNs: MountNamespace;
+  /** Default: the sandbox's own. */
+  container?: GuestContainer;
   creds: Credentials;
   rlimits: Rlimits;
   /** Descriptors; ownership moves to the process (also on failure). */
@@ -188,6 +192,7 @@ function loadFirst(
   const { rlimits, creds } = options;
   return kernel.loadProgram({
     platform: kernel.platform,
+    ...nurseryOf(options.container ?? kernel.container),
     services: kernel.memoryServices,
     ctx,
     file,
@@ -224,14 +229,15 @@ function build(
   program: ReadyProgram,
   creds: Credentials,
 ): Task | LaunchFailure {
-  const { pidNs } = kernel;
-  const pid = pidNs.allocate();
-  if (pid < 0) {
+  const container = options.container ?? kernel.container;
+  const { pid: pidNs, uts, ipc: ipcNs, net } = container.namespaces;
+  const pids = container.isEnding ? ENOMEM : allocatePids(pidNs, [], options.creds);
+  if (isErrno(pids)) {
     program.mm.decUsers();
     return failure(EAGAIN, 'no free process id, or the container has stopped');
   }
   const now = kernel.clock.boottimeNs();
-  const group = new ThreadGroup(pidNs, [pid], null, new SignalHandlers(), now);
+  const group = new ThreadGroup(pidNs, pids, null, new SignalHandlers(), now, container);
   group.exitSignal = SIGCHLD;
   group.rlimits = options.rlimits;
   group.oomScoreAdj = options.oomScoreAdj ?? 0;
@@ -244,7 +250,7 @@ function build(
   const { mountNs, fdTable } = options;
   const task = new Task({
     kernel,
-    pids: [pid],
+    pids,
     pidNs,
     group,
     thread,
@@ -252,12 +258,13 @@ function build(
     fdTable,
     fsContext,
     mountNs,
-    uts: kernel.uts,
-    ipcNs: kernel.ipcNs,
+    uts,
+    ipcNs,
     creds,
     affinity,
     startTimeNs: now,
   });
+  task.netNs = net;
   task.comm = program.comm;
   thread.setName(program.comm);
   task.noNewPrivs = options.noNewPrivs === true;
@@ -265,6 +272,7 @@ function build(
   group.leader = task;
   group.tasks.add(task);
   pidNs.init ??= group;
+  container.init ??= group;
   if (group.rlimits.soft(RLIMIT_CPU) !== Number.POSITIVE_INFINITY) timersOf(kernel, group).watchCpuLimit();
   if (options.onExit !== undefined) kernel.onProcessExit.set(group, options.onExit);
   kernel.ready.push(task);

@@ -28,6 +28,7 @@ import type { MountNamespace } from '../vfs/mount.ts';
 import { VirtualFilesystem } from '../vfs/virtual_filesystem.ts';
 import { handleFault } from './faults.ts';
 import { FutexTable } from './futex/futex.ts';
+import { GuestContainer } from './guest_container.ts';
 import { INIT_NET_INUM, INIT_TIME_INUM, NetNamespace, INIT_IPC_INUM, INIT_PID_INUM, INIT_UTS_INUM, IpcNamespace, UtsNamespace } from './namespaces.ts';
 import { TimeNamespace } from './time_namespace.ts';
 import { PidNamespace } from './process/pid_namespace.ts';
@@ -84,10 +85,12 @@ export class Kernel {
   readonly ipcNs: IpcNamespace;
   readonly netNs = new NetNamespace(null, INIT_NET_INUM);
   readonly timeNs = new TimeNamespace(this.userNs, INIT_TIME_INUM);
+  /** The sandbox's own container; its end is the sandbox's. */
+  readonly container: GuestContainer;
   /** Tasks whose turn it is, in order. */
   readonly ready: Task[] = [];
   readonly signalWatchers = new Set<SignalWatcher>();
-  maxTasks: number;
+  readonly maxTasks: number;
   /** CLOCK_REALTIME seconds when the sandbox booted, CLOCK_MONOTONIC and CLOCK_BOOTTIME ns then. */
   readonly bootRealtimeSec: number;
   readonly bootMonotonicNs: number;
@@ -114,7 +117,6 @@ export class Kernel {
   private loadSampledNs: number;
   private isHalted = false;
   private haltStatus = 0;
-  private isFrozen = false;
 
   constructor(options: KernelOptions) {
     this.platform = options.platform;
@@ -133,6 +135,7 @@ export class Kernel {
     );
     this.timeNs.isFrozen = true;
     this.ipcNs = new IpcNamespace(this.userNs, INIT_IPC_INUM);
+    this.container = new GuestContainer('', { pid: this.pidNs, uts: this.uts, ipc: this.ipcNs, net: this.netNs });
     this.maxTasks = options.maxTasks ?? this.defaultMaxTasks();
     this.bootRealtimeSec = this.clock.realtimeSeconds();
     this.bootMonotonicNs = this.clock.monotonicNs();
@@ -141,7 +144,7 @@ export class Kernel {
   }
 
   /** The bound on tasks when nobody asks for one. */
-  defaultMaxTasks(): number {
+  private defaultMaxTasks(): number {
     const affordable = Math.floor(this.host.info.memoryTotal / BYTES_PER_TASK);
     return Math.max(MIN_TASKS, Math.min(MAX_TASKS, affordable));
   }
@@ -185,24 +188,25 @@ export class Kernel {
     return init === null ? 0 : sendFromOutside(init, signo);
   }
 
-  /** Parks every task until thaw(). */
-  freeze(): void {
-    this.isFrozen = true;
+  /** Parks every task of a container until thaw(). */
+  freeze(container = this.container): void {
+    container.isFrozen = true;
     for (const task of this.tasks.values()) {
-      if (!task.isLive) continue;
+      if (!task.isLive || task.threadGroup.container !== container) continue;
       task.attention |= ATTENTION_FREEZE;
       if (task.state === TASK_USER) kick(task);
     }
   }
-  thaw(): void {
-    this.isFrozen = false;
+  thaw(container = this.container): void {
+    container.isFrozen = false;
     for (const task of this.tasks.values()) {
+      if (task.threadGroup.container !== container) continue;
       task.attention &= ~ATTENTION_FREEZE;
       if (task.state === TASK_STOPPED && !task.threadGroup.isStopped) unpark(task);
     }
   }
   get frozen(): boolean {
-    return this.isFrozen;
+    return this.container.isFrozen;
   }
 
   private loop(): void {

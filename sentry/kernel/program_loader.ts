@@ -6,7 +6,7 @@
  * Linux: include/linux/binfmts.h (struct linux_binprm)
  */
 import type { Errno } from '../../platform/abi/linux/errno.ts';
-import type { Platform } from '../../platform/platform.ts';
+import type { AddressSpace, Platform } from '../../platform/platform.ts';
 import type { MemoryLimits, MemoryManager, MemoryServices } from '../mm/memory_manager.ts';
 import type { IoContext } from '../vfs/context.ts';
 import type { FileDescription } from '../vfs/file_description.ts';
@@ -23,6 +23,8 @@ export interface AuxIds {
 /** Same shape as sentry/loader's LoadRequest. */
 export interface ProgramRequest {
   readonly platform: Platform;
+  /** Where its address space comes from; absent: the platform's own. */
+  readonly nursery?: AddressSpace;
   readonly services: MemoryServices;
   readonly ctx: IoContext;
   readonly file: FileDescription;

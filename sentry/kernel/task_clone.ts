@@ -61,7 +61,7 @@ import { RLIMIT_NOFILE, RLIMIT_NPROC } from './process/rlimits.ts';
 import { ThreadGroup } from './process/thread_group.ts';
 import type { SignalHandlers } from './signal/handlers.ts';
 import { resetAltStack } from './signal/altstack.ts';
-import { ATTENTION_EXIT, ATTENTION_SIGNAL, Task } from './task.ts';
+import { ATTENTION_EXIT, ATTENTION_FREEZE, ATTENTION_SIGNAL, Task } from './task.ts';
 import { timersOf } from './timers/process_timers.ts';
 
 /** clone3's struct clone_args, validated for range by the handler. `flags` is a Number up to 2^34. */
@@ -113,7 +113,7 @@ function childCredentials(t: Task, flags: number): Credentials | Errno {
 /** Room for one more task? Returns 0 or EAGAIN. */
 function checkLimits(t: Task): number {
   const { kernel } = t;
-  if (kernel.liveTasks >= kernel.maxTasks) return EAGAIN;
+  if (kernel.liveTasks >= kernel.maxTasks || t.threadGroup.container.isFull) return EAGAIN;
   const limit = t.threadGroup.rlimits.soft(RLIMIT_NPROC);
   if (
     limit === Number.POSITIVE_INFINITY ||
@@ -135,7 +135,7 @@ function mayChoosePid(creds: Credentials, ns: PidNamespace): boolean {
 }
 
 /** Numbers for a task born into `ns`, outermost first; `setTid` are those `creds` asks for. On error nothing is taken (numbers are taken by being registered). */
-function allocatePids(ns: PidNamespace, setTid: readonly number[], creds: Credentials): number[] | Errno {
+export function allocatePids(ns: PidNamespace, setTid: readonly number[], creds: Credentials): number[] | Errno {
   if (setTid.length > ns.level + 1) return EINVAL;
   const pids: number[] = new Array<number>(ns.level + 1);
   let at = 0;
@@ -327,13 +327,16 @@ export function registerTask(kernel: Kernel, task: Task): void {
     up.tasks.set(task.pids[up.level] as number, task);
   (task.thread as PlatformThread).owner = task;
   kernel.liveTasks++;
+  const { container } = task.threadGroup;
+  container.liveTasks++;
+  if (container.isFrozen) task.attention |= ATTENTION_FREEZE;
   kernel.totalForks++;
 }
 
 function newGroup(t: Task, args: CloneArgs, ns: PidNamespace, pids: number[], now: number): ThreadGroup {
   const isSibling = hasFlag(args.flags, CLONE_PARENT);
   const parent = isSibling ? t.threadGroup.parent : t.threadGroup;
-  const group = new ThreadGroup(ns, pids, parent, copyHandlers(t, args.flags), now);
+  const group = new ThreadGroup(ns, pids, parent, copyHandlers(t, args.flags), now, t.threadGroup.container);
   group.parentTask = isSibling ? t.threadGroup.parentTask : t;
   group.exitSignal = isSibling ? t.threadGroup.exitSignal : args.exitSignal;
   group.rlimits = t.threadGroup.rlimits.clone();

@@ -24,6 +24,7 @@ import type { Blocking } from '../wait/blocking.ts';
 import { WAKE_SIGNAL } from '../wait/blocking.ts';
 import type { PidNamespace } from './process/pid_namespace.ts';
 import type { ThreadGroup } from './process/thread_group.ts';
+import { nurseryOf } from './guest_container.ts';
 import type { AuxIds, ReadyProgram } from './program_loader.ts';
 import { clearAltStack } from './signal/altstack.ts';
 import { unlink } from './ptrace/attach.ts';
@@ -74,6 +75,7 @@ function load(t: Task, args: ExecArgs, decided: Decided): ReadyProgram | Errno {
   const { ruid, euid, rgid, egid } = t.creds;
   return kernel.loadProgram({
     platform: kernel.platform,
+    ...nurseryOf(t.threadGroup.container),
     services: kernel.memoryServices,
     ctx: t,
     file: args.file,

@@ -62,6 +62,8 @@ export function exitTask(t: Task, status: number): void {
   t.pending.clear();
   group.tasks.delete(t);
   kernel.liveTasks--;
+  const { container } = group;
+  container.liveTasks--;
   for (const hook of t.exitHooks) hook(t);
   signalOrphansOfThread(t);
   if (t.tracees !== null) releaseTracees(t);
@@ -72,6 +74,7 @@ export function exitTask(t: Task, status: number): void {
     completeGroupStop(group);
     if (group.execTask !== null && group.tasks.size === 1) group.exitQueue.wake();
   }
+  if (container.isEnding && container.liveTasks === 0) container.tellEmpty();
 }
 
 /** Lets go of the address space as the application can see it: robust locks, CLEARTID word, vfork. */
@@ -134,6 +137,7 @@ function groupDied(group: ThreadGroup): void {
       return;
     }
   }
+  if (group.container.init === group) killContainer(kernel, group);
   const orphanedGroups = reparentChildren(group);
   const ownGroup = group.processGroup;
   const { parent } = group;
@@ -312,6 +316,15 @@ function killNamespace(ns: PidNamespace): void {
   for (const task of [...ns.tasks.values()]) {
     const group = task.threadGroup;
     if (group !== ns.init && !group.isDead) beginGroupExit(group, SIGKILL);
+  }
+}
+
+/** A container's first process died: nobody in it survives, also where it shares its pid namespace with others. */
+function killContainer(kernel: Kernel, { container }: ThreadGroup): void {
+  container.isEnding = true;
+  for (const task of [...kernel.tasks.values()]) {
+    const group = task.threadGroup;
+    if (group.container === container && !group.isDead && !group.isExiting) beginGroupExit(group, SIGKILL);
   }
 }
 

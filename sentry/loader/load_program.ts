@@ -69,12 +69,12 @@ export function loadProgram(request: ProgramRequest): ReadyProgram | Errno {
 function build(request: ProgramRequest, files: ProgramFiles): ReadyProgram | Errno {
   const tooBig = checkArguments(request.filename, files.argv, request.envp, request.limits.stack);
   if (tooBig < 0) return tooBig as Errno;
-  const space = request.platform.newAddressSpace();
+  const space = request.platform.newAddressSpace(request.nursery);
   if (isErrno(space)) return space;
   let mm = new MemoryManager(space, request.services);
   if (fill(mm, request, files) < 0) {
     mm.decUsers();
-    const other = request.platform.newAddressSpace();
+    const other = request.platform.newAddressSpace(request.nursery);
     if (isErrno(other)) return other;
     mm = emptyImage(new MemoryManager(other, request.services), request, files);
   }

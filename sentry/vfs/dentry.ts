@@ -13,6 +13,14 @@ import type { Filesystem } from './filesystem.ts';
 import type { ByteString, Inode } from './inode.ts';
 import { IN_DELETE_SELF, notifySelf } from './notify.ts';
 
+/** Drops everything cached below `root` that nothing holds. Linux: shrink_dcache_for_umount(). */
+export function dropTree(root: Dentry): void {
+  const found = [root];
+  // Parents come before their children: dropped from the end, each has lost its own by then.
+  for (let i = 0; i < found.length; i++) for (const child of (found[i] as Dentry).children?.values() ?? []) found.push(child);
+  for (let i = found.length - 1; i > 0; i--) if ((found[i] as Dentry).isDroppable) (found[i] as Dentry).drop();
+}
+
 export class Dentry {
   readonly fs: Filesystem;
   parent: Dentry | null;

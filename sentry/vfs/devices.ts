@@ -20,8 +20,8 @@ export const DEVICE_MKNOD = 1;
 export const DEVICE_READ = 2;
 export const DEVICE_WRITE = 4;
 
-/** May a device be used so? `access`: DEVICE_* bits. */
-export type DevicePolicy = (isBlock: boolean, major: number, minor: number, access: number) => boolean;
+/** May whoever `ctx` is use a device so? `access`: DEVICE_* bits. */
+export type DevicePolicy = (ctx: IoContext, isBlock: boolean, major: number, minor: number, access: number) => boolean;
 
 /** DEVICE_READ and DEVICE_WRITE as open(2)'s flags ask for. */
 function accessOf(flags: number): number {
@@ -50,7 +50,7 @@ export class DeviceRegistry {
   /** Opens the device of a character node. Errors: ENXIO when nobody registered it, EPERM. */
   open(ctx: IoContext, path: Path, inode: Inode, flags: number): FileDescription | Errno {
     const major = majorOf(inode.rdev);
-    if (this.policy?.(false, major, minorOf(inode.rdev), accessOf(flags)) === false) return EPERM;
+    if (this.policy?.(ctx, false, major, minorOf(inode.rdev), accessOf(flags)) === false) return EPERM;
     const entry = this.exact.get(major * 0x100000 + minorOf(inode.rdev)) ?? this.majors.get(major);
     return entry === undefined ? ENXIO : entry.opener(ctx, path, inode, flags);
   }
@@ -62,7 +62,7 @@ export class DeviceRegistry {
 
   /** Opens the device of a block node. Errors: ENXIO when nobody registered it, EPERM. */
   openBlock(ctx: IoContext, path: Path, inode: Inode, flags: number): FileDescription | Errno {
-    if (this.policy?.(true, majorOf(inode.rdev), minorOf(inode.rdev), accessOf(flags)) === false) return EPERM;
+    if (this.policy?.(ctx, true, majorOf(inode.rdev), minorOf(inode.rdev), accessOf(flags)) === false) return EPERM;
     const entry = this.blocks.get(majorOf(inode.rdev));
     return entry === undefined ? ENXIO : entry.opener(ctx, path, inode, flags);
   }

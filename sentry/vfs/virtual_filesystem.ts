@@ -10,7 +10,7 @@ import { makedev } from '../../platform/abi/linux/stat.ts';
 import type { HostServices } from '../../platform/platform.ts';
 import { setFileClock } from './clock.ts';
 import type { IoContext } from './context.ts';
-import { Dentry } from './dentry.ts';
+import { Dentry, dropTree } from './dentry.ts';
 import { type DeviceOpener, DeviceRegistry } from './devices.ts';
 import type { FileDescription } from './file_description.ts';
 import type { Filesystem, FilesystemType } from './filesystem.ts';
@@ -85,6 +85,7 @@ export class VirtualFilesystem {
     fsNotify.unmounted?.(mount.fs);
     const root = mount.fs.rootDentry;
     mount.fs.rootDentry = null;
+    if (root !== null) dropTree(root);
     root?.put();
     mount.fs.release();
   }

@@ -152,7 +152,7 @@ export function sys_mknodat(t: Task, dirfd: number, path: number, mode: number, 
   if (type !== 0 && !NODE_TYPES.has(type)) return EINVAL;
   return withPath(t, dirfd, path, (start, text) => {
     const isDevice = type === S_IFBLK || (type === S_IFCHR && dev !== 0);
-    if (isDevice && t.kernel.vfs.devices.policy?.(type === S_IFBLK, majorOf(dev), minorOf(dev), DEVICE_MKNOD) === false) return EPERM;
+    if (isDevice && t.kernel.vfs.devices.policy?.(t, type === S_IFBLK, majorOf(dev), minorOf(dev), DEVICE_MKNOD) === false) return EPERM;
     const made = makeNode(t, start, text, mode & 0xffff, dev);
     return isErrno(made) ? made : 0;
   });

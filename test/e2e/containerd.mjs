@@ -323,8 +323,8 @@ async function runPod() {
     };
     sandbox = (await untilCri(() => cri.call('RunPodSandbox', { config, runtimeHandler: 'runsc-ts' }))).podSandboxId;
     id(sandbox, 'k8s.io');
-    const make = async (name, command) => {
-      const container = { metadata: { name, attempt: 0 }, image: { image: IMAGE }, command, logPath: `${name}.log`, linux: { resources: { cpuShares: 512, memoryLimitInBytes: 300_000_000 }, securityContext: { namespaceOptions: { network: hasNetwork ? 0 : 2, pid: 1 } } } };
+    const make = async (name, command, { memory = 300_000_000, pid = 1 } = {}) => {
+      const container = { metadata: { name, attempt: 0 }, image: { image: IMAGE }, command, logPath: `${name}.log`, linux: { resources: { cpuShares: 512, memoryLimitInBytes: memory }, securityContext: { namespaceOptions: { network: hasNetwork ? 0 : 2, pid } } } };
       const { containerId } = await cri.call('CreateContainer', { podSandboxId: sandbox, config: container, sandboxConfig: config });
       id(containerId, 'k8s.io');
       await cri.call('StartContainer', { containerId });
@@ -337,6 +337,7 @@ async function runPod() {
       return { out: stdout.toString(), err: stderr.toString(), exitCode };
     };
     check(shimOfPod(sandbox) === shimOfPod(server) && shimOfPod(server) === shimOfPod(client), 'pod: its containers share one shim');
+    checkOneSentry(sandbox, [server, client]);
     const page = await until(async () => {
       const result = await exec(client, 'wget', '-q', '-O', '-', 'http://127.0.0.1:8099/index.html');
       return result.exitCode === 0 ? result : null;
@@ -369,6 +370,7 @@ async function runPod() {
       return result.state === 2 ? result : null;
     });
     check(end?.exitCode === 11, 'pod: a container that ends by itself', end);
+    for (const containerId of await podDeaths({ cri, make, exec, sandbox, server })) await cri.call('RemoveContainer', { containerId });
     for (const containerId of [client, again]) await cri.call('RemoveContainer', { containerId });
   } catch (error) {
     check(false, 'pod', `${error.message}\n${imported.stderr}\n${d.log().slice(-2000)}`);
@@ -379,6 +381,55 @@ async function runPod() {
     }
     cri.close();
   }
+}
+
+/** The processes of a pod's shim that run as nobody are its Sentries. */
+function checkOneSentry(sandbox, containers) {
+  const { sentry } = d.record(sandbox, 'k8s.io');
+  const shimPid = String(shimOf(sandbox, 'k8s.io'));
+  const children = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((name) => {
+    try {
+      return { pid: Number(name), status: readFileSync(`/proc/${name}/status`, 'latin1') };
+    } catch {
+      return { pid: 0, status: '' };
+    }
+  }).filter(({ status }) => /^PPid:\s+(\d+)$/m.exec(status)?.[1] === shimPid);
+  const sentries = children.filter(({ status }) => /^Uid:\s+65534\s/m.test(status)).map(({ pid }) => pid);
+  check(sentries.length === 1 && sentries[0] === sentry.pid, 'pod: one Sentry for all its containers', { sentries, sentry });
+  check(containers.every((container) => d.record(container, 'k8s.io').pod === sandbox), "pod: its containers are in its sandbox container's", containers);
+}
+
+/** Containers of a pod end, each in its own way; the others go on. Returns their ids. */
+async function podDeaths({ cri, make, exec, sandbox, server }) {
+  const ended = (containerId) => until(async () => {
+    const { status } = await cri.call('ContainerStatus', { containerId });
+    return status.state === 2 ? status : null;
+  });
+  const shared = await make('shared', ['sh', '-c', 'sleep 1000; :'], { pid: 0 });
+  const seen = await exec(shared, 'sh', '-c', 'ps | grep -c "sleep 1000"; readlink /proc/1/ns/pid; readlink /proc/self/ns/pid');
+  const lines = seen.out.split('\n');
+  check(Number(lines[0]) >= 2 && lines[1] === lines[2] && !/^1\n/.test((await exec(shared, 'sh', '-c', 'echo $PPID')).out), 'pod: a container in the pod\'s pid namespace', seen);
+  process.kill(d.record(shared, 'k8s.io').gofer.pid, 'SIGKILL');
+  const noFiles = await ended(shared);
+  check(noFiles?.exitCode === 137, 'pod: kill -9 of one container\'s Gofer ends that container', noFiles);
+  const big = await make('big', ['sh', '-c', 'dd if=/dev/zero of=/dev/null bs=200M count=1; exit 3'], { memory: 50_000_000 });
+  const oom = await ended(big);
+  check(oom?.exitCode === 3 || oom?.exitCode === 137, 'pod: a memory limit holds for one container', oom);
+  const waiter = await make('waiter', ['sleep', '1000']);
+  process.kill(d.record(waiter, 'k8s.io').waiter.pid, 'SIGKILL');
+  const gone = await ended(waiter);
+  check(gone?.exitCode === 137, 'pod: kill -9 of what stands for a container ends that container', gone);
+  const others = [];
+  for (let i = 0; i < 3; i++) {
+    const container = await make(`turn${i}`, ['sh', '-c', `echo ${i}; exit ${20 + i}`]);
+    others.push(container);
+    const status = await ended(container);
+    if (status?.exitCode !== 20 + i) check(false, 'pod: containers one after the other', status);
+  }
+  const { status } = await cri.call('ContainerStatus', { containerId: server });
+  check(status.state === 1 && (await exec(server, 'echo', 'here')).out === 'here\n', 'pod: the others went on', status);
+  checkOneSentry(sandbox, [server]);
+  return [shared, big, waiter, ...others];
 }
 
 /** The CRI plugin comes up after the daemon answers. */

@@ -75,7 +75,7 @@ async function byCommand(container: TaskContainer, context: ServiceContext, io: 
 export async function startInit(container: TaskContainer, context: ServiceContext): Promise<void> {
   const state = await locked(container);
   try {
-    const { hooks, sentry } = state.record;
+    const { hooks } = state.record;
     const hasHooks = hooks.startContainer !== undefined || hooks.poststart !== undefined;
     if (hasHooks) state.unlock();
     if (hasHooks) await runRuntime(context.reaper, container, ['start', container.id]);
@@ -83,7 +83,7 @@ export async function startInit(container: TaskContainer, context: ServiceContex
       if (state.status !== 'created') throw new RunscError(state.status === 'stopped' ? 'cannot start a container that has stopped' : 'cannot start an already running container');
       state.record.phase = 'running';
       state.save();
-      if ((await askSandbox(container.stateDirectory, { type: 'start' })) === null && isAlive(sentry)) throw new RunscError('the sandbox does not answer');
+      if ((await askSandbox(container.stateDirectory, { type: 'start' })) === null && isAlive(state.process)) throw new RunscError('the sandbox does not answer');
     }
   } finally {
     state.unlock();

@@ -189,7 +189,7 @@ export class TaskService {
   async pids(id: string): Promise<object> {
     const container = this.find(id);
     if (container.init.phase === 'stopped') return { processes: [] };
-    const pids = await hostPidsOf(container.stateDirectory, container.init.pid);
+    const pids = await hostPidsOf(container);
     const execs = [...container.execs.values()].filter((exec) => exec.phase === 'running');
     return {
       processes: [

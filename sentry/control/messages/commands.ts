@@ -44,15 +44,29 @@ export interface LimitChanges {
   readonly mems?: string;
 }
 
+/** Which namespaces of a further container are its own; the others are the sandbox's, or for pid those of the container named. */
+export interface PodNamespaces {
+  readonly pid: 'new' | 'sandbox' | { readonly of: string };
+  readonly uts: 'new' | 'sandbox';
+  readonly ipc: 'new' | 'sandbox';
+  readonly net: 'new' | 'sandbox';
+}
+
 export type KillTarget = 'init' | 'all' | 'foreground';
 
 export type Command =
-  | { readonly type: 'start' | 'wait' | 'pause' | 'resume' | 'processes' | 'ping' | 'notify' }
+  /** prepare: before a `create` on the same connection; answered by `prepared`. */
+  | { readonly type: 'start' | 'wait' | 'pause' | 'resume' | 'processes' | 'ping' | 'notify' | 'prepare' }
   | { readonly type: 'limits'; readonly changes: LimitChanges }
   | { readonly type: 'kill'; readonly signo: number; readonly target: KillTarget }
   /** Descriptors 0, 1, 2 and then those for 3, 4... come with it. Answered by `started`, later by `exit`; its connection's end kills it. */
   | { readonly type: 'exec'; readonly process: ExecProcess }
-  /** On an exec's connection: a signal for its process, or for its terminal's foreground job. */
+  /**
+   * A further container. Descriptors of its Gofer, its listening control socket, its status file and then its own 0, 1, 2, 3... come with
+   * it. Answered by `started` or `failed`; its connection ends when the container has, after an `exit`, and kills it.
+   */
+  | { readonly type: 'create'; readonly id: string; readonly config: object; readonly namespaces: PodNamespaces; readonly hasTerminal: boolean }
+  /** On an exec's or container's connection: a signal for its process, or for its terminal's foreground job. */
   | { readonly type: 'signal'; readonly signo: number; readonly target: 'process' | 'foreground' };
 
 /** One process of the container. Times are in seconds. */
@@ -72,6 +86,8 @@ export type Reply =
   /** To `notify`: the container's service has said that it is ready. */
   | { readonly type: 'notified' }
   | { readonly type: 'started'; readonly pid: number }
+  /** The process, in the Sentry's pid namespace, that all will descend from that hold the container's memory. */
+  | { readonly type: 'prepared'; readonly stub: number }
   | { readonly type: 'exit'; readonly status: number; readonly signo: number }
   | { readonly type: 'failed'; readonly message: string }
   | { readonly type: 'processes'; readonly list: readonly ProcessFacts[] };
@@ -92,6 +108,10 @@ function unpack(bytes: Uint8Array): Record<string, unknown> | null {
   }
 }
 
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function whole(value: unknown, max: number): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max;
 }
@@ -102,7 +122,7 @@ export function memfdLength(bytes: Uint8Array): number {
   return value !== null && whole(value['memfd'], MAX_REQUEST) ? value['memfd'] : -1;
 }
 
-const PLAIN = ['start', 'wait', 'pause', 'resume', 'processes', 'ping', 'notify'];
+const PLAIN = ['start', 'wait', 'pause', 'resume', 'processes', 'ping', 'notify', 'prepare'];
 
 /** Decodes a command; null when it is none. */
 export function decodeCommand(bytes: Uint8Array): Command | null {
@@ -112,6 +132,7 @@ export function decodeCommand(bytes: Uint8Array): Command | null {
   if (PLAIN.includes(type as string)) return value as unknown as Command;
   if (type === 'kill' || type === 'signal') return whole(signo, 64) && typeof target === 'string' ? (value as unknown as Command) : null;
   if (type === 'limits') return typeof value['changes'] === 'object' && value['changes'] !== null ? (value as unknown as Command) : null;
+  if (type === 'create') return isObject(value['config']) && isObject(value['namespaces']) && typeof value['id'] === 'string' ? (value as unknown as Command) : null;
   return type === 'exec' && typeof value['process'] === 'object' && value['process'] !== null ? (value as unknown as Command) : null;
 }
 
@@ -119,9 +140,10 @@ export function decodeCommand(bytes: Uint8Array): Command | null {
 export function decodeReply(bytes: Uint8Array): Reply | null {
   const value = unpack(bytes);
   if (value === null) return null;
-  const { type, pid, status, signo, message, list } = value;
+  const { type, pid, status, signo, message, list, stub } = value;
   if (type === 'ok' || type === 'notified') return { type };
   if (type === 'started' && whole(pid, 2 ** 31)) return { type, pid };
+  if (type === 'prepared' && whole(stub, 2 ** 31)) return { type, stub };
   if (type === 'exit' && whole(status, 255) && whole(signo, 64)) return { type, status, signo };
   if (type === 'failed' && typeof message === 'string') return { type, message: printable(message) };
   if (type === 'processes' && Array.isArray(list)) return { type, list: list.filter(isProcessFacts).map((p) => ({ ...p, command: printable(p.command) })) };

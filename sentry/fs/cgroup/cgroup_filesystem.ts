@@ -7,42 +7,28 @@
  * Linux: kernel/cgroup/cgroup.c, mm/memcontrol.c, kernel/sched/core.c (cpu_*), kernel/cgroup/pids.c, kernel/cgroup/cpuset.c
  */
 import type { HostInfo } from '../../../platform/platform.ts';
+import type { ContainerLimits, GuestContainer } from '../../kernel/guest_container.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
+import type { Task } from '../../kernel/task.ts';
 import { groupUsage } from '../../kernel/process/usage.ts';
 import type { ThreadGroup } from '../../kernel/process/thread_group.ts';
 import { addUsage, newUsage, type Usage } from '../../kernel/process/thread_group.ts';
+import type { IoContext } from '../../vfs/context.ts';
 import { Filesystem, type FilesystemType, type StatFs } from '../../vfs/filesystem.ts';
 import { GeneratedFileInode, StaticDirInode } from '../../vfs/pseudo_file.ts';
 
 const CGROUP2_SUPER_MAGIC = 0x63677270;
-
-/** What the container may use; null: as much as there is. Changed while it runs by `update`. */
-export interface ContainerLimits {
-  /** Bytes. */
-  memory: number | null;
-  memoryLow: number;
-  /** Bytes of swap alone. */
-  swap: number | null;
-  /** Microseconds a period. */
-  cpuQuota: number | null;
-  cpuPeriod: number;
-  cpuWeight: number;
-  pids: number | null;
-  /** As in cpuset.cpus; '': all. */
-  cpus: string;
-  mems: string;
-}
 
 class CgroupFilesystem extends Filesystem {
   override readonly typeName = 'cgroup2';
   override readonly root: StaticDirInode;
   readonly magic = CGROUP2_SUPER_MAGIC;
 
-  constructor(kernel: Kernel, limits: ContainerLimits) {
+  constructor(kernel: Kernel, container: GuestContainer) {
     super();
     this.source = 'cgroup';
     this.root = new StaticDirInode(this, 0o555, (root) => {
-      for (const [name, text] of files(kernel, limits)) {
+      for (const [name, text] of files(kernel, container)) {
         root.add(name, new GeneratedFileInode(this, () => `${text()}\n`.replace(/^\n$/, ''), null, name === 'cgroup.kill' ? 0o200 : 0o444));
       }
     });
@@ -58,34 +44,41 @@ class CgroupFilesystem extends Filesystem {
 
 type File = readonly [name: string, text: () => string];
 
-function files(kernel: Kernel, limits: ContainerLimits): File[] {
-  return [...coreFiles(kernel), ...memoryFiles(kernel, limits), ...cpuFiles(kernel, limits), ...pidsFiles(kernel, limits), ...emptyFiles()];
+function files(kernel: Kernel, container: GuestContainer): File[] {
+  const { limits } = container;
+  return [...coreFiles(kernel, container), ...memoryFiles(kernel, container), ...cpuFiles(kernel, container), ...pidsFiles(container, limits), ...emptyFiles()];
 }
 
-function liveGroups(kernel: Kernel): ThreadGroup[] {
-  const groups = new Set<ThreadGroup>();
-  for (const task of kernel.tasks.values()) if (task.isLive) groups.add(task.threadGroup);
-  return [...groups];
+function liveTasks(kernel: Kernel, container: GuestContainer): Task[] {
+  return [...kernel.tasks.values()].filter((t) => t.isLive && t.threadGroup.container === container);
 }
 
-function coreFiles(kernel: Kernel): File[] {
+function liveGroups(kernel: Kernel, container: GuestContainer): ThreadGroup[] {
+  return [...new Set(liveTasks(kernel, container).map((t) => t.threadGroup))];
+}
+
+const lines = (numbers: number[]): string => numbers.filter((n) => n > 0).sort((a, b) => a - b).join('\n');
+
+function coreFiles(kernel: Kernel, container: GuestContainer): File[] {
+  const { pid } = container.namespaces;
   return [
     ['cgroup.controllers', () => 'cpuset cpu io memory pids'],
     ['cgroup.subtree_control', () => ''],
     ['cgroup.type', () => 'domain'],
-    ['cgroup.events', () => `populated 1\nfrozen ${kernel.frozen ? 1 : 0}`],
-    ['cgroup.freeze', () => (kernel.frozen ? '1' : '0')],
+    ['cgroup.events', () => `populated 1\nfrozen ${container.isFrozen ? 1 : 0}`],
+    ['cgroup.freeze', () => (container.isFrozen ? '1' : '0')],
     ['cgroup.max.depth', () => 'max'],
     ['cgroup.max.descendants', () => 'max'],
     ['cgroup.stat', () => 'nr_descendants 0\nnr_dying_descendants 0'],
-    ['cgroup.procs', () => liveGroups(kernel).map((group) => group.pid).sort((a, b) => a - b).join('\n')],
-    ['cgroup.threads', () => [...kernel.tasks.values()].filter((t) => t.isLive).map((t) => t.tid).sort((a, b) => a - b).join('\n')],
+    ['cgroup.procs', () => lines(liveGroups(kernel, container).map((group) => group.pidIn(pid)))],
+    ['cgroup.threads', () => lines(liveTasks(kernel, container).map((t) => t.tidIn(pid)))],
   ];
 }
 
 const orMax = (value: number | null): string => (value === null ? 'max' : String(value));
 
-function memoryFiles(kernel: Kernel, limits: ContainerLimits): File[] {
+function memoryFiles(kernel: Kernel, container: GuestContainer): File[] {
+  const { limits } = container;
   const current = (): number => used(kernel.host.info);
   let peak = 0;
   return [
@@ -99,7 +92,7 @@ function memoryFiles(kernel: Kernel, limits: ContainerLimits): File[] {
     ['memory.swap.current', () => '0'],
     ['memory.swap.max', () => orMax(limits.swap)],
     ['memory.events', () => 'low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\noom_group_kill 0'],
-    ['memory.stat', () => `anon ${current()}\nfile 0\nkernel_stack ${kernel.liveTasks * 16384}\nshmem 0\ninactive_anon 0\nactive_anon ${current()}\ninactive_file 0\nactive_file 0\nunevictable 0`],
+    ['memory.stat', () => `anon ${current()}\nfile 0\nkernel_stack ${container.liveTasks * 16384}\nshmem 0\ninactive_anon 0\nactive_anon ${current()}\ninactive_file 0\nactive_file 0\nunevictable 0`],
   ];
 }
 
@@ -108,12 +101,13 @@ function used(info: HostInfo): number {
   return Math.max(0, info.memoryTotal - info.memoryAvailable());
 }
 
-function cpuFiles(kernel: Kernel, limits: ContainerLimits): File[] {
+function cpuFiles(kernel: Kernel, container: GuestContainer): File[] {
+  const { limits } = container;
   const all = `0${kernel.host.info.cpuCount > 1 ? `-${kernel.host.info.cpuCount - 1}` : ''}`;
   return [
     ['cpu.max', () => `${orMax(limits.cpuQuota)} ${limits.cpuPeriod}`],
     ['cpu.weight', () => String(limits.cpuWeight)],
-    ['cpu.stat', () => cpuStat(kernel)],
+    ['cpu.stat', () => cpuStat(kernel, container)],
     ['cpuset.cpus', () => limits.cpus],
     ['cpuset.cpus.effective', () => limits.cpus || all],
     ['cpuset.mems', () => limits.mems],
@@ -121,16 +115,16 @@ function cpuFiles(kernel: Kernel, limits: ContainerLimits): File[] {
   ];
 }
 
-function cpuStat(kernel: Kernel): string {
+function cpuStat(kernel: Kernel, container: GuestContainer): string {
   const usage: Usage = newUsage();
-  for (const group of liveGroups(kernel)) addUsage(usage, groupUsage(group));
+  for (const group of liveGroups(kernel, container)) addUsage(usage, groupUsage(group));
   const [user, system] = [Math.floor(usage.userNs / 1000), Math.floor(usage.systemNs / 1000)];
   return `usage_usec ${user + system}\nuser_usec ${user}\nsystem_usec ${system}\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0`;
 }
 
-function pidsFiles(kernel: Kernel, limits: ContainerLimits): File[] {
+function pidsFiles(container: GuestContainer, limits: ContainerLimits): File[] {
   return [
-    ['pids.current', () => String(kernel.liveTasks)],
+    ['pids.current', () => String(container.liveTasks)],
     ['pids.max', () => orMax(limits.pids)],
     ['pids.events', () => 'max 0'],
   ];
@@ -140,7 +134,12 @@ function emptyFiles(): File[] {
   return ['io.stat', 'io.max'].map((name) => [name, () => ''] as const);
 }
 
-/** The type, over the limits as they are at each look. */
-export function cgroupType(kernel: Kernel, limits: ContainerLimits): FilesystemType {
-  return { name: 'cgroup2', isUserMountable: true, owner: () => null, isNodev: true, mount: () => new CgroupFilesystem(kernel, limits) };
+/** The type: the mounter's container, over its limits as they are at each look. */
+export function cgroupType(kernel: Kernel): FilesystemType {
+  return { name: 'cgroup2', isUserMountable: true, owner: () => null, isNodev: true, mount: (ctx) => new CgroupFilesystem(kernel, containerOf(ctx) ?? kernel.container) };
+}
+
+/** Whose context it is: a task's, or the runtime's while it makes a container. */
+function containerOf(ctx: IoContext): GuestContainer | undefined {
+  return (ctx as Partial<Task>).threadGroup?.container ?? (ctx as { container?: GuestContainer }).container;
 }

@@ -169,6 +169,13 @@ export class GoferConnection {
     return EIO;
   }
 
+  /** Whoever made the connection ends it: nobody is told. */
+  close(): void {
+    this.isDead = true;
+    this.watches?.close();
+    this.watches = null;
+  }
+
   /** A reply's results did not have the right types: the connection is not to be trusted further. Returns EIO. */
   malformed(): Errno {
     return this.fail('a result is malformed');

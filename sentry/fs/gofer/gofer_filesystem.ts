@@ -201,6 +201,11 @@ export class GoferFilesystem extends Filesystem {
     }
   }
 
+  /** Host descriptors that were kept for the next open. */
+  override release(): void {
+    for (const inode of [...this.idle]) inode.closeHostFds();
+  }
+
   removeListed(dir: GoferInode): void {
     const count = this.listed.get(dir);
     if (count === undefined) return;

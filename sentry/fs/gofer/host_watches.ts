@@ -93,6 +93,16 @@ export class HostWatches implements HostListener {
     this.connection.call(UNWATCH, [wd]);
   }
 
+  /** Watches no more. */
+  close(): void {
+    if (this.fd < 0) return;
+    this.platform.unwatch(this.fd);
+    this.files.close(this.fd);
+    this.fd = -1;
+    this.inodes.clear();
+    this.descriptors.clear();
+  }
+
   /** The sandbox did this; the host's word of it is to be left out. */
   expect(inode: GoferInode, mask: number, name: ByteString): void {
     if (this.isTelling || (mask & ECHOED) === 0) return;

@@ -9,6 +9,7 @@
  */
 import { PendingSignals } from '../signal/pending.ts';
 import type { Key } from '../keys/key.ts';
+import type { GuestContainer } from '../guest_container.ts';
 import type { SignalHandlers } from '../signal/handlers.ts';
 import { WaitQueue } from '../../wait/wait_queue.ts';
 import type { Task } from '../task.ts';
@@ -67,6 +68,7 @@ export class ThreadGroup {
   handlers: SignalHandlers;
   readonly sharedPending = new PendingSignals();
   processGroup!: ProcessGroup;
+  readonly container: GuestContainer;
   /** Signal sent to the parent at exit (0: none). */
   exitSignal = 0;
   /** Woken when a child changes state (wait4 and friends). */
@@ -114,7 +116,9 @@ export class ThreadGroup {
     parent: ThreadGroup | null,
     handlers: SignalHandlers,
     startTimeNs: number,
+    container: GuestContainer,
   ) {
+    this.container = container;
     this.pidNs = pidNs;
     this.pids = pids;
     this.parent = parent;

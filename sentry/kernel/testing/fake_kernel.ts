@@ -33,7 +33,7 @@ export function fakeMachine(syscalls: SyscallTable, script: Script): FakeMachine
   const kernel = new Kernel({ platform, host, syscalls, loadProgram: () => -38 as never, memoryServices: { host } });
   const space = new FakeAddressSpace(platform, script);
   const mm = new MemoryManager(space, kernel.memoryServices);
-  const group = new ThreadGroup(kernel.pidNs, [kernel.pidNs.allocate()], null, new SignalHandlers(), 0);
+  const group = new ThreadGroup(kernel.pidNs, [kernel.pidNs.allocate()], null, new SignalHandlers(), 0, kernel.container);
   new ProcessGroup(group, new Session(group)).add(group);
   group.hasExeced = true;
   const init = new Task({

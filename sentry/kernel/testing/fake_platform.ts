@@ -252,6 +252,9 @@ export class FakePlatform implements Platform {
   newAddressSpace(): AddressSpace | Errno {
     return ENOSYS;
   }
+  newNursery(): AddressSpace | Errno {
+    return ENOSYS;
+  }
   wait(deadlineNs: number): PlatformEvent {
     const { event } = this;
     this.nowNs += 1000;
