@@ -64,7 +64,7 @@ runsc_ts_has_log() {
 
 runsc_ts_start() {
   local boot= sentry= gofer= stat= answer=
-  runsc_ts_lock "$1" && [ ! -s "$1/status" ] && runsc_ts_facts <"$1/plain" && read -r stat <"/proc/$sentry/stat" || return 1
+  runsc_ts_lock "$1" && [ ! -s "$1/status" ] && [ -p "$1/start.request" ] && [ -p "$1/start.answer" ] && runsc_ts_facts <"$1/plain" && read -r stat <"/proc/$sentry/stat" || return 1
   # One that is stopped or frozen would not answer.
   case ${stat##*)} in
     ' S '* | ' R '*) ;;
