@@ -217,3 +217,12 @@ CASE(ns_last_pid_is_set) {
   }
   report_end("init", init);
 }
+// What real-time scheduling may be set to; everything here leaves it as it usually is.
+CASE(realtime_settings_refuse) {
+  CALL(put("/proc/sys/kernel/sched_rt_period_us", "0"));
+  CALL(put("/proc/sys/kernel/sched_rt_period_us", "-1"));
+  CALL(put("/proc/sys/kernel/sched_rt_runtime_us", "-2"));
+  CALL(put("/proc/sys/kernel/sched_rt_runtime_us", "2000000000"));
+  CALL(put("/proc/sys/kernel/sched_rr_timeslice_ms", "-1"));
+  show("/proc/sys/kernel/sched_rr_timeslice_ms");
+}

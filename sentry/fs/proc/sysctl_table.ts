@@ -82,6 +82,27 @@ function field<O extends object>(path: string, owner: O, key: keyof O & string, 
   };
 }
 
+/** What real-time tasks may have of a processor: the share is at most the period, and a slice that is none means the usual one. */
+function realtimeSettings(): Sysctl[] {
+  const usualSlice = 100;
+  const kept = { slice: usualSlice, period: 1000000, share: 950000 };
+  const setting = (path: string, key: keyof typeof kept, min: number, isAllowed: (value: number) => boolean): Sysctl => ({
+    path: `kernel/${path}`,
+    read: () => String(kept[key]),
+    write: (text) => {
+      const wanted = integer(text, min, INT_MAX);
+      if (wanted === null || !isAllowed(wanted)) return EINVAL;
+      kept[key] = key === 'slice' && wanted <= 0 ? usualSlice : wanted;
+      return 0;
+    },
+  });
+  return [
+    setting('sched_rr_timeslice_ms', 'slice', -INT_MAX, () => true),
+    setting('sched_rt_period_us', 'period', 1, (value) => value >= kept.share),
+    setting('sched_rt_runtime_us', 'share', -1, (value) => value <= kept.period),
+  ];
+}
+
 /** Kept text of at most `max` bytes. */
 function keptText(path: string, initial: string, max = 127): Sysctl {
   let value = initial;
@@ -213,9 +234,7 @@ function kernelTable(kernel: Kernel, pidNs: PidNamespace): Sysctl[] {
     kept('kernel/sched_autogroup_enabled', 0),
     kept('kernel/sched_child_runs_first', 0),
     kept('kernel/sched_cfs_bandwidth_slice_us', 5000),
-    kept('kernel/sched_rr_timeslice_ms', 100),
-    kept('kernel/sched_rt_period_us', 1000000),
-    kept('kernel/sched_rt_runtime_us', 950000, -1),
+    ...realtimeSettings(),
     fixed('kernel/seccomp/actions_avail', 'kill_process kill_thread trap errno trace log allow'),
     keptText('kernel/seccomp/actions_logged', 'kill_process kill_thread trap errno trace log'),
     kept('kernel/sysctl_writes_strict', 1, -1, 1),
