@@ -5,6 +5,7 @@
  */
 import { openFifo } from '../../sentry/kernel/pipe/pipe_file.ts';
 import { PidFile } from '../../sentry/fs/anon/pidfd.ts';
+import { openNamespaceOf } from '../../sentry/fs/proc/pid_ns.ts';
 import { installPidfd } from '../../syscalls/process/pidfd.ts';
 import { cgroupType } from '../../sentry/fs/cgroup/cgroup_filesystem.ts';
 import { registerDevices, registerLoops } from '../../sentry/fs/dev/populate.ts';
@@ -56,6 +57,7 @@ export function wireKernel(kernel: Kernel): void {
   registerLoops(vfs);
   vfs.devices.policy = (ctx, ...use) => (ctx as Partial<Task>).threadGroup?.container.devicePolicy?.(...use) ?? true;
   kernel.installPidfd = installPidfd;
+  kernel.openNamespaceOf = openNamespaceOf;
   kernel.pidfdTarget = (file) => (file instanceof PidFile ? file.threadGroup : null);
   kernel.copyMountNamespace = (_t, from, owner) => cloneNamespace(vfs, from, owner.parent === null ? null : owner);
   kernel.enterMountNamespace = (t, namespace) => {

@@ -108,6 +108,8 @@ export class Kernel {
   /** Makes a pidfd for clone's CLONE_PIDFD; set by the composition root. Returns the descriptor or errno. */
   installPidfd: (t: Task, group: ThreadGroup, thread?: Task | null) => number = () => EPERM;
   /** The process a pidfd stands for; null: not a pidfd. Set by the composition root. */
+  /** A descriptor of one of a task's namespaces, named as in /proc/pid/ns. Set by whoever knows /proc. */
+  openNamespaceOf: (t: Task, target: Task, entry: string) => number = () => EPERM;
   pidfdTarget: (file: FileDescription) => ThreadGroup | null = () => null;
   /** Copies a mount namespace for CLONE_NEWNS; set by the composition root. */
   copyMountNamespace: (t: Task, from: MountNamespace, owner: UserNamespace) => MountNamespace | Errno = () => EPERM;

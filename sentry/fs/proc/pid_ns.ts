@@ -6,7 +6,7 @@
  * Linux:      fs/proc/namespaces.c, fs/nsfs.c
  * Invariants: an nsfs inode's number is the namespace's; its attachment is a NamespaceHandle.
  */
-import { EACCES, EINVAL, ENOENT, ENOTTY, EPERM, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
+import { EACCES, EINVAL, ENOENT, ENOTTY, EPERM, ESRCH, type Errno, isErrno } from '../../../platform/abi/linux/errno.ts';
 import { S_IFREG } from '../../../platform/abi/linux/stat.ts';
 import { INIT_CGROUP_INUM } from '../../kernel/namespaces.ts';
 import { UserNamespace } from '../../auth/user_namespace.ts';
@@ -139,6 +139,13 @@ function openNamespace(t: Task, handle: NamespaceHandle): number {
   const inode = new NamespaceInode(handle);
   const file = inode.open(t, nsfs.place(inode, `${handle.name}:[${handle.inum}]`), 0);
   return isErrno(file) ? file : t.fdTable.install(file, true, t.threadGroup.rlimits.soft(RLIMIT_NOFILE));
+}
+
+/** A descriptor of `target`'s namespace as /proc/pid/ns calls it. Errors: ESRCH, EMFILE. */
+export function openNamespaceOf(t: Task, target: Task, entry: ByteString): number {
+  const kind = KINDS.find((one) => one.entry === entry);
+  if (kind === undefined || !target.isLive) return ESRCH;
+  return openNamespace(t, { type: kind.type, name: kind.name, ...kind.get(target) });
 }
 
 /** A zombie still has its pid and user namespaces. */
