@@ -580,3 +580,29 @@ CASE(ptrace_waitid) {
   GO(PTRACE_CONT, p, SIGTERM);
   await("end", p);
 }
+// A signal that comes while the tracee stands at a call's entry ends the call it then begins.
+CASE(ptrace_signal_at_entry) {
+  pid_t child = fork();
+  if (child == 0) {
+    ptrace(PTRACE_TRACEME, 0, 0, 0);
+    raise(SIGSTOP);
+    struct timespec long_time = {30, 0};
+    syscall(SYS_nanosleep, &long_time, 0);
+    _exit(0);
+  }
+  int status;
+  NEED(waitpid(child, &status, 0));
+  do {
+    NEED(ptrace(PTRACE_SYSCALL, child, 0, 0));
+    NEED(waitpid(child, &status, 0));
+  } while (ptrace(PTRACE_PEEKUSR, child, (void *)120, 0) != SYS_nanosleep);
+  NEED(kill(child, SIGUSR1));
+  NEED(ptrace(PTRACE_SYSCALL, child, 0, 0));
+  NEED(waitpid(child, &status, 0));
+  say("stopped by %s", signal_name(WSTOPSIG(status)));
+  NEED(ptrace(PTRACE_CONT, child, 0, 0));
+  NEED(waitpid(child, &status, 0));
+  say("stopped by %s", signal_name(WSTOPSIG(status)));
+  NEED(ptrace(PTRACE_CONT, child, 0, SIGUSR1));
+  report_end("child", child);
+}

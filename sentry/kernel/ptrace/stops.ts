@@ -15,7 +15,7 @@ import {
 } from '../../../platform/abi/linux/ptrace.ts';
 import { CLD_STOPPED, SA_NOCLDSTOP, SI_USER, SIG_IGN, SIGCHLD, SIGTRAP } from '../../../platform/abi/linux/signal.ts';
 import { makeSigInfo, SigInfo } from '../../arch/siginfo.ts';
-import { sendToGroup, sendToTask } from '../signal/send.ts';
+import { recalcAttention, sendToGroup, sendToTask } from '../signal/send.ts';
 import { ATTENTION_EXIT, ATTENTION_STOP, ATTENTION_TRAP, TASK_KERNEL, TASK_TRACED, type Task } from '../task.ts';
 import { exitTask } from '../task_exit.ts';
 import { returnToUser } from '../task_run.ts';
@@ -66,6 +66,8 @@ export function notifyTracer(t: Task, tracer: Task, why: number, status: number)
 /** Lets a stopped tracee go on. */
 export function resumeTraced(t: Task): void {
   if (t.state !== TASK_TRACED) return;
+  // Signals sent meanwhile passed it by.
+  recalcAttention(t);
   if (t.ptrace !== null) {
     t.ptrace.stop = null;
     t.ptrace.isListening = false;
