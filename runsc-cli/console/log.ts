@@ -50,7 +50,7 @@ export class RuntimeLog {
   error(text: string): void {
     const message = text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE)}... (${text.length} characters)`;
     // One line, whatever is quoted in it.
-    const shown = message.trimEnd().replace(/[\x00-\x1f\x7f]/g, (char) => JSON.stringify(char).slice(1, -1));
+    const shown = message.replace(/\n+$/, '').replace(/[\x00-\x1f\x7f]/g, (char) => JSON.stringify(char).slice(1, -1));
     write(STDERR, Buffer.from(`runsc-ts: ${shown}\n`));
     if (this.errorFd < 0) return;
     const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');

@@ -15,6 +15,7 @@ import { createHostFiles } from '../../platform/host/host_files.ts';
 import { GoferConnection, type RootInfo, SocketTransport } from '../../sentry/fs/gofer/connection.ts';
 import { GoferFilesystem } from '../../sentry/fs/gofer/gofer_filesystem.ts';
 import { VfsWorld } from '../harness/vfs_world.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 const hostFiles = createHostFiles();
 
@@ -42,7 +43,7 @@ describe('a gofer process', () => {
   };
 
   beforeAll(async () => {
-    dir = nodeFs.mkdtempSync('/tmp/gofer-process-');
+    dir = makeTemporary('gofer-process');
     nodeFs.mkdirSync(join(dir, 'root/a/b/c'), { recursive: true });
     for (let i = 0; i < 1000; i++) nodeFs.writeFileSync(join(dir, `root/a/file${i}`), String(i));
     nodeFs.symlinkSync(join(process.cwd(), 'node_modules'), join(dir, 'node_modules'));

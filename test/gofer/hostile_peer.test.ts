@@ -13,6 +13,7 @@ import { decodeReply, encodeFrame, type WireValue } from '../../gofer/protocol/c
 import * as c from '../../gofer/protocol/constants.ts';
 import { GoferServer, prepareProcess } from '../../gofer/server/server.ts';
 import { openFdCount } from '../harness/node_host.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 const EPROTO = -71;
 
@@ -32,7 +33,7 @@ describe('the gofer against a hostile client', () => {
   };
 
   beforeAll(() => {
-    dir = nodeFs.mkdtempSync('/tmp/gofer-hostile-');
+    dir = makeTemporary('gofer-hostile');
     nodeFs.mkdirSync(`${dir}/root/sub`, { recursive: true });
     nodeFs.mkdirSync(`${dir}/ro`);
     nodeFs.mkdirSync(`${dir}/outside`);

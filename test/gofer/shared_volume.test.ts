@@ -8,13 +8,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ENOENT } from '../../platform/abi/linux/errno.ts';
 import { makeGofer, type TestGofer } from '../harness/in_process_gofer.ts';
 import { type Stat, VfsWorld } from '../harness/vfs_world.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 describe('a shared gofer filesystem', () => {
   let dir = '';
   let g: TestGofer;
   let w: VfsWorld;
   beforeAll(() => {
-    dir = nodeFs.mkdtempSync('/tmp/gofer-shared-');
+    dir = makeTemporary('gofer-shared');
     nodeFs.mkdirSync(`${dir}/a/b/c`, { recursive: true });
     nodeFs.writeFileSync(`${dir}/a/b/c/f`, '1');
     g = makeGofer(dir, 'shared');

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dentryCache } from '../../sentry/vfs/dentry_cache.ts';
 import { makeGofer, type TestGofer } from '../harness/in_process_gofer.ts';
 import { type Stat, VfsWorld } from '../harness/vfs_world.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 function random(seed: number): () => number {
   let s = seed;
@@ -33,7 +34,7 @@ describe('a tree walk with changes in between', () => {
   let serial = 0;
 
   beforeAll(() => {
-    dir = nodeFs.mkdtempSync('/tmp/gofer-tree-');
+    dir = makeTemporary('gofer-tree');
     for (let i = 0; i < 6; i++)
       for (let j = 0; j < 5; j++)
         for (let k = 0; k < 3; k++) {

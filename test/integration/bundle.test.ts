@@ -5,11 +5,11 @@
  * Behaviours: spec writes a bundle that run runs; every broken field is named in one line with status 1 and leaves nothing.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { cliPath, runCli } from '../harness/run.ts';
 import { have } from '../harness/needs.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 type Json = Record<string, unknown>;
 let scratch = '';
@@ -17,7 +17,7 @@ let bundle = '';
 let state = '';
 
 beforeAll(() => {
-  scratch = mkdtempSync(join(tmpdir(), 'bundle-test-'));
+  scratch = makeTemporary('bundle-test');
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 beforeEach(async () => {

@@ -2,12 +2,12 @@
 
 /** Everything that stands for a container is in its cgroup, in every hierarchy: Sentry, Gofer, and what exec leaves. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, openSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { hierarchies } from '../../runsc-cli/cgroup/hierarchies.ts';
 import { cliPath } from '../harness/run.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 let bundle = '';
 let group = '';
@@ -16,7 +16,7 @@ const said = (): string => readFileSync(join(bundle, 'out'), 'utf8');
 const canMake = process.geteuid?.() === 0 && hierarchies().length > 0;
 
 beforeEach(() => {
-  bundle = mkdtempSync(join(tmpdir(), 'cgroup-places-'));
+  bundle = makeTemporary('cgroup-places');
   group = `/${basename(bundle)}`;
   mkdirSync(join(bundle, 'rootfs/bin'), { recursive: true });
   writeFileSync(join(bundle, 'rootfs/bin/busybox'), readFileSync('/bin/busybox'), { mode: 0o755 });

@@ -5,18 +5,18 @@
  * Behaviours: a run that ends normally leaves nothing; kill -9 of any one process of a running sandbox (CLI, Sentry, Gofer,
  * a stub) ends all the others promptly; a program that leaves background processes does not keep the sandbox.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { descendantsOf, describeProcess, leakSnapshot, leaksAfter } from '../harness/processes.ts';
 import { cliPath } from '../harness/run.ts';
 import { poll, startCli } from '../harness/started.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 let scratch = '';
 let serial = 0;
 beforeAll(() => {
-  scratch = mkdtempSync(join(tmpdir(), 'deaths-'));
+  scratch = makeTemporary('deaths');
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 

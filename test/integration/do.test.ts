@@ -7,17 +7,17 @@
  * signals and Ctrl-C reach the program.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cliCommand, cliPath, runCli, runInSandbox, runNative } from '../harness/run.ts';
 import { startCli } from '../harness/started.ts';
 import { have } from '../harness/needs.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 const cli = cliCommand().join(' ');
 let scratch = '';
 beforeAll(() => {
-  scratch = mkdtempSync(join(tmpdir(), 'do-test-'));
+  scratch = makeTemporary('do-test');
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 

@@ -5,11 +5,11 @@
  * several starts succeeds; a kill in the middle of a command leaves nothing that the next one cannot finish.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cliPath } from '../harness/run.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 const front = join(dirname(cliPath()), 'runsc-ts');
 const SHELLS = [['dash'], ['bash'], ['busybox', 'sh']].filter(([program]) => spawnSync('/bin/sh', ['-c', `command -v ${program}`]).status === 0);
@@ -20,7 +20,7 @@ let bundle = '';
 let state = '';
 
 beforeEach(() => {
-  bundle = mkdtempSync(join(tmpdir(), 'front-test-'));
+  bundle = makeTemporary('front-test');
   state = join(bundle, 'state');
   mkdirSync(join(bundle, 'rootfs/bin'), { recursive: true });
   writeFileSync(join(bundle, 'rootfs/bin/busybox'), readFileSync('/bin/busybox'), { mode: 0o755 });

@@ -5,19 +5,19 @@
  * Behaviours: the same events in the same order as a program on the host sees; the sandbox's own changes are told once.
  */
 import { spawn } from 'node:child_process';
-import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compileC } from '../harness/compile.ts';
 import { repositoryRoot } from '../harness/repository.ts';
 import { cliPath, runInSandbox, runNative } from '../harness/run.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 const TIME_LIMIT_MS = 30_000;
 
 /** Runs a watcher on a directory's `f`, `d` and `e`, changes them from here, and returns what it printed. */
 async function watchedFromOutside(command: (directory: string) => string[]): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), 'host-changes-'));
+  const directory = makeTemporary('host-changes');
   const at = (name: string) => join(directory, name);
   mkdirSync(at('d'));
   mkdirSync(at('e'));
@@ -65,7 +65,7 @@ test.runIf(existsSync(cliPath()))('changes from outside are told as on the host'
 test.runIf(existsSync(cliPath()))("the sandbox's own changes to a volume are told once", { timeout: 2 * TIME_LIMIT_MS }, async () => {
   const watcher = compileC([join(repositoryRoot(), 'test/guest/watch_paths.c')]);
   const run = async (isNative: boolean) => {
-    const directory = mkdtempSync(join(tmpdir(), 'own-changes-'));
+    const directory = makeTemporary('own-changes');
     const script = `cd ${directory}; mkdir d e; echo a > f; ${watcher} f d e > out & until grep -qs watching out; do sleep 0.01; done
       echo x >> f; : > d/new; mv d/new d/other; chmod 600 d/other; mkdir d/sub; mv d/sub e/sub; rmdir e/sub; ln f d/link; rm d/link; rm d/other; rmdir e; wait`;
     const options = { timeoutMs: TIME_LIMIT_MS, volumes: [`${directory}:${directory}`] };

@@ -8,13 +8,13 @@
  * environment stay with the caller.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { descendantsOf, killAll, listProcesses } from '../harness/processes.ts';
 import { cliCommand, cliPath, FIXED_ENV } from '../harness/run.ts';
 import { poll } from '../harness/started.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 const SECRET = 'hunter2-of-the-caller';
 const isRoot = process.geteuid?.() === 0;
@@ -34,7 +34,7 @@ const namespace = (pid: number | 'self', name: string): string => readlinkSync(`
 const descriptors = (pid: number): string[] => readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
 
 beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), 'isolation-'));
+  scratch = makeTemporary('isolation');
   writeFileSync(join(scratch, 'secret'), SECRET);
   const inherited = openSync(join(scratch, 'secret'), 'r');
   const [program, ...args] = cliCommand() as [string, ...string[]];

@@ -5,19 +5,19 @@
  * that clients read; what they adopt (the pid in the pid-file) ends with the container's status; nothing is left behind.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cliPath, runCli } from '../harness/run.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 type Json = Record<string, unknown>;
 let bundle = '';
 let state = '';
 
 beforeEach(async () => {
-  bundle = mkdtempSync(join(tmpdir(), 'lifecycle-test-'));
+  bundle = makeTemporary('lifecycle-test');
   state = join(bundle, 'state');
   mkdirSync(join(bundle, 'rootfs/bin'), { recursive: true });
   mkdirSync(join(bundle, 'rootfs/etc'));

@@ -6,14 +6,15 @@
  * hostile addresses, messages and options do not harm the Sentry.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, get, type Server } from 'node:http';
 import { type AddressInfo, createConnection, createServer as createTcpServer } from 'node:net';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileC } from '../harness/compile.ts';
 import { cliCommand, FIXED_ENV, runInSandbox } from '../harness/run.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 const PYTHON = '/usr/bin/python3';
 const NODE_ENV = { ...FIXED_ENV, PATH: `${dirname(process.execPath)}:${FIXED_ENV['PATH']}` };
@@ -24,7 +25,7 @@ let server: Server;
 let port = 0;
 
 beforeAll(async () => {
-  scratch = mkdtempSync(join(tmpdir(), 'network-'));
+  scratch = makeTemporary('network');
   server = createServer((request, response) => {
     let length = 0;
     request.on('data', (data: Buffer) => (length += data.length));
@@ -316,7 +317,7 @@ print(ask(socket.SOCK_STREAM), '|', ask(socket.SOCK_DGRAM))
 
 describe('--host-uds', () => {
   test('lets a socket file of a bind mount be connected to when it is open, and only then', async () => {
-    const shared = mkdtempSync(join(tmpdir(), 'uds-'));
+    const shared = makeTemporary('uds');
     const echo = createTcpServer((peer) => peer.on('data', (data) => peer.end(data.toString().toUpperCase())));
     await new Promise<void>((resolve) => echo.listen(join(shared, 'sock'), resolve));
     const run = (how: string): Promise<string> =>
@@ -345,7 +346,7 @@ c, _ = s.accept(); c.sendall(c.recv(100).upper()); c.close()
 
 describe('--host-uds=all', () => {
   test('makes what the sandbox binds in a bind mount a socket of the host', async () => {
-    const shared = mkdtempSync(join(tmpdir(), 'uds-'));
+    const shared = makeTemporary('uds');
     const [command, ...args] = [...cliCommand(), '--host-uds=all', 'do', '-V', `${shared}:/mnt`, '--', PYTHON, '-c', UNIX_SERVER];
     const guest = spawn(command as string, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: LIMIT_MS });
     await new Promise((resolve) => guest.stdout.once('data', resolve));

@@ -2,17 +2,17 @@
 
 /** A service in a container tells the service manager outside that it is ready (sd_notify), as systemd's Type=notify wants. */
 import { execFile } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { have } from '../harness/needs.ts';
 import { repositoryRoot } from '../harness/repository.ts';
 import { cliPath, runCli } from '../harness/run.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 let bundle = '';
 beforeEach(() => {
-  bundle = mkdtempSync(join(tmpdir(), 'notify-test-'));
+  bundle = makeTemporary('notify-test');
 });
 afterEach(async () => {
   await runCli([`--root=${bundle}/state`, 'delete', '--force', 'c'], { cwd: bundle });

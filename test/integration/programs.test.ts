@@ -5,19 +5,19 @@
  * Behaviours: one test for each of program_scripts.ts, and one for a static and a dynamic C program.
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileC } from '../harness/compile.ts';
 import { cliPath, FIXED_ENV, type RunResult, runInSandbox, runNative } from '../harness/run.ts';
 import { type ProgramScript, programScripts } from './program_scripts.ts';
 import { have } from '../harness/needs.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 const PATH = `${dirname(process.execPath)}:${FIXED_ENV['PATH']}`;
 let scratch = '';
 
 beforeAll(() => {
-  scratch = mkdtempSync(join(tmpdir(), 'programs-'));
+  scratch = makeTemporary('programs');
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 

@@ -3,17 +3,17 @@
 /**
  * A command that waited for a container's lock made the lock's file anew while another removed the directory: "directory not empty".
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cliPath, runCli } from '../harness/run.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 let root = '';
 const remove = (id: string) => runCli([`--root=${root}`, 'delete', '--force', id], { cwd: root });
 
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'delete-test-'));
+  root = makeTemporary('delete-test');
 });
 
 afterEach(() => rmSync(root, { recursive: true, force: true }));

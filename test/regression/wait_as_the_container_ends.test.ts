@@ -4,17 +4,17 @@
  * `wait` connected to a Sentry that was ending, could not send its command, and printed nothing.
  */
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cliPath, runCli } from '../harness/run.ts';
+import { makeTemporary } from '../harness/temporary.ts';
 
 let bundle = '';
 const cli = (...args: string[]) => runCli([`--root=${bundle}/state`, ...args], { cwd: bundle });
 
 beforeEach(async () => {
-  bundle = mkdtempSync(join(tmpdir(), 'wait-test-'));
+  bundle = makeTemporary('wait-test');
   mkdirSync(join(bundle, 'rootfs/bin'), { recursive: true });
   writeFileSync(join(bundle, 'rootfs/bin/busybox'), readFileSync('/bin/busybox'), { mode: 0o755 });
   symlinkSync('busybox', join(bundle, 'rootfs/bin/sh'));
