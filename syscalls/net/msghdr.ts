@@ -42,6 +42,8 @@ import { readAddress } from './socket_args.ts';
 /** sizeof(struct msghdr). */
 export const MSGHDR_SIZE = 56;
 const CMSGHDR_SIZE = 16;
+/** (uid_t)-1 */
+const INVALID_ID = 0xffffffff;
 const SCM_PIDFD = 4;
 const UIO_MAXIOV = 1024;
 /** net.core.optmem_max: longest control buffer taken. */
@@ -152,7 +154,7 @@ function readCredentials(t: Task, data: Buffer, message: OutgoingMessage): numbe
   const { creds } = t;
   const uid = creds.userNs.uidOf(data.readUInt32LE(4));
   const gid = creds.userNs.gidOf(data.readUInt32LE(8));
-  if (uid === -1 || gid === -1) return EINVAL;
+  if (uid === -1 || gid === -1 || uid === INVALID_ID || gid === INVALID_ID) return EINVAL;
   const uidOk = uid === creds.ruid || uid === creds.euid || uid === creds.suid || creds.hasOwnCap(CAP_SETUID);
   const gidOk = gid === creds.rgid || gid === creds.egid || gid === creds.sgid || creds.hasOwnCap(CAP_SETGID);
   const own = t.threadGroup.pidIn(t.pidNs);

@@ -13,6 +13,7 @@ import {
   IPPROTO_ICMPV6,
   IPPROTO_TCP,
   IPPROTO_UDP,
+  IPPROTO_UDPLITE,
   SOCK_DGRAM,
   SOCK_RAW,
   SOCK_STREAM,
@@ -31,7 +32,7 @@ import type { SocketRow } from './socket_row.ts';
 import { tcpInfo } from './tcp_options.ts';
 import { closedConnections, TcpSocket, tcpPorts } from './tcp_socket.ts';
 import type { ClosedConnection } from './time_wait.ts';
-import { receiveUdp, UdpSocket, udpPorts, unreachableHook } from './udp_socket.ts';
+import { receiveUdp, udpLitePorts, UdpSocket, udpPorts, unreachableHook } from './udp_socket.ts';
 
 const IPPROTO_MAX = 263;
 const UDP_CONNECTED = 1;
@@ -40,7 +41,7 @@ const UDP_UNCONNECTED = 7;
 unreachableHook.notify = tellUnreachable;
 delivery.local = (ctx, link, packet) => {
   receivePacket(ctx, link, packet);
-  if (packet.protocol === IPPROTO_UDP) receiveUdp(ctx, link, packet);
+  if (packet.protocol === IPPROTO_UDP || packet.protocol === IPPROTO_UDPLITE) receiveUdp(ctx, link, packet);
 };
 
 function loopbackFamily(family: number): SocketFamily {
@@ -52,6 +53,7 @@ function loopbackFamily(family: number): SocketFamily {
           return protocol === 0 || protocol === IPPROTO_TCP ? new TcpSocket(t, family) : EPROTONOSUPPORT;
         case SOCK_DGRAM:
           if (protocol === (family === AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6)) return makePingSocket(t, family);
+          if (protocol === IPPROTO_UDPLITE) return new UdpSocket(t, family, protocol);
           return protocol === 0 || protocol === IPPROTO_UDP ? new UdpSocket(t, family) : EPROTONOSUPPORT;
         case SOCK_RAW:
           if (protocol === 0) return EPROTONOSUPPORT;
@@ -123,6 +125,7 @@ function* rows(): Iterable<SocketRow> {
     if (holder.isClosed) yield closedRow(holder as ClosedConnection);
     else if ((holder as TcpSocket).isShown) yield tcpRow(holder as TcpSocket);
   }
+  for (const holder of udpLitePorts) if (holder.netTag === tag) yield datagramRow(holder as UdpSocket, 'lite');
   for (const holder of udpPorts) if (holder.netTag === tag) yield datagramRow(holder as UdpSocket, 'datagram');
   for (const table of [pingPorts, pingPorts6])
     for (const holder of table) if (holder.netTag === tag) yield datagramRow(holder as UdpSocket, 'ping');

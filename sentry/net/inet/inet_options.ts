@@ -226,6 +226,17 @@ const UDP: ReadonlyMap<number, OptionRule> = new Map([
   [UDPLITE_RECV_CSCOV, fixed(0, ENOPROTOOPT)],
 ]);
 
+/** How much of a datagram UDP-Lite's checksum covers: nothing less than its header but 0, which is all. */
+const coverage: OptionRule = {
+  initial: 0,
+  check: (value) => (value > 0 && value < 8 ? 8 : Math.min(Math.max(value, 0), 65535)),
+};
+function optionOfUdp(protocol: number, name: number): OptionRule | null {
+  const isLite = protocol === abi.IPPROTO_UDPLITE;
+  if (isLite && (name === UDPLITE_SEND_CSCOV || name === UDPLITE_RECV_CSCOV)) return coverage;
+  return isLite || protocol === abi.IPPROTO_UDP ? (UDP.get(name) ?? null) : null;
+}
+
 /** The rule of an option; null when there is none of that name for the protocol. */
 export function optionRule(protocol: number, level: number, name: number): OptionRule | null {
   switch (level) {
@@ -236,7 +247,7 @@ export function optionRule(protocol: number, level: number, name: number): Optio
     case abi.IPPROTO_TCP:
       return protocol === abi.IPPROTO_TCP ? (TCP.get(name) ?? null) : null;
     case abi.IPPROTO_UDP:
-      return protocol === abi.IPPROTO_UDP ? (UDP.get(name) ?? null) : null;
+      return optionOfUdp(protocol, name);
     default:
       return null;
   }

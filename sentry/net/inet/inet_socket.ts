@@ -306,11 +306,18 @@ export abstract class InetSocket extends Socket implements PortHolder {
   }
   private knows(level: number): boolean {
     if (level === SOL_SOCKET || level === this.protocol) return true;
-    if (level === IPPROTO_UDPLITE) return this.protocol === IPPROTO_UDP;
+    if (level === IPPROTO_UDPLITE || level === IPPROTO_UDP)
+      return this.protocol === IPPROTO_UDP || this.protocol === IPPROTO_UDPLITE;
     if (level === IPPROTO_IP) return this.family === AF_INET || this.type !== SOCK_RAW;
     return level === IPPROTO_IPV6 && this.family === AF_INET6;
   }
-  override getOption(_ctx: IoContext, level: number, name: number, length: number): Uint8Array | Errno {
+  override getOption(
+    _ctx: IoContext,
+    level: number,
+    name: number,
+    length: number,
+    _valueAddr: number,
+  ): Uint8Array | Errno {
     if (!this.knows(level)) return this.family === AF_INET6 ? ENOPROTOOPT : EOPNOTSUPP;
     if (level === IPPROTO_IP && name === IP_MULTICAST_IF) return ipBytes(this.multicastOut.address);
     if (level === IPPROTO_IPV6 && name === IPV6_MULTICAST_IF) return int32(this.multicastOut.index);
@@ -335,7 +342,7 @@ export abstract class InetSocket extends Socket implements PortHolder {
       : null;
     const bytes = this.knows(level) ? this.byteOptions.set(level, name, value) : undefined;
     if (bytes !== undefined) return bytes;
-    const isLite = level === IPPROTO_UDPLITE && this.protocol === IPPROTO_UDP;
+    const isLite = level === IPPROTO_UDPLITE && this.knows(level);
     const isTransport = isLite || (level === this.protocol && (level === IPPROTO_TCP || level === IPPROTO_UDP));
     if (isTransport && value.length < 4) return EINVAL;
     if (rule === null) return ENOPROTOOPT;

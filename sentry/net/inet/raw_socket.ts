@@ -40,6 +40,8 @@ import { int32 } from './ancillary.ts';
 import type { FilterPacket } from '../filter/filter_program.ts';
 import { type Datagram, DatagramSocket } from './datagram_socket.ts';
 import { filterView } from './frame.ts';
+import { CAP_NET_ADMIN } from '../../../platform/abi/linux/capability.ts';
+import { getPacketTables, setPacketTables } from './packet_tables.ts';
 import { refusedControl } from './sent_control.ts';
 import { sendPacket } from '../link/packets.ts';
 import { IPV4_HEADER, type Packet, rawSockets, type RawReceiver, sealAt, withIpv4Header } from './icmp.ts';
@@ -237,14 +239,25 @@ export class RawSocket extends DatagramSocket implements RawReceiver {
       ? (level === SOL_RAW || level === IPPROTO_IPV6) && name === IPV6_HDRINCL
       : level === IPPROTO_IP && name === IP_HDRINCL;
   }
-  override getOption(ctx: IoContext, level: number, name: number, length: number): Uint8Array | Errno {
+  override getOption(
+    ctx: IoContext,
+    level: number,
+    name: number,
+    length: number,
+    valueAddr: number,
+  ): Uint8Array | Errno {
+    if (level === (this.isV6 ? IPPROTO_IPV6 : IPPROTO_IP) && this.wayOut === null) {
+      const mayAsk = this.mayAdminister(ctx, CAP_NET_ADMIN);
+      const tables = getPacketTables(ctx, mayAsk, this.isV6, name, length, valueAddr);
+      if (tables !== undefined) return tables;
+    }
     if (this.hasFilter(level, name)) return Uint8Array.from(this.filter);
     const refused = this.refusedLevel(level, name);
     if (refused !== 0) return refused as Errno;
     if (this.isHeader(level, name)) return shortInt(this.includesHeader ? 1 : 0, this.isV6 ? 4 : length);
     if (this.isChecksum(level, name)) return int32(this.checksumAt);
     if (this.isV6 && level === SOL_RAW) return ENOPROTOOPT;
-    return super.getOption(ctx, level, name, length);
+    return super.getOption(ctx, level, name, length, valueAddr);
   }
   override setOption(ctx: IoContext, level: number, name: number, value: Uint8Array): number {
     if (this.hasFilter(level, name)) {
@@ -253,6 +266,10 @@ export class RawSocket extends DatagramSocket implements RawReceiver {
     }
     const refused = this.refusedLevel(level, name);
     if (refused !== 0) return refused;
+    if (level === (this.isV6 ? IPPROTO_IPV6 : IPPROTO_IP)) {
+      const tables = setPacketTables(this.mayAdminister(ctx, CAP_NET_ADMIN), name);
+      if (tables !== undefined) return tables;
+    }
     if (this.isHeader(level, name)) {
       if (this.isV6 && value.length < 4) return EINVAL;
       this.includesHeader = value.subarray(0, 4).some((byte) => byte !== 0);

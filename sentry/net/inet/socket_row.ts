@@ -11,7 +11,7 @@ export interface SocketRow {
   readonly family: number;
   /** IPPROTO_*; of raw sockets the protocol they carry. */
   readonly protocol: number;
-  readonly kind: 'stream' | 'datagram' | 'raw' | 'ping';
+  readonly kind: 'stream' | 'datagram' | 'raw' | 'ping' | 'lite';
   /** TCP_ESTABLISHED... */
   readonly state: number;
   readonly local: Endpoint;

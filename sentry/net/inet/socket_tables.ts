@@ -99,6 +99,8 @@ export const socketTables: ReadonlyMap<string, () => string> = new Map([
   ['tcp6', () => tcpText(AF_INET6)],
   ['udp', () => datagramText('datagram', AF_INET)],
   ['udp6', () => datagramText('datagram', AF_INET6)],
+  ['udplite', () => datagramText('lite', AF_INET)],
+  ['udplite6', () => datagramText('lite', AF_INET6)],
   ['raw', () => datagramText('raw', AF_INET)],
   ['raw6', () => datagramText('raw', AF_INET6)],
   ['icmp', () => datagramText('ping', AF_INET)],

@@ -640,8 +640,14 @@ export class TcpSocket extends InetSocket {
     return false;
   }
 
-  override getOption(ctx: IoContext, level: number, name: number, length: number): Uint8Array | Errno {
-    return tcpOption(this, level, name) ?? super.getOption(ctx, level, name, length);
+  override getOption(
+    ctx: IoContext,
+    level: number,
+    name: number,
+    length: number,
+    valueAddr: number,
+  ): Uint8Array | Errno {
+    return tcpOption(this, level, name) ?? super.getOption(ctx, level, name, length, valueAddr);
   }
   override setOption(ctx: IoContext, level: number, name: number, value: Uint8Array): number {
     return setTcpOption(this, level, name, value) ?? super.setOption(ctx, level, name, value);

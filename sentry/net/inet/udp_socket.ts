@@ -75,6 +75,8 @@ import { passAlong, taps } from '../link/taps.ts';
 import { answerUnreachable, checksum, type Packet, pseudoSum } from './icmp.ts';
 
 export const udpPorts = new PortTable();
+/** Ports of UDP-Lite are its own. */
+export const udpLitePorts = new PortTable();
 
 const DATAGRAM_MAX = 65507;
 const LO_INDEX = 1;
@@ -97,8 +99,8 @@ export class UdpSocket extends DatagramSocket {
   /** What MSG_MORE and UDP_CORK hold back. */
   private pending: PendingDatagram | null = null;
 
-  constructor(ctx: IoContext, family: number) {
-    super(ctx, family, SOCK_DGRAM, IPPROTO_UDP, udpPorts);
+  constructor(ctx: IoContext, family: number, protocol: number = IPPROTO_UDP) {
+    super(ctx, family, SOCK_DGRAM, protocol, protocol === IPPROTO_UDP ? udpPorts : udpLitePorts);
   }
 
   protected override get headerSize(): number {
@@ -260,7 +262,7 @@ export class UdpSocket extends DatagramSocket {
     passAlong(path, data.length + IP_AND_UDP, made);
     if (path.kind === 'lost' || ttl <= path.forwards) return;
     const { network, link } = path;
-    const receiver = findReceiver(to, from, network.tag, data, link.index);
+    const receiver = findReceiver(this.table, to, from, network.tag, data, link.index);
     if (receiver === null) {
       this.unreachable(ctx, network, data, from, to);
       return;
@@ -270,7 +272,15 @@ export class UdpSocket extends DatagramSocket {
     receiver.deliver({ data, from, to, ttl: ttl - path.forwards, tos, interface: link.index, stamp });
   }
   private packetOf(from: Endpoint, to: Endpoint, ttl: number, tos: number, data: Uint8Array): Packet {
-    return { isV6: to.isV6, protocol: IPPROTO_UDP, from, to, ttl, tos, payload: udpSegment(from, to, data) };
+    return {
+      isV6: to.isV6,
+      protocol: this.protocol,
+      from,
+      to,
+      ttl,
+      tos,
+      payload: udpSegment(from, to, data, this.protocol),
+    };
   }
   /** Sends to every socket a group or broadcast address means. */
   private spread(ctx: IoContext, data: Uint8Array, from: Endpoint, to: Endpoint): void {
@@ -282,12 +292,12 @@ export class UdpSocket extends DatagramSocket {
     const out = network.link(index, null);
     if (out !== null && taps.size > 0) this.showSpread(out, this.packetOf(from, to, ttl, tos, data));
     if (!isGroup || index === LO_INDEX || this.loopsBack)
-      deliverToMany(ctx, network, index, { data, from, to, ttl, tos });
+      deliverToMany(ctx, this.table, network, index, { data, from, to, ttl, tos });
     if (out === null || out.isLoopback || ttl === 0) return;
     if (out.device !== null) sendDirect(ctx, out, this.packetOf(from, to, ttl, tos, data));
     for (const link of listenersOn(out)) {
       const isFor = isGroup || link.network.isBroadcast(to);
-      if (isFor) deliverToMany(ctx, link.network, link.index, { data, from, to, ttl, tos });
+      if (isFor) deliverToMany(ctx, this.table, link.network, link.index, { data, from, to, ttl, tos });
     }
   }
   private showSpread(out: Link, packet: Packet): void {
@@ -362,16 +372,21 @@ export class UdpSocket extends DatagramSocket {
 /** A datagram to a group or to everybody, as it comes in by an interface of `network`. */
 function deliverToMany(
   ctx: IoContext,
+  table: PortTable,
   network: VirtualNetwork,
   index: number,
   about: Pick<Datagram, 'data' | 'from' | 'to' | 'ttl' | 'tos'>,
 ): void {
   const { to, from } = about;
   if (isMulticast(to) && !isJoined(network.tag, index, to)) return;
-  for (const socket of [...udpPorts.at(to.port, network.tag)] as UdpSocket[]) {
+  for (const socket of [...table.at(to.port, network.tag)] as UdpSocket[]) {
     if (!socket.takesFromMany(to, from, index)) continue;
     socket.deliver({ ...about, interface: index, stamp: socket.wantsStamp ? realtime(ctx) : NO_STAMP });
   }
+}
+
+function tableOf(protocol: number): PortTable {
+  return protocol === IPPROTO_UDP ? udpPorts : udpLitePorts;
 }
 
 /** A UDP packet comes in as bytes (from a packet socket or a tun device). */
@@ -390,10 +405,10 @@ export function receiveUdp(ctx: IoContext, link: Link, packet: Packet): void {
   const data = payload.subarray(UDP_HEADER, length);
   const { network } = link;
   if (isMulticast(to) || network.isBroadcast(to)) {
-    deliverToMany(ctx, network, link.index, { data, from, to, ttl, tos });
+    deliverToMany(ctx, tableOf(packet.protocol), network, link.index, { data, from, to, ttl, tos });
     return;
   }
-  const receiver = findReceiver(to, from, network.tag, data, link.index);
+  const receiver = findReceiver(tableOf(packet.protocol), to, from, network.tag, data, link.index);
   if (receiver === null) {
     netCounters.Udp.NoPorts++;
     answerUnreachable(ctx, network, packet);
@@ -440,6 +455,7 @@ function chosenFor(from: Endpoint, to: Endpoint, sharing: readonly UdpSocket[], 
 
 /** The socket a datagram from `from` to `to` belongs to: connected before bound, exact before wildcard; of equals the newest, or shared out. */
 export function findReceiver(
+  table: PortTable,
   to: Endpoint,
   from: Endpoint,
   tag: number,
@@ -449,7 +465,7 @@ export function findReceiver(
   let best: UdpSocket | null = null;
   let bestScore = 0;
   let sharing: UdpSocket[] = [];
-  for (const socket of udpPorts.at(to.port, tag) as ReadonlySet<UdpSocket>) {
+  for (const socket of table.at(to.port, tag) as ReadonlySet<UdpSocket>) {
     let score = 0;
     if (sameHost(socket.local, to)) score = 3;
     else if (isAny(socket.local) && socket.local.isV6 === to.isV6) score = 2;

@@ -52,6 +52,7 @@ import { type IncomingMessage, type OutgoingMessage, Socket, type SocketFamily }
 import { type MessageHeader, messageOf, NLMSGHDR_SIZE, readHeader } from './netlink_message.ts';
 import { announce } from './announcements.ts';
 import { answerRoute } from './route_replies.ts';
+import { answerGeneric } from './generic_netlink.ts';
 import { answerDiag } from './sock_diag.ts';
 import type { NetNamespace } from '../../kernel/namespaces.ts';
 import { netOf, withNetwork } from '../net_namespace.ts';
@@ -69,6 +70,7 @@ const NLMSG_MIN_TYPE = 16;
 const ports = new Map<string, NetlinkSocket>();
 export const netlinkSockets = new Set<NetlinkSocket>();
 const NETLINK_SOCK_DIAG = 4;
+const NFNL_BATCH_BEGIN = 16;
 const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_DROP_MEMBERSHIP = 2;
 const NETLINK_LIST_MEMBERSHIPS = 9;
@@ -216,7 +218,10 @@ export class NetlinkSocket extends Socket {
   }
   private answer(ctx: IoContext, header: MessageHeader, body: Buffer): Buffer[] | number {
     if (this.protocol === NETLINK_SOCK_DIAG) return answerDiag(header, body, this.port);
-    if (this.protocol !== NETLINK_ROUTE) return EOPNOTSUPP;
+    if (this.protocol === NETLINK_GENERIC) return answerGeneric(header, body, this.port);
+    // There is no packet filter: no subsystem answers.
+    if (this.protocol === NETLINK_NETFILTER) return header.type === NFNL_BATCH_BEGIN ? EOPNOTSUPP : EINVAL;
+    if (this.protocol !== NETLINK_ROUTE) return ECONNREFUSED;
     return answerRoute(
       ctx,
       header,
@@ -310,7 +315,17 @@ export class NetlinkSocket extends Socket {
   }
 }
 
-const PROTOCOLS: ReadonlySet<number> = new Set([NETLINK_ROUTE, NETLINK_KOBJECT_UEVENT, NETLINK_SOCK_DIAG]);
+const NETLINK_USERSOCK = 2;
+const NETLINK_NETFILTER = 12;
+const NETLINK_GENERIC = 16;
+const PROTOCOLS: ReadonlySet<number> = new Set([
+  NETLINK_ROUTE,
+  NETLINK_USERSOCK,
+  NETLINK_SOCK_DIAG,
+  NETLINK_NETFILTER,
+  NETLINK_KOBJECT_UEVENT,
+  NETLINK_GENERIC,
+]);
 
 export const netlinkFamily: SocketFamily = {
   create: (t, type, protocol) => {

@@ -71,7 +71,7 @@ export function connectHostSocket(ctx: IoContext, type: number, name: UnixName):
   return inode.attachment === null && (inode.mode & S_IFMT) === S_IFSOCK ? inode.connectHost(type) : ECONNREFUSED;
 }
 
-let autobindCounter = 0;
+let autobindCounter = Math.floor(Math.random() * 0x100000);
 
 /** A free abstract name for autobind: five hex digits. */
 export function autobindName(type: number, netTag: number): string | null {

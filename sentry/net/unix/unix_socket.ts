@@ -358,12 +358,12 @@ export class UnixSocket extends Socket implements Collectable {
     if (isErrno(target)) return target;
     if (target.type !== this.type) return EPROTOTYPE;
     if (target.state !== 'listening' || (target.shutdownMask & RCV_SHUTDOWN) !== 0) return ECONNREFUSED;
-    if (this.state === 'connected') return EISCONN;
-    if (this.state === 'listening') return EINVAL;
     if (target.pending.length > target.backlog) {
       this.connectingTo = target;
       return WOULD_BLOCK;
     }
+    if (this.state === 'connected') return EISCONN;
+    if (this.state === 'listening') return EINVAL;
     const embryo = new UnixSocket(ctx, this.type);
     embryo.boundAddress = target.boundAddress;
     embryo.peerCred = credOf(ctx);
@@ -417,8 +417,9 @@ export class UnixSocket extends Socket implements Collectable {
     this.peer = null;
     this.state = 'unconnected';
     old.heldUp.delete(this);
+    const hadUnread = this.queue.length > 0;
     for (let packet = this.queue.shift(); packet !== null; packet = this.queue.shift()) packet.release();
-    if (old.peer === this && !old.isDead) {
+    if (hadUnread && old.peer === this && !old.isDead) {
       old.error = -ECONNRESET;
       old.wakeState();
     }
