@@ -8,7 +8,6 @@
  *             stopped (ESRCH). Raw call: PEEK requests store the word at `data`.
  */
 import { EFAULT, EINVAL, EIO, EPERM, ESRCH } from '../../platform/abi/linux/errno.ts';
-import { CAP_SYS_ADMIN } from '../../platform/abi/linux/capability.ts';
 import * as pt from '../../platform/abi/linux/ptrace.ts';
 import { NSIG, SI_USER, SIGKILL } from '../../platform/abi/linux/signal.ts';
 import type { PlatformThread } from '../../platform/platform.ts';
@@ -42,6 +41,7 @@ import {
   setRegisters,
   transferRegisterSet,
 } from './ptrace_regs.ts';
+import { mayHaveOptions, readFilter, readFilterMetadata } from './ptrace_seccomp.ts';
 
 const OPTIONS_MASK = 0xff | pt.PTRACE_O_EXITKILL | pt.PTRACE_O_SUSPEND_SECCOMP;
 const ARCH_SET_GS = 0x1001;
@@ -61,7 +61,7 @@ export function sys_ptrace(t: Task, request: number, pid: number, addr: number, 
   if (request === pt.PTRACE_ATTACH) return attach(t, tracee, false, 0);
   if (request === pt.PTRACE_SEIZE) {
     if (addr !== 0 || data > 0xffffffff || (data & ~OPTIONS_MASK) !== 0) return EIO;
-    return attach(t, tracee, true, data);
+    return mayHaveOptions(t, data) || attach(t, tracee, true, data);
   }
   const trace = tracee.ptrace;
   if (trace === null || trace.tracer !== t) return ESRCH;
@@ -136,8 +136,7 @@ function onState(
     case pt.PTRACE_SETOPTIONS:
     case pt.PTRACE_OLDSETOPTIONS:
       if (data > 0xffffffff || (data & ~OPTIONS_MASK) !== 0) return EINVAL;
-      if ((data & pt.PTRACE_O_SUSPEND_SECCOMP) !== 0 && (!t.creds.hasCap(CAP_SYS_ADMIN) || t.seccomp !== null))
-        return EPERM;
+      if (mayHaveOptions(t, data) !== 0) return EPERM;
       trace.options = data;
       return 0;
     case pt.PTRACE_GETEVENTMSG:
@@ -173,7 +172,9 @@ function onState(
     case pt.PTRACE_GET_RSEQ_CONFIGURATION:
       return rseqConfiguration(t, tracee, addr, data);
     case pt.PTRACE_SECCOMP_GET_FILTER:
-      return EINVAL;
+      return readFilter(t, tracee, addr, data);
+    case pt.PTRACE_SECCOMP_GET_METADATA:
+      return readFilterMetadata(t, tracee, addr, data);
     default:
       return EIO;
   }

@@ -81,7 +81,7 @@ function setFilter(t: Task, flags: number, addr: number): number {
     const refused = refusesSync(t, previous);
     if (refused !== 0) return (flags & FLAG_TSYNC_ESRCH) !== 0 ? ESRCH : refused;
   }
-  const state = { mode: sc.SECCOMP_MODE_FILTER, filter: { program, previous, totalLength } };
+  const state = { mode: sc.SECCOMP_MODE_FILTER, filter: { program, previous, totalLength, logs: (flags & FLAG_LOG) !== 0 } };
   t.seccomp = state;
   if ((flags & FLAG_TSYNC) !== 0) {
     for (const task of t.threadGroup.tasks) {

@@ -606,3 +606,37 @@ CASE(ptrace_signal_at_entry) {
   NEED(ptrace(PTRACE_CONT, child, 0, SIGUSR1));
   report_end("child", child);
 }
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+CASE(ptrace_seccomp_filters) {
+  pid_t child = fork();
+  if (child == 0) {
+    struct sock_filter code[2] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog both = {2, code}, last = {1, code + 1};
+    NEED(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, &both));
+    NEED(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &last));
+    raise(SIGSTOP);
+    _exit(0);
+  }
+  int status;
+  NEED(waitpid(child, &status, WUNTRACED));
+  NEED(ptrace(PTRACE_SEIZE, child, 0, 0));
+  NEED(ptrace(PTRACE_INTERRUPT, child, 0, 0));
+  NEED(waitpid(child, &status, 0));
+  struct sock_filter code[4];
+  struct { uint64_t number, flags; } about;
+  for (long i = 0; i < 3; i++) {
+    CALL(ptrace(0x420c, child, (void *)i, 0));
+    memset(code, 0, sizeof code);
+    CALL(ptrace(0x420c, child, (void *)i, code));
+    say("first: %#x %u", code[0].code, code[0].k);
+    about.number = i;
+    about.flags = 99;
+    CALL(ptrace(0x420d, child, (void *)sizeof about, &about));
+    VAL(about.flags);
+  }
+  CALL(ptrace(0x420d, child, (void *)7, &about));
+  CALL(ptrace(0x420c, child, 0, BAD_POINTER));
+  become(1000);
+  CALL(ptrace(0x420c, child, 0, 0));
+}

@@ -56,6 +56,20 @@ export function parseFilter(bytes: Uint8Array): BpfProgram | null {
   return last === BPF_RET_K || last === BPF_RET_A ? program : null;
 }
 
+/** A program as it was given: struct sock_filter[]. */
+export function filterBytes(program: BpfProgram): Uint8Array {
+  const count = program.length / 4;
+  const bytes = new Uint8Array(count * 8);
+  const view = new DataView(bytes.buffer);
+  for (let pc = 0; pc < count; pc++) {
+    view.setUint16(pc * 8, program[pc * 4] as number, true);
+    view.setUint8(pc * 8 + 2, program[pc * 4 + 1] as number);
+    view.setUint8(pc * 8 + 3, program[pc * 4 + 2] as number);
+    view.setUint32(pc * 8 + 4, program[pc * 4 + 3] as number, true);
+  }
+  return bytes;
+}
+
 function isValid(program: Uint32Array, pc: number, count: number): boolean {
   const [code, jt, jf, k] = program.subarray(pc * 4, pc * 4 + 4) as unknown as [number, number, number, number];
   switch (code) {

@@ -47,6 +47,8 @@ export interface SeccompFilter {
   readonly previous: SeccompFilter | null;
   /** Instructions in the chain so far, with Linux's penalty of 4 a filter. */
   readonly totalLength: number;
+  /** SECCOMP_FILTER_FLAG_LOG: kept for who asks (PTRACE_SECCOMP_GET_METADATA); there is no log. */
+  readonly logs: boolean;
 }
 
 export interface SeccompState {
@@ -62,7 +64,7 @@ const CACHED_CALLS = 512;
 /** The state of a process under one filter (struct sock_filter[]) from outside; null: not a program. */
 export function filterState(bytes: Uint8Array): SeccompState | null {
   const program = parseFilter(bytes);
-  return program === null ? null : { mode: SECCOMP_MODE_FILTER, filter: { program, previous: null, totalLength: program.length / 4 } };
+  return program === null ? null : { mode: SECCOMP_MODE_FILTER, filter: { program, previous: null, totalLength: program.length / 4, logs: false } };
 }
 
 /** read, write, rt_sigreturn, exit. */
