@@ -9,7 +9,7 @@ import type { UserNamespace } from '../auth/user_namespace.ts';
 import type { Errno } from '../../platform/abi/linux/errno.ts';
 import type { IoContext } from './context.ts';
 import type { Dentry } from './dentry.ts';
-import type { Inode } from './inode.ts';
+import type { ByteString, Inode } from './inode.ts';
 
 export interface StatFs {
   type: number;
@@ -79,6 +79,8 @@ export abstract class Filesystem {
   sync(): number {
     return 0;
   }
+  /** Names from the root to a file with this number; null: there is none. Only where files have handles (name_to_handle_at). */
+  findByNumber?(ino: number): ByteString[] | null;
   /** The last mount is gone. */
   release(): void {}
 }

@@ -6,13 +6,10 @@
  * Linux: fs/namei.c
  */
 import {
-  EBADF,
   EFAULT,
   EINVAL,
   ENOENT,
-  EOPNOTSUPP,
   EPERM,
-  ESTALE,
   type Errno,
   isErrno,
 } from '../../platform/abi/linux/errno.ts';
@@ -32,7 +29,7 @@ import {
   removeFile,
 } from '../../sentry/vfs/names.ts';
 import { parentProblem, renamePath } from '../../sentry/vfs/rename.ts';
-import { readPath, resolveAt, resolveTextAt, startAt } from './path_args.ts';
+import { readPath, resolveTextAt, startAt } from './path_args.ts';
 
 /** Reads a path that must not be empty. */
 function readName(t: Task, addr: number): string | Errno {
@@ -159,24 +156,4 @@ export function sys_mknodat(t: Task, dirfd: number, path: number, mode: number, 
 }
 export function sys_mknod(t: Task, path: number, mode: number, dev: number): number {
   return sys_mknodat(t, AT_FDCWD, path, mode, dev);
-}
-
-/** File handles are not offered: the filesystems cannot find a file by its number. */
-export function sys_name_to_handle_at(
-  t: Task,
-  dirfd: number,
-  path: number,
-  _handle: number,
-  _mountId: number,
-  flags: number,
-): number {
-  if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH | 0x200)) !== 0) return EINVAL;
-  const place = resolveAt(t, dirfd, path, (flags & AT_SYMLINK_FOLLOW) !== 0, (flags & AT_EMPTY_PATH) !== 0);
-  return isErrno(place) ? place : EOPNOTSUPP;
-}
-
-const CAP_DAC_READ_SEARCH = 2;
-export function sys_open_by_handle_at(t: Task, mountFd: number, _handle: number, _flags: number): number {
-  if (!t.creds.hasCap(CAP_DAC_READ_SEARCH)) return EPERM;
-  return t.fdTable.get(mountFd) === null ? EBADF : ESTALE;
 }

@@ -53,6 +53,7 @@ import {
   sys_umask,
 } from '../file/directory.ts';
 import { sys_fcntl } from '../file/fcntl.ts';
+import { sys_name_to_handle_at, sys_open_by_handle_at } from '../file/handles.ts';
 import { sys_ioctl } from '../file/ioctl.ts';
 import { sys_memfd_create } from '../file/memfd.ts';
 import { sys_mount, sys_pivot_root, sys_umount2 } from '../file/mount.ts';
@@ -65,8 +66,6 @@ import {
   sys_mkdirat,
   sys_mknod,
   sys_mknodat,
-  sys_name_to_handle_at,
-  sys_open_by_handle_at,
   sys_readlink,
   sys_readlinkat,
   sys_rename,
@@ -316,10 +315,10 @@ const names: readonly SyscallRow[] = [
   row(266, 'symlinkat', [PathName, DirFd, PathName], sys_symlinkat),
   row(267, 'readlinkat', [DirFd, PathName, OutBuffer, Int], sys_readlinkat),
   row(303, 'name_to_handle_at', [DirFd, PathName, Addr, Addr, AtFlags], sys_name_to_handle_at, {
-    partial: 'Always EOPNOTSUPP: no filesystem offers handles.',
+    partial: 'On tmpfs; elsewhere only with AT_HANDLE_FID.',
   }),
   row(304, 'open_by_handle_at', [Fd, Addr, Flags], sys_open_by_handle_at, {
-    partial: 'Always ESTALE: no filesystem offers handles.',
+    partial: 'On tmpfs.',
   }),
   row(316, 'renameat2', [DirFd, PathName, DirFd, PathName, RenameFlags], sys_renameat2),
 ];

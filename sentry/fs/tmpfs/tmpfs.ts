@@ -7,6 +7,7 @@
  * Invariants: usedPages never passes the limit except through holes filled by a shared mapping; all instances together hold
  *             at most MAX_INODES inodes.
  */
+import type { ByteString } from '../../vfs/inode.ts';
 import { EINVAL, ENOSPC, type Errno } from '../../../platform/abi/linux/errno.ts';
 import { TMPFS_MAGIC } from '../../../platform/abi/linux/stat.ts';
 import type { HostServices } from '../../../platform/platform.ts';
@@ -99,6 +100,10 @@ export class Tmpfs extends Filesystem {
     this.limits.pages = wanted.pages;
     this.limits.inodes = wanted.inodes;
     return 0;
+  }
+
+  override findByNumber(ino: number): ByteString[] | null {
+    return this.root.findByNumber(ino);
   }
 
   override release(): void {

@@ -49,6 +49,19 @@ export class TmpfsDir extends TmpfsInode {
     return this.byName.size === 0;
   }
 
+  /** Names from here to a file with this number, wherever below; null: there is none. */
+  findByNumber(ino: number): ByteString[] | null {
+    if (ino === this.ino) return [];
+    const open: { dir: TmpfsDir; names: ByteString[] }[] = [{ dir: this, names: [] }];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      for (const [name, { inode }] of next.dir.byName) {
+        if (inode.ino === ino) return [...next.names, name];
+        if (inode instanceof TmpfsDir) open.push({ dir: inode, names: [...next.names, name] });
+      }
+    }
+    return null;
+  }
+
   override lookup(_ctx: IoContext, name: ByteString): Inode | Errno {
     return this.byName.get(name)?.inode ?? ENOENT;
   }
