@@ -58,6 +58,12 @@ function creating(verb: string[], id: string): Promise<number | null> {
   return new Promise((resolve) => child.on('exit', resolve));
 }
 
+/** Runs a command that leaves its descriptors to a process. */
+function quietly(...args: string[]): Promise<number | null> {
+  const child = spawn(cliPath(), [`--root=${state}`, ...args], { cwd: base, stdio: 'ignore' });
+  return new Promise((resolve) => child.on('exit', resolve));
+}
+
 const inPod = (namespaces: Namespaces = {}): Namespaces => {
   const of = (type: string): string => `/proc/${sandboxPid}/ns/${type}`;
   return { pid: '', mount: '', ipc: of('ipc'), uts: of('uts'), network: of('net'), ...namespaces };
@@ -91,6 +97,8 @@ afterEach(async () => {
     const { sentry, waiter, gofer } = recordOf(id);
     return [sentry, waiter, gofer].filter((p) => p !== null).map(({ pid }) => pid);
   });
+  // The sandbox first: with it everything ends.
+  await cli('delete', '--force', 'pause');
   await cli('delete', '--force', ...readdirSync(state));
   expect(readdirSync(state)).toEqual([]);
   await until(() => pids.every((pid) => !isRunning(pid)));
@@ -130,7 +138,8 @@ describe.runIf(existsSync(cliPath()) && process.geteuid?.() === 0)('a pod', () =
     expect(await creating(['create'], 'stranger')).toBe(1);
     expect(read('stranger.out')).toContain('network namespace /proc/self/ns/net is not that of sandbox pause');
     // The container that shares the pod's processes ends with its first one, and takes only its own with it.
-    await cli('exec', '--detach', 'seeing', 'sleep', '555');
+    expect(await quietly('exec', '--detach', 'seeing', 'sleep', '555')).toBe(0);
+    expect((await cli('exec', 'pause', 'ps')).stdout).toContain('sleep 555');
     await end('seeing');
     const left = (await cli('exec', 'pause', 'ps')).stdout;
     expect([left.includes('sleep 555'), left.includes('sleep 777')]).toEqual([false, true]);
