@@ -205,3 +205,18 @@ CASE(large_write_to_one_who_left) {
   say("not all of it: %d", n < 64l * (long)sizeof b);
   CALL(writev(p.client, v, 64));
 }
+CASE(small_write_after_one_that_filled) {
+  static char b[1 << 20];
+  struct pair p = tcp_pair();
+  long n, total = 0, got = 0;
+  fcntl(p.client, F_SETFL, O_NONBLOCK);
+  while ((n = write(p.client, b, sizeof b)) > 0) total += n;
+  struct pollfd f = {.fd = p.client, .events = POLLOUT};
+  while (poll(&f, 1, 0) == 0 && got < total) {
+    n = recv(p.server, b, 1024, 0);
+    if (n <= 0) break;
+    got += n;
+  }
+  say("room again: %d", got < total);
+  CALL(write(p.client, "A", 1));
+}

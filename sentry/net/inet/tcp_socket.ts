@@ -91,6 +91,8 @@ const SIGPIPE = 13;
 const SIOCOUTQNSD = 0x894b;
 /** What a connection holds each way when no buffer size was asked for. */
 const CAPACITY = 1 << 20;
+/** What small writes may add to a queue that is full: Linux puts them into the last segment. */
+const TAIL_ROOM = 4096;
 /** Defaults of SO_SNDBUF and SO_RCVBUF: net.ipv4.tcp_wmem, tcp_rmem. */
 const SEND_BUFFER = 16384;
 const RECEIVE_BUFFER = 131072;
@@ -491,7 +493,8 @@ export class TcpSocket extends InetSocket {
     if (peer === null) return this.sendToNobody(message);
     if (peer.shutdownMask === ALL_SHUTDOWN && peer.finSent && !peer.finReceived) return this.sendToDeaf(peer, message);
     if ((peer.shutdownMask & RCV_SHUTDOWN) !== 0 && !peer.finReceived) return this.sendUnread(message);
-    const room = peer.queue.room(this.capacityOf(peer));
+    const capacity = this.capacityOf(peer);
+    const room = peer.queue.room(capacity) || this.roomAtTheTail(peer, capacity, io.remaining);
     const want = Math.min(io.remaining, room);
     if (want < io.remaining) this.wasFull = true;
     if (want === 0) return WOULD_BLOCK;
@@ -527,6 +530,10 @@ export class TcpSocket extends InetSocket {
       return 0;
     if ((message.flags & MSG_NOSIGNAL) === 0) ctx.raiseSignal(SIGPIPE);
     return EPIPE;
+  }
+  /** A few bytes still join the last segment of a queue that the write before fitted into. */
+  private roomAtTheTail(peer: TcpSocket, capacity: number, count: number): number {
+    return !this.wasFull && count <= TAIL_ROOM && peer.queue.room(capacity + TAIL_ROOM) >= count ? count : 0;
   }
   /** The peer's filter looks at what comes: segments that it drops are sent again until it lets them through. */
   private sendFiltered(peer: TcpSocket, io: OutgoingMessage['io'], room: number): number {
