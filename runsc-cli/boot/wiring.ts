@@ -28,6 +28,7 @@ import { packetFamily, packetText } from '../../sentry/net/packet/packet_family.
 import { socketFamilies } from '../../sentry/net/socket.ts';
 import { interfaceTexts, procTexts } from '../../sentry/kernel/proc_texts.ts';
 import { registerSysvTexts } from '../../sentry/kernel/ipc/sysv_text.ts';
+import { openTun, TUN_MAJOR, TUN_MINOR } from '../../sentry/net/tun/tun_file.ts';
 import { unixFamily, unixSocketsText } from '../../sentry/net/unix/unix_socket.ts';
 import type { Kernel } from '../../sentry/kernel/kernel.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
@@ -55,6 +56,7 @@ export function wireKernel(kernel: Kernel): void {
   vfs.fifoOpener = openFifo;
   registerDevices(vfs, kernel);
   registerLoops(vfs);
+  vfs.devices.register(TUN_MAJOR, TUN_MINOR, 'misc', openTun);
   vfs.devices.policy = (ctx, ...use) => (ctx as Partial<Task>).threadGroup?.container.devicePolicy?.(...use) ?? true;
   kernel.installPidfd = installPidfd;
   kernel.openNamespaceOf = openNamespaceOf;

@@ -29,6 +29,7 @@ import { memoryDevices } from './memory_devices.ts';
 const MEM_MAJOR = 1;
 const MISC_MAJOR = 10;
 const TTYAUX_MAJOR = 5;
+const TUN_MINOR = 200;
 
 /** name, mode, major, minor */
 const NODES: readonly (readonly [string, number, number, number])[] = [
@@ -98,6 +99,14 @@ function loopNodes(): [string, number, number, number][] {
   return nodes;
 }
 
+/** /dev/net/tun. Returns 0 or errno. */
+function makeTun(ctx: IoContext, dir: Inode): number {
+  const net = dir.mkdir(ctx, 'net', 0o755, 0, 0);
+  if (isErrno(net)) return net;
+  const node = net.mknod(ctx, 'tun', S_IFCHR | 0o666, makedev(MISC_MAJOR, TUN_MINOR), 0, 0);
+  return isErrno(node) ? node : 0;
+}
+
 /**
  * Makes the standard nodes and links in `dir`, leaving names that exist; `withLoops` also the loop devices.
  * Returns 0 or errno.
@@ -110,6 +119,7 @@ export function populateDev(ctx: IoContext, dir: Inode, withLoops: boolean): num
     const type = (mode & S_IFBLK) === S_IFBLK ? 0 : S_IFCHR;
     if (err === 0 && missing(name)) err = made(dir.mknod(ctx, name, type | mode, makedev(major, minor), 0, 0));
   }
+  if (err === 0 && withLoops && missing('net')) err = makeTun(ctx, dir);
   for (const [name, target] of LINKS) if (err === 0 && missing(name)) err = made(dir.symlink(ctx, name, target, 0, 0));
   return err;
 }
