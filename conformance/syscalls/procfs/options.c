@@ -100,3 +100,46 @@ CASE(clone3_set_tid_in_new_namespace) {
   wanted[0] = 0;
   CALL(syscall(435, &args, sizeof args));
 }
+#include <sys/file.h>
+static void show_locks(int fd) {
+  char path[40], line[200];
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+  FILE *info = fopen(path, "r");
+  int count = 0;
+  while (fgets(line, sizeof line, info) != 0) {
+    char kind[16], what[16], type[16], end[24], at[64];
+    int number, pid;
+    long start;
+    if (sscanf(line, "lock:\t%d: %15s %15s %15s %d %63s %ld %23s", &number, kind, what, type, &pid, at, &start, end) != 8) continue;
+    say("%d: %s %s %s %s %ld %s", number, kind, what, type, pid == getpid() ? "own" : pid == -1 ? "-1" : "?", start, end);
+    count++;
+  }
+  fclose(info);
+  VAL(count);
+}
+CASE(proc_fdinfo_locks) {
+  make_file("f", "0123456789", 0644);
+  int fd = NEED(open("f", O_RDWR)), other = NEED(open("f", O_RDWR));
+  struct flock range = {.l_type = F_WRLCK, .l_start = 2, .l_len = 3};
+  NEED(fcntl(fd, F_SETLK, &range));
+  show_locks(fd);
+  NEED(flock(other, LOCK_SH));
+  range.l_type = F_RDLCK;
+  range.l_start = 7;
+  range.l_len = 0;
+  range.l_type = F_UNLCK;
+  range.l_start = 0;
+  NEED(fcntl(fd, F_SETLK, &range));
+  range.l_type = F_RDLCK;
+  range.l_start = 7;
+  NEED(fcntl(other, F_OFD_SETLK, &range));
+  show_locks(fd);
+  show_locks(other);
+}
+CASE(proc_limits_without_unit) {
+  char line[200];
+  FILE *limits = fopen("/proc/self/limits", "r");
+  while (fgets(line, sizeof line, limits) != 0)
+    if (strncmp(line, "Max nice", 8) == 0) VAL(strlen(line));
+  fclose(limits);
+}

@@ -15,6 +15,7 @@ import type { FileDescription } from '../../vfs/file_description.ts';
 import type { ByteString, Inode } from '../../vfs/inode.ts';
 import type { Path } from '../../vfs/mount.ts';
 import { type DirEntry, GeneratedFileInode, MagicLinkInode } from '../../vfs/pseudo_file.ts';
+import { fdLocksText } from './locks_text.ts';
 import { ProcDirInode } from './proc_dir.ts';
 import { mayAccess, type ProcScope, type TaskScope } from './task_scope.ts';
 
@@ -118,7 +119,12 @@ class FdinfoInode extends GeneratedFileInode {
   private readonly target: TaskScope;
 
   constructor(target: TaskScope, scope: FdScope) {
-    super(target.fs, () => (scope.isCurrent() ? fdinfoText(target.task, scope.fd, scope.file) : ENOENT), null, 0o444);
+    super(
+      target.fs,
+      (ctx) => (scope.isCurrent() ? fdinfoText(ctx as Task, target.task, scope.fd, scope.file) : ENOENT),
+      null,
+      0o444,
+    );
     this.target = target;
   }
   override open(ctx: IoContext, path: Path, flags: number): FileDescription | Errno {
@@ -126,7 +132,7 @@ class FdinfoInode extends GeneratedFileInode {
   }
 }
 
-function fdinfoText(t: Task, fd: number, file: FileDescription): string {
+function fdinfoText(reader: Task, t: Task, fd: number, file: FileDescription): string {
   const flags = file.flags | (t.fdTable.isCloseOnExec(fd) ? O_CLOEXEC : 0);
-  return `pos:\t${file.position}\nflags:\t0${flags.toString(8)}\nmnt_id:\t${file.path.mount.id}\nino:\t${file.inode.ino}\n${file.fdinfo()}`;
+  return `pos:\t${file.position}\nflags:\t0${flags.toString(8)}\nmnt_id:\t${file.path.mount.id}\nino:\t${file.inode.ino}\n${fdLocksText(reader, t.fdTable, file)}${file.fdinfo()}`;
 }

@@ -231,7 +231,7 @@ export function limitsText(t: Task): string {
   const value = (n: number): string => (n === Number.POSITIVE_INFINITY ? 'unlimited' : String(n)).padEnd(20);
   let text = `${'Limit'.padEnd(25)} ${'Soft Limit'.padEnd(20)} ${'Hard Limit'.padEnd(20)} ${'Units'.padEnd(10)}\n`;
   for (const [resource, name, unit] of LIMIT_ROWS) {
-    text += `${name.padEnd(25)} ${value(rlimits.soft(resource))} ${value(rlimits.hard(resource))} ${unit.padEnd(10)}\n`;
+    text += `${name.padEnd(25)} ${value(rlimits.soft(resource))} ${value(rlimits.hard(resource))} ${unit === '' ? '' : unit.padEnd(10)}\n`;
   }
   return text;
 }
