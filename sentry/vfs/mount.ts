@@ -52,7 +52,7 @@ export class Mount {
   locksAtime = false;
   /** Made by fsmount(2) or open_tree(2), held by a descriptor, in no tree yet. */
   isDetached = false;
-  /** Marked by a first umount2(MNT_EXPIRE). */
+  /** Marked by a first umount2(MNT_EXPIRE), until it is used. */
   isExpiring = false;
   /** Source for /proc/mounts when it differs from the filesystem's. */
   source: string | null = null;

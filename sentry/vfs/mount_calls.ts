@@ -324,8 +324,10 @@ export function mountInstance(at: Path, mount: Mount, source: string): Mount {
 /** umount2(2). Returns 0 or errno. */
 export function unmount(vfs: VirtualFilesystem, ctx: IoContext, path: string, flags: number): number {
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return EINVAL;
-  const place = walkPath(ctx, null, path, (flags & UMOUNT_NOFOLLOW) === 0);
-  if (isErrno(place)) return place;
+  const place = new Walk(ctx, null, 0);
+  place.keepsExpiry = true;
+  const err = place.full(path, (flags & UMOUNT_NOFOLLOW) === 0);
+  if (err !== 0) return err;
   const { mount } = place;
   if (!mayMount(ctx)) return EPERM;
   if (place.dentry !== mount.root || !isOurs(ctx, mount)) return EINVAL;

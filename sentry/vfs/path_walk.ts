@@ -107,6 +107,8 @@ export class Walk {
   private rootDentry: Dentry;
   private readonly resolve: number;
   private links = 0;
+  /** umount2(2)'s own walk: it is not the use that takes a mark of MNT_EXPIRE away. */
+  keepsExpiry = false;
 
   /** `start` null: the working directory. `resolve`: RESOLVE_* bits. */
   constructor(ctx: IoContext, start: Path | null, resolve: number) {
@@ -231,6 +233,7 @@ export class Walk {
       if ((this.resolve & RESOLVE_NO_XDEV) !== 0) return EXDEV;
       this.mount = on;
       this.dentry = on.root;
+      if (on.isExpiring && !this.keepsExpiry) on.isExpiring = false;
     }
     return 0;
   }

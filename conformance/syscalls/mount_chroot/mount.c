@@ -315,3 +315,24 @@ CASE(mount_busy_writing) {
   OK(open("b/f", O_RDWR));
   CALL(open("a/f", O_RDWR));
 }
+
+// umount2(MNT_EXPIRE): the second time in a row that nobody used it in between.
+CASE(umount_expire) {
+  own_namespace();
+  NEED(mkdir("a", 0755));
+  tmpfs_at("a");
+  make_file("a/f", "x", 0644);
+  CALL(umount2("a", MNT_EXPIRE | MNT_FORCE));
+  CALL(umount2("a", MNT_EXPIRE | MNT_DETACH));
+  CALL(umount2("a", MNT_EXPIRE));
+  CALL(access("a/f", F_OK));
+  CALL(umount2("a", MNT_EXPIRE));
+  int fd = NEED(open("a/f", O_RDONLY));
+  CALL(umount2("a", MNT_EXPIRE));
+  close(fd);
+  CALL(umount2("a", MNT_EXPIRE));
+  CALL(access("a", F_OK));
+  CALL(umount2("a", MNT_EXPIRE));
+  CALL(umount2("a", MNT_EXPIRE));
+  CALL(access("a/f", F_OK));
+}
