@@ -36,6 +36,7 @@ import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_STACK } fr
 import type { ThreadGroup, Usage } from './process/thread_group.ts';
 import type { TraceState } from './ptrace/trace_state.ts';
 import type { SeccompState } from './seccomp/seccomp.ts';
+import type { UserDispatch } from './seccomp/user_dispatch.ts';
 import { PendingSignals } from './signal/pending.ts';
 import { recalcAttention, sendToTask } from './signal/send.ts';
 import { wakeTask, WaitTimer } from './task_wait.ts';
@@ -130,6 +131,8 @@ export class Task implements IoContext, Waiter {
   noNewPrivs = false;
   /** Seccomp mode and filters; null: off. */
   seccomp: SeccompState | null = null;
+  /** PR_SET_SYSCALL_USER_DISPATCH; null: off. */
+  userDispatch: UserDispatch | null = null;
   /** PR_SET_KEEPCAPS lives in creds.securebits. */
   readonly startTimeNs: number;
 

@@ -196,6 +196,7 @@ function commit(t: Task, program: ReadyProgram, decided: Decided): void {
   group.timers?.deletePosix();
   clearAltStack(t);
   t.robustListHead = 0;
+  t.userDispatch = null;
   t.rseqAddr = 0;
   t.savedMask = null;
   t.restart = null;

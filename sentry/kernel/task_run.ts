@@ -13,6 +13,7 @@ import { SIGTRAP, TRAP_BRKPT } from '../../platform/abi/linux/signal.ts';
 import { makeSigInfo } from '../arch/siginfo.ts';
 import { stopAtEntry, stopAtExit, stopForSeccomp } from './ptrace/stops.ts';
 import { checkSeccomp, SECCOMP_PASS, SECCOMP_TRACE, type SeccompState } from './seccomp/seccomp.ts';
+import { isDispatched } from './seccomp/user_dispatch.ts';
 import { deliverSignals, forceSignal } from './signal/deliver.ts';
 import { isKillPending, recalcAttention } from './signal/send.ts';
 import { resumeBlocking, startBlocking } from './task_wait.ts';
@@ -28,7 +29,8 @@ export function handleSyscall(t: Task): void {
   t.state = TASK_KERNEL;
   const nr = regs.u32(REG_ORIG_RAX);
   t.syscallNr = nr;
-  if (t.ptrace !== null && t.ptrace.mode !== 'run') stopAtEntry(t, t.ptrace, enterTraced);
+  if (t.userDispatch !== null && isDispatched(t, t.userDispatch, nr)) skipSyscall(t);
+  else if (t.ptrace !== null && t.ptrace.mode !== 'run') stopAtEntry(t, t.ptrace, enterTraced);
   else if (t.seccomp === null || passesSeccomp(t, nr, false)) performSyscall(t, nr);
 }
 

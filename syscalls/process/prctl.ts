@@ -22,6 +22,7 @@ import {
 } from '../../sentry/auth/exec_credentials.ts';
 import { ANON_NAME_MAX, setAnonName } from '../../sentry/mm/vma_name.ts';
 import { prctlSeccomp } from './seccomp.ts';
+import { setUserDispatch } from '../../sentry/kernel/seccomp/user_dispatch.ts';
 import type { Task } from '../../sentry/kernel/task.ts';
 
 const COMM_MAX = 15;
@@ -86,6 +87,8 @@ function prctlRare(t: Task, option: number, a2: number, a3: number, a4: number, 
       return setKeepCaps(t, a2);
     case pr.PR_GET_SECCOMP:
       return t.seccomp?.mode ?? 0;
+    case pr.PR_SET_SYSCALL_USER_DISPATCH:
+      return setUserDispatch(t, a2, a3, a4, a5);
     case pr.PR_SET_SECCOMP:
       return prctlSeccomp(t, a2, a3);
     case pr.PR_CAPBSET_READ:

@@ -50,6 +50,7 @@ export const PR_SET_SPECULATION_CTRL = 53;
 export const PR_SET_IO_FLUSHER = 57;
 export const PR_GET_IO_FLUSHER = 58;
 export const PR_SCHED_CORE = 62;
+export const PR_SET_SYSCALL_USER_DISPATCH = 59;
 export const PR_SET_VMA = 0x53564d41;
 export const PR_SET_VMA_ANON_NAME = 0;
 export const PR_SET_PTRACER = 0x59616d61;

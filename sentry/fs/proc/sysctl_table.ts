@@ -267,6 +267,7 @@ function fsTable(kernel: Kernel): Sysctl[] {
     field('fs/epoll/max_user_watches', sysctlHooks.epoll, 'maxUserWatches'),
     kept('fs/file-max', 1048576),
     { path: 'fs/file-nr', read: () => `${openFiles(kernel)}\t0\t1048576` },
+    kept('fs/dir-notify-enable', 1, 0, 1),
     fixed('fs/inode-nr', '0\t0'),
     fixed('fs/inode-state', '0\t0\t0\t0\t0\t0\t0'),
     field('fs/fanotify/max_queued_events', sysctlHooks.fanotify, 'maxQueuedEvents'),
