@@ -9,6 +9,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { run, until } from './command.mjs';
+import { firewall, removeRules } from './firewall.mjs';
 import { imageTar, makeRootfs } from './image.mjs';
 import { onInterrupt } from './interrupt.mjs';
 import { leftovers, snapshot } from './leftovers.mjs';
@@ -42,7 +43,7 @@ export class DockerDaemon {
     this.env = { ...process.env, DOCKER_HOST: this.socket, DOCKER_CONFIG: join(this.directory, 'client'), DOCKER_BUILDKIT: '0' };
     this.program = ['docker'];
     this.bridge = `e2e${process.pid}`;
-    this.firewall = hostRun('iptables-save').stdout ?? '';
+    this.firewall = firewall();
     own(this.directory, { bridge: this.bridge });
     this.forget = onInterrupt(() => this.stop());
     mkdirSync(join(this.directory, 'client'));
@@ -132,8 +133,7 @@ export class DockerDaemon {
       await this.halt();
       await (process.env.KEEP === undefined ? takeBack(this.directory, this.mark) : endProcesses(this.mark));
       hostRun('ip', 'link', 'del', this.bridge);
-      // Its chains, when nobody's were there before.
-      if (!this.firewall.includes(':DOCKER')) spawnSync('iptables-restore', [], { input: this.firewall });
+      removeRules(this.bridge, this.firewall);
       this.forget();
     }
   }

@@ -9,6 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from './command.mjs';
+import { sweepRules } from './firewall.mjs';
 import { processes } from './leftovers.mjs';
 
 const OWNER = 'owner';
@@ -103,4 +104,5 @@ export async function sweep() {
     await takeBack(directory, name);
     if (/^e2e\d+$/.test(bridge)) spawnSync('ip', ['link', 'del', bridge]);
   }
+  sweepRules();
 }
