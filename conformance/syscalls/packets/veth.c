@@ -33,7 +33,8 @@ static int flags_of(const char *name) {
   strcpy(r.ifr_name, name);
   NEED(ioctl(s, SIOCGIFFLAGS, &r));
   close(s);
-  return (unsigned short)r.ifr_flags;
+  // Whether it runs is noticed a little later.
+  return (unsigned short)r.ifr_flags & ~IFF_RUNNING;
 }
 
 CASE(veth_make) {
@@ -78,7 +79,11 @@ CASE(veth_udp) {
   CALL(bind(b, (void *)&at, sizeof at));
   CALL(setsockopt(b, SOL_IP, IP_PKTINFO, &one, 4));
   CALL(setsockopt(b, SOL_IP, IP_RECVTTL, &one, 4));
-  CALL(sendto(a, "hello", 5, 0, (void *)&at, sizeof at));
+  struct pollfd ready = {b, POLLIN, 0};
+  for (int i = 0; i < 100; i++) {
+    NEED(sendto(a, "hello", 5, 0, (void *)&at, sizeof at));
+    if (poll(&ready, 1, 100) == 1) break;
+  }
   char buf[64], c[256];
   struct iovec io = {buf, sizeof buf};
   struct msghdr m = {.msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &io, .msg_iovlen = 1, .msg_control = c, .msg_controllen = sizeof c};
@@ -94,6 +99,9 @@ CASE(veth_udp) {
       STR(inet_ntoa(i->ipi_addr));
     }
   }
+  char rest[8];
+  while (recv(b, rest, sizeof rest, MSG_DONTWAIT) > 0)
+    ;
   CALL(sendto(b, "answer", 6, 0, (void *)&from, sizeof from));
   CALL(recv(a, buf, sizeof buf, 0));
   struct sockaddr_in closed = ip4("10.4.0.2", 5001), local;
@@ -172,10 +180,14 @@ CASE(veth_bind_to_device) {
   CALL(setsockopt(l, SOL_SOCKET, SO_BINDTODEVICE, "v1", 3));
   CALL(bind(b, (void *)&any, sizeof any));
   CALL(bind(l, (void *)&any, sizeof any));
-  CALL(sendto(a, "x", 1, 0, (void *)&at, sizeof at));
   char buf[8];
   struct pollfd p = {l, POLLIN, 0};
-  CALL(poll(&p, 1, 1000));
+  int came = 0;
+  for (int i = 0; !came && i < 100; i++) {
+    NEED(sendto(a, "x", 1, 0, (void *)&at, sizeof at));
+    came = poll(&p, 1, 50);
+  }
+  YES(came == 1);
   CALL(recv(b, buf, 8, MSG_DONTWAIT));
   CALL(recv(l, buf, 8, MSG_DONTWAIT));
 }
