@@ -109,6 +109,7 @@ export class Sandbox {
       domainname: config.domainname,
     });
     this.kernel = kernel;
+    Object.assign(kernel.timeNs, config.timeOffsets ?? {});
     if (budget.budget !== undefined) new MemoryWatch(kernel, budget.budget);
     const heap = heapServices();
     if (heap !== null) new HeapTrim(kernel, heap);

@@ -101,6 +101,8 @@ export interface SandboxConfig {
   readonly id: string;
   readonly hostname: string;
   readonly domainname: string;
+  /** linux.timeOffsets, in ns; absent: the clocks are the host's. */
+  readonly timeOffsets?: { readonly monotonicNs: number; readonly boottimeNs: number };
   /** trees[0] is the root. */
   readonly trees: readonly TreeConfig[];
   readonly rootReadonly: boolean;

@@ -38,6 +38,7 @@ const REJECTED: readonly (readonly [string, Edit, RegExp])[] = [
   ['duplicate namespace', (s) => s.linux.namespaces.push({ type: 'pid' }), /linux\.namespaces\[6\]\.type: duplicate/],
   ['unknown namespace', (s) => (s.linux.namespaces[0].type = 'time2'), /linux\.namespaces\[0\]\.type: must be one of/],
   ['long hostname', (s) => (s.hostname = 'h'.repeat(65)), /hostname: is longer/],
+  ['time offsets without a namespace', (s) => (s.linux = { timeOffsets: { monotonic: { secs: 1 } } }), /linux.timeOffsets: needs a time namespace/],
   ['bad masked path', (s) => (s.linux.maskedPaths = ['proc']), /linux\.maskedPaths\[0\]/],
   ['bad annotation', (s) => (s.annotations = { a: 1 }), /annotations\.a: must be a string/],
   ['oomScoreAdj out of range', (s) => (s.process.oomScoreAdj = 1001), /process\.oomScoreAdj/],

@@ -50,6 +50,7 @@ export function translateConfig(config: Field, settings: RunSettings, warnings: 
     id: settings.id,
     hostname: hostName(config.get('hostname'), settings.hostname),
     domainname: config.get('domainname').optionalString(''),
+    ...timeOffsets(linux),
     trees,
     rootReadonly,
     rootOverlay: settings.overlay,
@@ -225,6 +226,18 @@ function translateRlimits(field: Field): ProcessConfig['rlimits'] {
 }
 
 // linux
+
+/** linux.timeOffsets, which need a time namespace. */
+function timeOffsets(linux: Field): Pick<SandboxConfig, 'timeOffsets'> {
+  const offsets = linux.get('timeOffsets');
+  if (!offsets.isPresent) return {};
+  for (const clock of Object.keys(offsets.object()))
+    if (clock !== 'monotonic' && clock !== 'boottime') offsets.get(clock).fail('is no clock that a time namespace shifts');
+  if (!linux.get('namespaces').items().some((item) => item.get('type').string() === 'time')) offsets.fail('needs a time namespace');
+  const read = (clock: string): number =>
+    offsets.get(clock).get('secs').optionalInteger(-4611686018, 4611686018, 0) * 1e9 + offsets.get(clock).get('nanosecs').optionalInteger(0, 999999999, 0);
+  return { timeOffsets: { monotonicNs: read('monotonic'), boottimeNs: read('boottime') } };
+}
 
 const NAMESPACES = ['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time'] as const;
 

@@ -267,6 +267,7 @@ function build(
   task.netNs = net;
   task.comm = program.comm;
   thread.setName(program.comm);
+  if (task.timeNs.isShifted) task.timeNs.enter(task.mm);
   task.noNewPrivs = options.noNewPrivs === true;
   registerTask(kernel, task);
   group.leader = task;
