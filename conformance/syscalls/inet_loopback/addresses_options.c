@@ -401,3 +401,14 @@ CASE(interfaces) {
   CALL(if_nametoindex("lo"));
   CALL(if_nametoindex("nosuch0"));
 }
+
+// The traffic class of a raw socket is not mistaken for a question about packet filter tables.
+CASE(raw6_traffic_class_options) {
+  int s = socket(AF_INET6, SOCK_RAW, 253), on = 1, value = -1;
+  socklen_t n = sizeof value;
+  if (s < 0) return;
+  CALL(setsockopt(s, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof on));
+  CALL(getsockopt(s, IPPROTO_IPV6, IPV6_RECVTCLASS, &value, &n)), VAL(value);
+  CALL(setsockopt(s, IPPROTO_IPV6, IPV6_TCLASS, &on, sizeof on));
+  CALL(getsockopt(s, IPPROTO_IPV6, IPV6_TCLASS, &value, &n)), VAL(value);
+}

@@ -87,7 +87,9 @@ export function getPacketTables(
   length: number,
   valueAddr: number,
 ): Uint8Array | Errno | undefined {
-  const isRevision = name === SO_GET_REVISION_MATCH || name === SO_GET_REVISION_TARGET;
+  // IPv6 has options of its own at the numbers that ask this of IPv4.
+  const asked = isV6 ? name - 2 : name;
+  const isRevision = asked === SO_GET_REVISION_MATCH || asked === SO_GET_REVISION_TARGET;
   if (name !== SO_GET_INFO && name !== SO_GET_ENTRIES && !isRevision) return undefined;
   if (!mayAsk) return EPERM;
   if (isRevision) return length === REVISION_SIZE ? ENOENT : EINVAL;
