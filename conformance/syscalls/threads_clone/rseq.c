@@ -160,13 +160,11 @@ CASE(rseq_abort_by_signal) {
 CASE(rseq_stale_descriptor) {
   struct rseq *r = of_libc();
   __asm__ goto(CS_ASM("nop") ::[r] "r"(r) : "memory", "cc", "rax" : aborted);
-  say("set: %d", r->rseq_cs != 0);
   void *page = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   munmap(page, 4096);
-  for (int i = 0; i < 1000 && r->rseq_cs != 0; i++) sched_yield();
-  say("cleared: %d", r->rseq_cs == 0);
 aborted:
-  return;
+  for (int i = 0; i < 1000 && r->rseq_cs != 0; i++) usleep(1000);
+  say("cleared: %d", r->rseq_cs == 0);
 }
 
 static void dies_with(const char *what, struct rseq_cs *cs) {
