@@ -146,7 +146,7 @@ export class FdTable {
 
   private drop(ctx: IoContext, file: FileDescription): number {
     const result = file.flush(ctx);
-    if (file.inode.locks !== null) dropRecordLocks(file.inode, this);
+    if (file.inode.body.locks !== null) dropRecordLocks(file.inode, this);
     file.decRef();
     return result;
   }

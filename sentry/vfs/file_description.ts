@@ -176,7 +176,7 @@ export abstract class FileDescription {
         this.path.mount.fs.writers--;
       } else if (this.isReader) this.inode.readers--;
       for (const callback of this.onLastClose) callback();
-      if (this.inode.locks !== null) {
+      if (this.inode.body.locks !== null) {
         dropFileLocks(this.inode, this);
         dropLease(this.inode, this);
       }

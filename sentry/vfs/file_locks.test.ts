@@ -27,7 +27,7 @@ const ranges = (owner: object): [number, number, number][] =>
   ((inode.locks as InodeLocks).records.get(owner) ?? []).map((l) => [l.type, l.start, l.end]);
 
 beforeEach(() => {
-  inode = { locks: null } as Inode;
+  inode = { locks: null, get body() { return inode; } } as Inode;
 });
 
 describe('record locks', () => {

@@ -70,8 +70,8 @@ const waitsFor = new Map<object, object>();
 
 /** The inode's lock state, made on demand. */
 export function locksOf(inode: Inode): InodeLocks {
-  if (inode.locks === null) inode.locks = new InodeLocks(inode);
-  return inode.locks as InodeLocks;
+  if (inode.body.locks === null) inode.body.locks = new InodeLocks(inode);
+  return inode.body.locks as InodeLocks;
 }
 
 /** Index of the first lock in an owner's list that ends at or behind `start`. */
@@ -88,8 +88,8 @@ function firstReaching(list: readonly RecordLock[], start: number): number {
 
 /** The first lock that stands in the way of `owner` taking `type` on [start, end]; null when none. */
 export function findConflict(inode: Inode, owner: object, type: number, start: number, end: number): RecordLock | null {
-  if (inode.locks === null) return null;
-  for (const [other, list] of (inode.locks as InodeLocks).records) {
+  if (inode.body.locks === null) return null;
+  for (const [other, list] of (inode.body.locks as InodeLocks).records) {
     if (other === owner) continue;
     for (let i = firstReaching(list, start); i < list.length; i++) {
       const lock = list[i] as RecordLock;
@@ -112,7 +112,7 @@ export function setRecordLock(
   start: number,
   end: number,
 ): number {
-  if (type === F_UNLCK && inode.locks === null) return 0;
+  if (type === F_UNLCK && inode.body.locks === null) return 0;
   const locks = locksOf(inode);
   if (type !== F_UNLCK && findConflict(inode, owner, type, start, end) !== null) return EAGAIN;
   if (type !== F_UNLCK && recordCount >= MAX_LOCKS) return ENOLCK;
@@ -168,7 +168,7 @@ export function endLockWait(owner: object): void {
 
 /** Drops every record lock of `owner` on the inode: any close(2) for POSIX, the last one for OFD. */
 export function dropRecordLocks(inode: Inode, owner: object): void {
-  const locks = inode.locks as InodeLocks | null;
+  const locks = inode.body.locks as InodeLocks | null;
   const list = locks?.records.get(owner);
   if (locks === null || list === undefined) return;
   recordCount -= list.length;
@@ -182,7 +182,7 @@ export function dropRecordLocks(inode: Inode, owner: object): void {
  * Returns 0 or EAGAIN.
  */
 export function setFlock(inode: Inode, owner: object, kind: 'shared' | 'exclusive' | 'none', pid = 0): number {
-  if (kind === 'none' && inode.locks === null) return 0;
+  if (kind === 'none' && inode.body.locks === null) return 0;
   const locks = locksOf(inode);
   const isExclusive = kind === 'exclusive';
   const mine = locks.flocks.find((f) => f.owner === owner);

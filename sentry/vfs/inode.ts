@@ -77,6 +77,10 @@ export abstract class Inode {
   locks: unknown = null;
   marks: unknown = null;
   attachment: unknown = null;
+  /** Whose locks and attachment are this file's: its own, but for a file that another filesystem shows as well. */
+  get body(): Inode {
+    return this;
+  }
   /** Shared mappings that may be written to, over all address spaces (F_SEAL_WRITE must find none). Kept by sentry/mm. */
   sharedWritableMappings = 0;
   /** Opens for writing by path, and processes that run this file: never both (ETXTBSY). */

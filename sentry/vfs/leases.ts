@@ -44,7 +44,7 @@ export function takeLeaseWait(): LeaseWait | null {
 }
 
 function leasesOf(inode: Inode): Lease[] {
-  return (inode.locks as InodeLocks | null)?.leases ?? [];
+  return (inode.body.locks as InodeLocks | null)?.leases ?? [];
 }
 
 /** Takes down what was to be given up by now. */
@@ -109,7 +109,7 @@ export function dropLease(inode: Inode, file: FileDescription): void {
 
 /** Somebody opens (or truncates) the file with these flags. Returns 0, or WOULD_BLOCK until holders have given way. */
 export function breakLeases(inode: Inode, flags: number): number {
-  if (inode.locks === null || leasesOf(inode).length === 0) return 0;
+  if (inode.body.locks === null || leasesOf(inode).length === 0) return 0;
   timeOut(inode);
   const wantsWrite = (flags & O_ACCMODE) !== O_RDONLY;
   const goal = wantsWrite ? F_UNLCK : F_RDLCK;

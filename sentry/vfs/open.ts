@@ -257,7 +257,7 @@ function openInode(
   const type = inode.mode & S_IFMT;
   const isWriter = type === S_IFREG && (flags & O_ACCMODE) !== O_RDONLY;
   if (isWriter && inode.executing > 0) return ETXTBSY;
-  if (inode.locks !== null && type === S_IFREG) {
+  if (inode.body.locks !== null && type === S_IFREG) {
     const broken = breakLeases(inode, flags);
     if (broken !== 0) return broken as Errno;
   }

@@ -38,7 +38,7 @@ function bundle(id: string, args: string[], namespaces: Namespaces, annotations:
   rmSync(rootfs, { recursive: true, force: true });
   mkdirSync(join(rootfs, 'bin'), { recursive: true });
   writeFileSync(join(rootfs, 'bin/busybox'), readFileSync('/bin/busybox'), { mode: 0o755 });
-  for (const applet of ['sh', 'sleep', 'cat', 'hostname', 'echo', 'ps', 'nc', 'readlink', 'kill', 'tty', 'true']) symlinkSync('busybox', join(rootfs, 'bin', applet));
+  for (const applet of ['sh', 'sleep', 'cat', 'hostname', 'echo', 'ps', 'nc', 'readlink', 'kill', 'true', 'mkfifo']) symlinkSync('busybox', join(rootfs, 'bin', applet));
   const mounts = [
     { destination: '/proc', type: 'proc', source: 'proc' }, { destination: '/dev', type: 'tmpfs', source: 'tmpfs' },
     { destination: '/dev/pts', type: 'devpts', source: 'devpts' }, { destination: '/dev/shm', type: 'bind', source: join(base, 'shm'), options: ['rbind'] },
@@ -116,6 +116,10 @@ describe.runIf(existsSync(cliPath()) && process.geteuid?.() === 0)('a pod', () =
     await until(async () => (page = (await cli('exec', 'two', 'nc', '127.0.0.1', '4000')).stdout) !== '');
     expect(page).toBe('through the loopback\n');
     expect((await cli('exec', 'two', 'cat', '/own')).status).not.toBe(0);
+    // A file of a volume is one file for all.
+    expect(await quietly('exec', '--detach', 'one', 'sh', '-c', 'mkfifo /dev/shm/fifo; echo through a fifo > /dev/shm/fifo')).toBe(0);
+    await until(() => existsSync(join(base, 'shm/fifo')));
+    expect((await cli('exec', 'two', 'cat', '/dev/shm/fifo')).stdout).toBe('through a fifo\n');
     const inTwo = (await cli('exec', 'two', 'ps')).stdout;
     expect(inTwo).toMatch(/^\s*1\s.*sleep 1000$/m);
     expect(inTwo).not.toContain('nc -l');

@@ -19,6 +19,7 @@ import type { ByteString } from '../../vfs/inode.ts';
 import type { GoferConnection, RootInfo } from './connection.ts';
 import { FreshWalk } from './fresh_walk.ts';
 import { GoferInode } from './gofer_inode.ts';
+import { FileShare } from './shared_files.ts';
 
 export type GoferSharing = 'exclusive' | 'shared';
 
@@ -137,6 +138,8 @@ export class GoferFilesystem extends Filesystem {
     }
     const inode = new GoferInode(this, attr.key, parent, name);
     inode.applyAttr(attr);
+    // A number that a Number does not hold does not name one file.
+    if (!this.isExclusive && attr.ino <= Number.MAX_SAFE_INTEGER) inode.share = new FileShare(inode, attr);
     this.inodes.set(attr.key, inode);
     return inode;
   }

@@ -32,6 +32,7 @@ import { GoferDirectory } from './gofer_directory.ts';
 import { GoferFile } from './gofer_file.ts';
 import type { GoferFilesystem } from './gofer_filesystem.ts';
 import type { Listing } from './listing.ts';
+import type { FileShare } from './shared_files.ts';
 
 /** Names walked in one address before an ancestor gets a control of its own. */
 const ADDRESS_DEPTH = 24;
@@ -67,6 +68,8 @@ export class GoferInode extends Inode implements ControlHolder {
   isMappedShared = false;
   /** Attributes changed by our own writes: blocks and times are to be read from the host. */
   areAttrsStale = false;
+  /** Its part in a file that other filesystems may show too; null: nobody else does. */
+  share: FileShare | null = null;
   private xattrNames: ReadonlySet<ByteString> | null = null;
 
   constructor(fs: GoferFilesystem, key: number | string, parent: GoferInode | null, name: ByteString) {
@@ -74,6 +77,10 @@ export class GoferInode extends Inode implements ControlHolder {
     this.key = key;
     this.parent = parent;
     this.name = name;
+  }
+
+  override get body(): Inode {
+    return this.share?.body ?? this;
   }
 
   // Identity and address
@@ -481,6 +488,8 @@ export class GoferInode extends Inode implements ControlHolder {
   override evict(): void {
     this.fs.forgetInode(this);
     if (this === this.fs.root) return;
+    this.share?.drop();
+    this.share = null;
     // Attributes fetched ahead while this inode was there have not followed its changes.
     const entry = this.parent?.listing?.find(this.name);
     if (entry !== undefined) entry.record = null;

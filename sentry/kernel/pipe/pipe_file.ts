@@ -4,7 +4,7 @@
  * The open ends of a pipe or FIFO, how they are made, and the blocking rules of opening a FIFO.
  *
  * Linux:      fs/pipe.c (fifo_open, do_pipe2, pipe_ioctl); pipe(7), fifo(7)
- * Invariants: pipe.readers and pipe.writers count files, not descriptors; a FIFO's pipe is inode.attachment while any is open.
+ * Invariants: pipe.readers and pipe.writers count files, not descriptors; a FIFO's pipe is inode.body.attachment while any is open.
  */
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../../platform/abi/linux/capability.ts';
 import { ENOTTY, ENXIO, EPIPE, type Errno } from '../../../platform/abi/linux/errno.ts';
@@ -75,7 +75,7 @@ export class PipeFile extends FileDescription {
     if (this.isReadable) pipe.readers--;
     if (this.isWritable) pipe.writers--;
     if (pipe.readers === 0 && pipe.writers === 0) {
-      this.inode.attachment = null;
+      this.inode.body.attachment = null;
       pipe.release();
     } else if (pipe.readers === 0 || pipe.writers === 0) {
       pipe.wakeAll();
@@ -132,7 +132,7 @@ class PipeInode extends AnonInode {
 }
 
 function openPipe(ctx: IoContext, path: Path, inode: Inode, flags: number, isFifo: boolean): FileDescription | Errno {
-  const existing = inode.attachment as Pipe | null;
+  const existing = inode.body.attachment as Pipe | null;
   if (
     isFifo &&
     (flags & O_ACCMODE) === O_WRONLY &&
@@ -141,7 +141,7 @@ function openPipe(ctx: IoContext, path: Path, inode: Inode, flags: number, isFif
   )
     return ENXIO;
   const pipe = existing ?? new Pipe(isPrivileged(ctx.creds));
-  inode.attachment = pipe;
+  inode.body.attachment = pipe;
   const mayWait = isFifo && (flags & O_ACCMODE) !== O_RDWR;
   return new PipeFile(path, inode, flags, ctx.creds, pipe, mayWait);
 }
@@ -155,7 +155,7 @@ export function openFifo(ctx: IoContext, path: Path, inode: Inode, flags: number
 export function makePipe(ctx: IoContext, flags: number): [PipeFile, PipeFile] {
   const inode = new PipeInode(pipefs.fs, S_IFIFO | 0o600, ctx.creds.fsuid, ctx.creds.fsgid);
   const pipe = new Pipe(isPrivileged(ctx.creds));
-  inode.attachment = pipe;
+  inode.body.attachment = pipe;
   const path = pipefs.place(inode);
   const kept = flags & (O_NONBLOCK | O_DIRECT);
   return [

@@ -59,7 +59,7 @@ export function findUnixSocket(ctx: IoContext, type: number, name: UnixName, net
   const denied = inodePermission(ctx, inode, MAY_WRITE);
   if (denied !== 0) return denied as Errno;
   if ((inode.mode & S_IFMT) !== S_IFSOCK) return ECONNREFUSED;
-  return (inode.attachment as UnixSocket | null) ?? ECONNREFUSED;
+  return (inode.body.attachment as UnixSocket | null) ?? ECONNREFUSED;
 }
 
 /** Connects to a socket of the host's by path (--host-uds=open). Returns the host descriptor. Errors: ECONNREFUSED. */
@@ -68,7 +68,7 @@ export function connectHostSocket(ctx: IoContext, type: number, name: UnixName):
   const path = walkPath(ctx, null, name.path, true);
   if (isErrno(path)) return path;
   const inode = path.dentry.inode as Inode;
-  return inode.attachment === null && (inode.mode & S_IFMT) === S_IFSOCK ? inode.connectHost(type) : ECONNREFUSED;
+  return inode.body.attachment === null && (inode.mode & S_IFMT) === S_IFSOCK ? inode.connectHost(type) : ECONNREFUSED;
 }
 
 let autobindCounter = Math.floor(Math.random() * 0x100000);

@@ -5,7 +5,7 @@
  *
  * Linux:      net/unix/af_unix.c; unix(7)
  * Invariants: a connected stream or seqpacket pair point at each other until both are closed. A bound path's inode points
- *             back (inode.attachment) while the socket is open.
+ *             back (inode.body.attachment) while the socket is open.
  */
 import {
   EADDRINUSE,
@@ -52,6 +52,7 @@ import {
 } from '../../../platform/abi/linux/socket.ts';
 import { S_IFSOCK } from '../../../platform/abi/linux/stat.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
+import type { Inode } from '../../vfs/inode.ts';
 import type { Task } from '../../kernel/task.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import { type Path, pathGet, pathPut } from '../../vfs/mount.ts';
@@ -258,7 +259,7 @@ export class UnixSocket extends Socket implements Collectable {
       if (isErrno(place)) return place === EEXIST ? EADDRINUSE : place;
       if (hostFd >= 0 && hostEnds.services !== null)
         this.host = new HostEnd(hostEnds.services, hostFd, this.type, this.waitQueue);
-      else (place.dentry.inode as { attachment: unknown }).attachment = this;
+      else (place.dentry.inode as Inode).body.attachment = this;
       this.place = pathGet(place);
     }
     this.setName(name);
@@ -282,7 +283,7 @@ export class UnixSocket extends Socket implements Collectable {
     if (this.name.kind === 'abstract') abstractNames.delete(abstractKey(this.type, this.name.name, this.netTag));
     if (this.place !== null) {
       const { inode } = this.place.dentry;
-      if (inode !== null && inode.attachment === this) inode.attachment = null;
+      if (inode !== null && inode.body.attachment === this) inode.body.attachment = null;
       pathPut(this.place);
       this.place = null;
     }
