@@ -168,6 +168,7 @@ export function newLink(ctx: IoContext, network: VirtualNetwork, header: Message
     const isCreate = header.type === RTM_NEWLINK && (header.flags & NLM_F_EXCL) !== 0;
     return isCreate ? EEXIST : changeLink(ctx, link, body, attributes);
   }
+  if (header.type === RTM_SETLINK && index === 0 && name === null) return EINVAL;
   if (header.type === RTM_SETLINK || (header.flags & NLM_F_CREATE) === 0) return ENODEV;
   const info = readAttributes(attributes.get(IFLA_LINKINFO) ?? Buffer.alloc(0));
   const kind = textOf(info, IFLA_INFO_KIND);

@@ -39,6 +39,7 @@ import {
   NETLINK_KOBJECT_UEVENT,
   NETLINK_ROUTE,
   NLM_F_ACK,
+  NLM_F_DUMP,
   NLM_F_REQUEST,
   NLMSG_ERROR,
   SOCK_DGRAM,
@@ -69,6 +70,7 @@ const NLMSG_MIN_TYPE = 16;
 /** By protocol and port. */
 const ports = new Map<string, NetlinkSocket>();
 export const netlinkSockets = new Set<NetlinkSocket>();
+const NETLINK_USERSOCK = 2;
 const NETLINK_SOCK_DIAG = 4;
 const NFNL_BATCH_BEGIN = 16;
 const NETLINK_ADD_MEMBERSHIP = 1;
@@ -76,7 +78,7 @@ const NETLINK_DROP_MEMBERSHIP = 2;
 const NETLINK_LIST_MEMBERSHIPS = 9;
 /** Options that are a truth value: PKTINFO, BROADCAST_ERROR, NO_ENOBUFS, LISTEN_ALL_NSID, CAP_ACK, EXT_ACK, GET_STRICT_CHK. */
 const SWITCHES: ReadonlySet<number> = new Set([3, 4, 5, 8, 10, 11, 12]);
-const GROUPS_MAX = 38;
+const GROUPS_MAX = 39;
 
 /** Sends to every member of a group. */
 function broadcast(tag: number, protocol: number, group: number, packet: Buffer): void {
@@ -89,6 +91,8 @@ changeListeners.add(({ tag }, kind, isGone, body, family) =>
 
 export class NetlinkSocket extends Socket {
   port = 0;
+  /** Whom connect(2) named; 0: the kernel. */
+  private peerPort = 0;
   /** Its network namespace; null: the initial one. */
   private readonly net: NetNamespace | null;
   private readonly members = new Set<number>();
@@ -96,7 +100,7 @@ export class NetlinkSocket extends Socket {
   private hadGroups = false;
   private readonly switches = new Map<number, number>();
   private error = 0;
-  private readonly queue: { packet: Buffer; group: number }[] = [];
+  private readonly queue: { packet: Buffer; group: number; from: number }[] = [];
 
   constructor(ctx: IoContext, type: number, protocol: number) {
     super(ctx, AF_NETLINK, type, protocol);
@@ -151,9 +155,14 @@ export class NetlinkSocket extends Socket {
     return 0;
   }
   override connect(ctx: IoContext, address: Uint8Array): number {
-    if (address.length >= 2 && address[0] === 0 && address[1] === 0) return 0;
+    if (address.length >= 2 && address[0] === 0 && address[1] === 0) {
+      this.peerPort = 0;
+      return 0;
+    }
     if (address.length < ADDRESS_SIZE || Buffer.from(address).readUInt16LE(0) !== AF_NETLINK) return EINVAL;
-    if (Buffer.from(address).readUInt32LE(4) !== 0) return EPERM;
+    const wanted = Buffer.from(address).readUInt32LE(4);
+    if (wanted !== 0 && this.protocol !== NETLINK_USERSOCK && !this.mayAdminister(ctx)) return EPERM;
+    this.peerPort = wanted;
     return this.port === 0 ? this.takePort(ctx, 0) : 0;
   }
   override get cannotShutDown(): boolean {
@@ -173,7 +182,7 @@ export class NetlinkSocket extends Socket {
     return this.name(this.port, this.groups);
   }
   override peerAddress(): Uint8Array {
-    return this.name(0, 0);
+    return this.name(this.peerPort, 0);
   }
 
   override sendMessage(ctx: IoContext, message: OutgoingMessage): number {
@@ -185,8 +194,8 @@ export class NetlinkSocket extends Socket {
     if (message.address !== null && message.address.length > 0) {
       const to = Buffer.from(message.address);
       if (to.length < ADDRESS_SIZE || to.readUInt16LE(0) !== AF_NETLINK) return EINVAL;
-      if (to.readUInt32LE(4) !== 0) return ECONNREFUSED;
-    }
+      if (to.readUInt32LE(4) !== 0) return this.sendToUser(ctx, message, to.readUInt32LE(4));
+    } else if (this.peerPort !== 0) return this.sendToUser(ctx, message, this.peerPort);
     if (this.port === 0) this.takePort(ctx, 0);
     const bytes = Buffer.alloc(length);
     if (length > 0 && io.take(bytes, 0, length) < length) return EFAULT;
@@ -203,6 +212,25 @@ export class NetlinkSocket extends Socket {
     }
     return length;
   }
+  /** A message from one process to another. Errors: EPERM (protocols that are for the kernel), ECONNREFUSED (nobody has the port). */
+  private sendToUser(ctx: IoContext, message: OutgoingMessage, port: number): number {
+    if (this.protocol !== NETLINK_USERSOCK && !this.mayAdminister(ctx)) return EPERM;
+    if (this.port === 0) this.takePort(ctx, 0);
+    const receiver = ports.get(this.key(port));
+    if (receiver === undefined) return ECONNREFUSED;
+    const length = message.io.remaining;
+    const bytes = Buffer.alloc(length);
+    if (message.io.take(bytes, 0, length) < length) return EFAULT;
+    if (receiver.peerPort !== 0 && receiver.peerPort !== this.port) return ECONNREFUSED;
+    if (receiver.queue.length >= QUEUE_MAX) return WOULD_BLOCK;
+    receiver.push(bytes, 0, this.port);
+    return length;
+  }
+  private mayAdminister(ctx: IoContext): boolean {
+    return this.net?.userNs == null
+      ? ctx.creds.hasCap(CAP_NET_ADMIN)
+      : ctx.creds.hasCapIn(this.net.userNs, CAP_NET_ADMIN);
+  }
   private handle(ctx: IoContext, header: MessageHeader, body: Buffer, whole: Buffer): void {
     if ((header.flags & NLM_F_REQUEST) === 0 || header.type < NLMSG_MIN_TYPE) {
       if ((header.flags & NLM_F_ACK) !== 0) this.acknowledge(header, whole, 0);
@@ -214,7 +242,8 @@ export class NetlinkSocket extends Socket {
       return;
     }
     for (const reply of replies) this.push(reply);
-    if ((header.flags & NLM_F_ACK) !== 0 && replies.length === 1) this.acknowledge(header, whole, 0);
+    if ((header.flags & NLM_F_ACK) !== 0 && replies.length === 1 && (header.flags & NLM_F_DUMP) !== NLM_F_DUMP)
+      this.acknowledge(header, whole, 0);
   }
   private answer(ctx: IoContext, header: MessageHeader, body: Buffer): Buffer[] | number {
     if (this.protocol === NETLINK_SOCK_DIAG) return answerDiag(header, body, this.port);
@@ -222,19 +251,14 @@ export class NetlinkSocket extends Socket {
     // There is no packet filter: no subsystem answers.
     if (this.protocol === NETLINK_NETFILTER) return header.type === NFNL_BATCH_BEGIN ? EOPNOTSUPP : EINVAL;
     if (this.protocol !== NETLINK_ROUTE) return ECONNREFUSED;
-    return answerRoute(
-      ctx,
-      header,
-      body,
-      this.port,
-      this.net?.userNs == null ? ctx.creds.hasCap(CAP_NET_ADMIN) : ctx.creds.hasCapIn(this.net.userNs, CAP_NET_ADMIN),
-    );
+    return answerRoute(ctx, header, body, this.port, this.mayAdminister(ctx));
   }
   /** struct nlmsgerr: the error, and the request (its header alone when there was none). */
   private acknowledge(header: MessageHeader, whole: Buffer, errno: number): void {
     const code = Buffer.alloc(4);
     code.writeInt32LE(errno, 0);
-    const quoted = errno === 0 ? whole.subarray(0, NLMSGHDR_SIZE) : whole;
+    const padding = Buffer.alloc((4 - (whole.length % 4)) % 4);
+    const quoted = errno === 0 ? whole.subarray(0, NLMSGHDR_SIZE) : Buffer.concat([whole, padding]);
     const flags = errno === 0 ? 0x100 : 0;
     this.push(messageOf(NLMSG_ERROR, flags, header.sequence, this.port, Buffer.concat([code, quoted])));
   }
@@ -247,11 +271,11 @@ export class NetlinkSocket extends Socket {
     return kept === 0 ? null : bytes.subarray(0, kept);
   }
   /** Queues a packet; `group`: whose members it is for, 0: this socket alone. */
-  push(whole: Buffer, group = 0): void {
+  push(whole: Buffer, group = 0, from = 0): void {
     const packet = this.filtered(whole);
     if (packet === null) return;
     if (this.queue.length >= QUEUE_MAX) this.error = -ENOBUFS;
-    else this.queue.push({ packet, group });
+    else this.queue.push({ packet, group, from });
     this.waitQueue.wake(EPOLLIN | EPOLLRDNORM | EPOLLERR);
   }
 
@@ -260,12 +284,12 @@ export class NetlinkSocket extends Socket {
     if (this.error !== 0) return -this.takeError();
     const next = this.queue[0];
     if (next === undefined) return WOULD_BLOCK;
-    const { packet, group } = next;
+    const { packet, group, from } = next;
     const want = Math.min(packet.length, message.io.remaining);
     const n = want === 0 ? 0 : message.io.put(packet, 0, want);
     if (n < want) return EFAULT;
     if (want < packet.length) message.outFlags |= MSG_TRUNC;
-    message.address = this.name(0, group === 0 ? 0 : (1 << (group - 1)) >>> 0);
+    message.address = this.name(from, group === 0 ? 0 : (1 << (group - 1)) >>> 0);
     if ((message.flags & MSG_PEEK) === 0) this.queue.shift();
     return (message.flags & MSG_TRUNC) !== 0 ? packet.length : n;
   }
@@ -315,7 +339,6 @@ export class NetlinkSocket extends Socket {
   }
 }
 
-const NETLINK_USERSOCK = 2;
 const NETLINK_NETFILTER = 12;
 const NETLINK_GENERIC = 16;
 const PROTOCOLS: ReadonlySet<number> = new Set([

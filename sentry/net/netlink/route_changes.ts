@@ -39,6 +39,8 @@ const RTM_NEWNSID = 88;
 
 /** struct ifaddrmsg and its attributes. Errors: EINVAL, ENODEV, EAFNOSUPPORT. */
 function parseAddress(network: VirtualNetwork, body: Buffer): Address | Errno {
+  const [ofFamily] = body as unknown as [number];
+  if (ofFamily !== AF_INET && ofFamily !== AF_INET6) return EOPNOTSUPP;
   if (body.length < view.IFADDR_SIZE) return EINVAL;
   const [family, prefix, , scope] = body as unknown as [number, number, number, number];
   const size = family === AF_INET ? 4 : family === AF_INET6 ? 16 : 0;
@@ -82,6 +84,8 @@ function delAddress(network: VirtualNetwork, body: Buffer): number {
 
 /** struct rtmsg and its attributes. Errors: EINVAL, EOPNOTSUPP. */
 function parseRoute(body: Buffer): Route | Errno {
+  const [ofFamily] = body as unknown as [number];
+  if (ofFamily !== AF_INET && ofFamily !== AF_INET6) return EOPNOTSUPP;
   if (body.length < view.RTMSG_SIZE) return EINVAL;
   const [family, prefix, , , table, protocol, scope, type] = body as unknown as number[] &
     [number, number, number, number, number, number, number, number];

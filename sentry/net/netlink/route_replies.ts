@@ -48,6 +48,9 @@ const FRA_PRIORITY = 6;
 const FRA_TABLE = 15;
 const FR_ACT_TO_TBL = 1;
 
+/** TCLASS, TFILTER, ACTION, NEIGHTBL, NETCONF, and later kinds there is nothing of here. */
+const EMPTY_DUMPS: ReadonlySet<number> = new Set([42, 46, 50, 66, 82, 94, 102, 106]);
+
 /** Message types come in groups of four: NEW, DEL, GET, SET. */
 const isGet = (type: number): boolean => (type & 3) === 2;
 
@@ -79,7 +82,8 @@ function bridgePorts(): Uint8Array[] {
 /** The bodies a dump of `type` gives, with the type of their messages; null: no such dump. */
 function dumped(type: number, family: number): readonly [type: number, bodies: readonly Uint8Array[]] | null {
   const ofFamily = (bodies: readonly Uint8Array[]): Uint8Array[] =>
-    bodies.filter((body) => family === 0 || body[0] === family);
+    // Families without a handler of their own get everything.
+    bodies.filter((body) => (family !== AF_INET && family !== AF_INET6) || body[0] === family);
   switch (type) {
     case RTM_GETLINK:
       return [RTM_NEWLINK, family === AF_BRIDGE ? bridgePorts() : network.view.links];
@@ -96,7 +100,7 @@ function dumped(type: number, family: number): readonly [type: number, bodies: r
     case RTM_GETQDISC:
       return [type, []];
     default:
-      return null;
+      return EMPTY_DUMPS.has(type) ? [type, []] : null;
   }
 }
 
@@ -133,8 +137,9 @@ function isIn(destination: Buffer, network_: Buffer, prefix: number): boolean {
 
 /** RTM_GETROUTE to one address: the longest prefix that holds it, local table first among equals. Errors: EINVAL, ENETUNREACH. */
 function oneRoute(header: MessageHeader, body: Buffer, port: number): Buffer[] | number {
-  if (header.length < NLMSGHDR_SIZE + RTMSG_SIZE) return EINVAL;
   const family = body[0] as number;
+  if (family !== AF_INET && family !== AF_INET6) return EOPNOTSUPP;
+  if (header.length < NLMSGHDR_SIZE + RTMSG_SIZE) return EINVAL;
   const size = family === AF_INET ? 4 : family === AF_INET6 ? 16 : 0;
   if (size === 0) return EOPNOTSUPP;
   const wanted = readAttributes(body.subarray(RTMSG_SIZE)).get(RTA_DST);
@@ -185,10 +190,11 @@ export function answerRoute(
   mayChange: boolean,
 ): Buffer[] | number {
   if (header.type < RTM_NEWLINK || header.type > RTM_MAX) return EOPNOTSUPP;
-  if (!isGet(header.type)) return changeNetwork(ctx, mayChange, header, body);
   if (body.length < 1) return 0 as number;
+  if (!isGet(header.type)) return changeNetwork(ctx, mayChange, header, body);
   if ((header.flags & NLM_F_DUMP) !== 0) return dump(header, body, port);
   if (header.type === RTM_GETLINK) return oneLink(header, body, port);
   if (header.type === RTM_GETNSID) return oneNetworkId(ctx, header, body, port);
+  if (header.type === RTM_GETNEIGH) return EINVAL;
   return header.type === RTM_GETROUTE ? oneRoute(header, body, port) : EOPNOTSUPP;
 }
