@@ -172,7 +172,7 @@ static void dies_with(const char *what, struct rseq_cs *cs) {
   if (pid == 0) {
     signal(SIGSEGV, SIG_DFL);
     of_libc()->rseq_cs = (uintptr_t)cs;
-    for (int i = 0; i < 100000; i++) sched_yield();
+    for (int i = 0; i < 20; i++) usleep(1000);
     _exit(0);
   }
   int status = 0;

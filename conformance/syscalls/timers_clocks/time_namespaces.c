@@ -31,7 +31,7 @@ static void days(const char *name, clockid_t id, long base) {
   struct timespec a, b;
   clock_gettime(id, &a);
   syscall(SYS_clock_gettime, id, &b);
-  say("%s: %ld %ld days on, %s", name, (a.tv_sec - base) / 86400, (b.tv_sec - base) / 86400, labs(a.tv_sec - b.tv_sec) < 2 ? "agree" : "differ");
+  say("%s: %ld %ld days on, %s", name, (a.tv_sec - base + 43200) / 86400, (b.tv_sec - base + 43200) / 86400, labs(a.tv_sec - b.tv_sec) < 2 ? "agree" : "differ");
 }
 
 static long base_monotonic, base_boottime;
