@@ -44,7 +44,7 @@ export const createVerb = containerVerb({
   name: 'create',
   summary: 'create a container from an OCI bundle',
   operands: 'ID',
-  text: "Creates a container: everything but the bundle's process running, which `start` does.",
+  text: "Creates a container: everything but the bundle's process running, which `start` does. One whose annotations say that it belongs to a pod is made in the sandbox of the pod's first container.",
   options: CREATE_OPTIONS,
   min: 1,
   max: 1,

@@ -14,7 +14,7 @@ afterEach(() => {
 
 const ctx = {} as IoContext;
 function file(): FileDescription {
-  return { incRef() {}, decRef() {}, flush: () => 0, inode: { locks: null } } as unknown as FileDescription;
+  return { incRef() {}, decRef() {}, flush: () => 0, inode: { body: { locks: null } } } as unknown as FileDescription;
 }
 
 it('FdTable.install() and installAt() return EMFILE where the table would grow beyond fs.nr_open', () => {
