@@ -129,6 +129,27 @@ describe.runIf(existsSync(cliPath()))('standard streams', () => {
     const result = await runNative(['script', '-qec', script, '/dev/null'], { timeoutMs: 20_000 });
     expect(result.stdout.replaceAll('\r', '')).toBe('is-tty\n33 77\n0\n');
   });
+  test.runIf(have('python3'))("a terminal's VTIME ends a read, and what was typed is read with VMIN and VTIME", async () => {
+    const reads = 'stty raw -echo min 0 time 2; dd bs=9 count=1 2>/dev/null | wc -c; stty min 3 time 100; echo ready; dd bs=9 count=1 2>/dev/null';
+    const python = `
+import os, pty
+pid, fd = pty.fork()
+if pid == 0: os.execv(${JSON.stringify(cliCommand()[0])}, ${JSON.stringify([...cliCommand(), 'do', '--', 'sh', '-c', reads])})
+text = b''
+def more():
+    try: return os.read(fd, 100)
+    except OSError: return b''
+while b'ready' not in text: text += more()
+os.write(fd, b'abc')
+while not text.endswith(b'abc'):
+    part = more()
+    if not part: break
+    text += part
+print(text.split(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
+    const result = await runNative(['/usr/bin/python3', '-c', python], { timeoutMs: 30_000 });
+    expect(result.timedOut, result.hang).toBe(false);
+    expect(result.stdout).toBe("[b'0', b'ready', b'abc'] 0\n");
+  });
   test.runIf(have('python3'))('Ctrl-C on the terminal interrupts the program', async () => {
     const command = JSON.stringify([...cliCommand(), 'do', '--', 'sh', '-c', 'echo ready; exec sleep 30']);
     const python = `

@@ -48,17 +48,23 @@ export class HostStreamFile extends FileDescription {
   }
 
   override read(_ctx: IoContext, io: IoSequence): number {
+    return this.readAtMost(io, READ_CHUNK);
+  }
+
+  /** Reads up to `limit` bytes, READ_CHUNK at most. */
+  protected readAtMost(io: IoSequence, limit: number): number {
     if (!this.isReadable) return EBADF;
     if (io.remaining === 0) return 0;
     const inode = this.inode;
+    const want = Math.min(io.remaining, limit, READ_CHUNK);
     if (inode.takesNow) {
-      const n = inode.fs.services.files.readNow(inode.hostFd, scratch, 0, Math.min(io.remaining, READ_CHUNK));
+      const n = inode.fs.services.files.readNow(inode.hostFd, scratch, 0, want);
       if (n === EAGAIN) return this.notReady(POLLIN);
       if (n !== EOPNOTSUPP) return n <= 0 ? n : io.put(scratch, 0, n);
       inode.takesNow = false;
     }
     if (!this.isReady(POLLIN)) return this.notReady(POLLIN);
-    const n = inode.fs.services.files.read(inode.hostFd, scratch, 0, Math.min(io.remaining, READ_CHUNK));
+    const n = inode.fs.services.files.read(inode.hostFd, scratch, 0, want);
     if (n === EAGAIN) return this.notReady(POLLIN);
     return n <= 0 ? n : io.put(scratch, 0, n);
   }

@@ -3,9 +3,10 @@
 /**
  * A terminal given as a descriptor: a stream with the terminal's ioctls, each on an allow-list.
  *
- * Linux: drivers/tty/tty_ioctl.c; ioctl_tty(2)
+ * Linux:   drivers/tty/tty_ioctl.c; ioctl_tty(2)
+ * Differs: with both VMIN and VTIME set a read gives what there is instead of waiting for more between bytes.
  */
-import { EFAULT, ENOTTY } from '../../../platform/abi/linux/errno.ts';
+import { EFAULT, ENOTTY, WOULD_BLOCK } from '../../../platform/abi/linux/errno.ts';
 import type { Credentials } from '../../auth/credentials.ts';
 import type { IoContext } from '../../vfs/context.ts';
 import type { ByteString } from '../../vfs/inode.ts';
@@ -21,6 +22,13 @@ const TIOCSPGRP = 0x5410;
 const TIOCNOTTY = 0x5422;
 const TIOCGSID = 0x5429;
 const TOSTOP = 0o400;
+const ICANON = 2;
+const FIONREAD = 0x541b;
+const POLLIN = 1;
+/** Where the control characters begin in struct termios, and two of them. */
+const CHARACTERS = 17;
+const VTIME = 5;
+const VMIN = 6;
 const TCGETS = 0x5401;
 
 /** Commands that fill a structure: bytes. */
@@ -61,7 +69,37 @@ export class HostTtyFile extends HostStreamFile {
 
   override read(ctx: IoContext, io: IoSequence): number {
     const stopped = this.tty.checkRead(ctx);
-    return stopped < 0 ? stopped : super.read(ctx, io);
+    if (stopped < 0) return stopped;
+    const timing = this.timing();
+    return timing === null ? super.read(ctx, io) : this.readTimed(io, timing);
+  }
+
+  /** VMIN and VTIME when they make a read on the host wait although there is something, or end with nothing; else null. */
+  private timing(): { min: number; time: number } | null {
+    const { files } = this.inode.fs.services;
+    if (files.ioctl(this.inode.hostFd, TCGETS, buffer) < 0 || (view.getUint32(12, true) & ICANON) !== 0) return null;
+    const time = buffer[CHARACTERS + VTIME] as number;
+    const min = buffer[CHARACTERS + VMIN] as number;
+    return min === 0 || time !== 0 ? { min, time } : null;
+  }
+
+  /** Never asks the host for more than there is: it would wait for it. */
+  private readTimed(io: IoSequence, { min, time }: { min: number; time: number }): number {
+    if (io.remaining === 0) return 0;
+    const r = this.inode.fs.services.files.ioctl(this.inode.hostFd, FIONREAD, buffer);
+    const available = r < 0 ? 0 : view.getUint32(0, true);
+    if (available > 0) return this.readAtMost(io, available);
+    if (this.isReady(POLLIN)) return this.readAtMost(io, 1);
+    return min === 0 && time === 0 ? 0 : this.notReady(POLLIN);
+  }
+
+  /** VMIN 0: VTIME limits how long a read waits, and it then gives nothing. */
+  override get readTimeoutNs(): number {
+    const timing = this.timing();
+    return timing === null || timing.min !== 0 ? Number.POSITIVE_INFINITY : timing.time * 100_000_000;
+  }
+  override readCutShort(_ctx: IoContext, _io: IoSequence, why: 'timeout' | 'signal'): number {
+    return why === 'timeout' ? 0 : WOULD_BLOCK;
   }
 
   override write(ctx: IoContext, io: IoSequence): number {
