@@ -10,7 +10,7 @@ export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
  * Runs `argv`; returns its status (128 + number for a signal, null when it ran out of time) and what it printed.
  * `onSpawn` is given the child, for what is to be killed on the way.
  */
-export function run(argv, { input = '', env = process.env, cwd, limitMs = 60_000, onSpawn } = {}) {
+export function run(argv, { input = '', env = process.env, cwd, limitMs = 120_000, onSpawn } = {}) {
   if (standsStill()) return new Promise(() => undefined);
   return new Promise((resolve) => {
     const child = spawn(argv[0], argv.slice(1), { env, cwd, stdio: ['pipe', 'pipe', 'pipe'] });

@@ -101,6 +101,8 @@ async function killDaemon(daemon) {
 }
 
 export async function dockerKills(daemon, runtime) {
+  // What a client that ran out of time had begun may have come to be after its scenario was cleaned up.
+  await daemon.removeAll();
   await killSandboxParts(daemon);
   await killShim(daemon);
   await killClient(daemon);
