@@ -5,6 +5,7 @@
  *
  * Linux: net/core/dev_ioctl.c, net/ipv4/devinet.c; netdevice(7)
  */
+import { currentNet } from '../net_namespace.ts';
 import { CAP_NET_ADMIN } from '../../../platform/abi/linux/capability.ts';
 import { EADDRNOTAVAIL, EFAULT, EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, EPERM } from '../../../platform/abi/linux/errno.ts';
 import { AF_INET } from '../../../platform/abi/linux/socket.ts';
@@ -145,10 +146,16 @@ function listInterfaces(ctx: IoContext, arg: number): number {
   return ctx.memory.writeU32(arg, fitting.length);
 }
 
+/** CAP_NET_ADMIN over the network that is asked about. */
+function mayChange(ctx: IoContext): boolean {
+  const owner = currentNet.net?.userNs ?? null;
+  return owner === null ? ctx.creds.hasCap(CAP_NET_ADMIN) : ctx.creds.hasCapIn(owner, CAP_NET_ADMIN);
+}
+
 /** Does what a request for change asks of the sandbox's own network. Errors: EPERM, EINVAL, EADDRNOTAVAIL, ENOTTY. */
 function change(ctx: IoContext, request: Buffer, link: Interface, cmd: number): number {
   const own = network.view;
-  if (!ctx.creds.hasCap(CAP_NET_ADMIN) || !(own instanceof VirtualNetwork)) return EPERM;
+  if (!mayChange(ctx) || !(own instanceof VirtualNetwork)) return EPERM;
   const target = own.link(link.index, null);
   if (target === null) return ENODEV;
   const number_ = request.readInt32LE(IFNAMSIZ);
@@ -184,7 +191,7 @@ function isChange(cmd: number): boolean {
 function unknownInterface(ctx: IoContext, cmd: number): number {
   if (GETS.has(cmd) || cmd === SIOCETHTOOL) return ENODEV;
   if (!isChange(cmd)) return ENOTTY;
-  return ctx.creds.hasCap(CAP_NET_ADMIN) ? ENODEV : EPERM;
+  return mayChange(ctx) ? ENODEV : EPERM;
 }
 
 /** An interface ioctl. Errors: ENOTTY when it is none, ENODEV, EADDRNOTAVAIL, EFAULT, EPERM for changes. */

@@ -41,6 +41,7 @@ import {
   FIONREAD,
   IPPROTO_TCP,
   MSG_FASTOPEN,
+  MSG_MORE,
   MSG_NOSIGNAL,
   MSG_OOB,
   SO_OOBINLINE,
@@ -51,6 +52,8 @@ import {
   SO_SNDBUF,
   SO_SNDBUFFORCE,
   SOCK_STREAM,
+  TCP_CORK,
+  TCP_NODELAY,
 } from '../../../platform/abi/linux/socket.ts';
 import { countPacket, netCounters } from '../../kernel/net_counters.ts';
 import { sysctlHooks } from '../../kernel/sysctl_hooks.ts';
@@ -89,6 +92,9 @@ const UNRESOLVED_NS = 3_000_000_000;
 const SYN_TIMEOUT_NS = 127_000_000_000;
 const SIGPIPE = 13;
 const SIOCOUTQNSD = 0x894b;
+/** What is sent at once however much is to follow, and how long the rest waits. */
+const SEGMENT = 32768;
+const CORK_NS = 200_000_000;
 /** What a connection holds each way when no buffer size was asked for. */
 const CAPACITY = 1 << 20;
 /** What small writes may add to a queue that is full: Linux puts them into the last segment. */
@@ -397,6 +403,7 @@ export class TcpSocket extends InetSocket {
   }
   private sendFin(): void {
     const { peer } = this;
+    peer?.retransmitted();
     this.finSent = true;
     if (this.ghost !== null) closedConnections.finish(this.ghost);
     this.ghost = null;
@@ -498,7 +505,9 @@ export class TcpSocket extends InetSocket {
     const want = Math.min(io.remaining, room);
     if (want < io.remaining) this.wasFull = true;
     if (want === 0) return WOULD_BLOCK;
-    if (peer.options.filter !== null || peer.held.length > 0) return this.sendFiltered(peer, io, want);
+    const isMore = (message.flags & MSG_MORE) !== 0 || this.intOption(IPPROTO_TCP, TCP_CORK) !== 0;
+    if (isMore && (message.flags & MSG_OOB) === 0) return this.sendLater(ctx, peer, io, room);
+    if (peer.options.filter !== null || peer.held.length > 0) return this.sendFiltered(peer, io, room);
     const n = peer.queue.fill(io, want);
     if (n > 0) {
       traceData(this, peer, n, () => peer.queue.tailBytes(n));
@@ -535,9 +544,21 @@ export class TcpSocket extends InetSocket {
   private roomAtTheTail(peer: TcpSocket, capacity: number, count: number): number {
     return !this.wasFull && count <= TAIL_ROOM && peer.queue.room(capacity + TAIL_ROOM) >= count ? count : 0;
   }
+  /** MSG_MORE, TCP_CORK: less than a segment waits for what follows, a while at most. */
+  private sendLater(ctx: IoContext, peer: TcpSocket, io: OutgoingMessage['io'], room: number): number {
+    const want = room - peer.held.length;
+    if (want <= 0) return WOULD_BLOCK;
+    const n = peer.held.fill(io, Math.min(want, io.remaining));
+    if (peer.held.length >= SEGMENT) peer.retransmitted();
+    else if (n > 0) {
+      const { kernel } = ctx as Task;
+      kernel.timers.arm(new CallbackTimer(() => peer.retransmitted()), kernel.clock.monotonicNs() + CORK_NS);
+    }
+    return n === 0 ? EFAULT : n;
+  }
   /** The peer's filter looks at what comes: segments that it drops are sent again until it lets them through. */
   private sendFiltered(peer: TcpSocket, io: OutgoingMessage['io'], room: number): number {
-    const want = Math.min(room - peer.held.length, room);
+    const want = Math.min(io.remaining, room - peer.held.length);
     if (want <= 0) return WOULD_BLOCK;
     const n = peer.held.fill(io, want);
     if (n > 0) peer.retransmitted();
@@ -657,7 +678,10 @@ export class TcpSocket extends InetSocket {
     return tcpOption(this, level, name) ?? super.getOption(ctx, level, name, length, valueAddr);
   }
   override setOption(ctx: IoContext, level: number, name: number, value: Uint8Array): number {
-    return setTcpOption(this, level, name, value) ?? super.setOption(ctx, level, name, value);
+    const result = setTcpOption(this, level, name, value) ?? super.setOption(ctx, level, name, value);
+    const isPushed = level === IPPROTO_TCP && (name === TCP_CORK || name === TCP_NODELAY);
+    if (isPushed && result === 0 && this.intOption(IPPROTO_TCP, TCP_CORK) === 0) this.peer?.retransmitted();
+    return result;
   }
 
   override ioctl(ctx: IoContext, cmd: number, arg: number): number {
