@@ -134,15 +134,18 @@ function rangeOf(line: string): [number, number] {
 }
 
 let handlerCode = 0;
+/** The descriptor it writes to. */
+let handlerFd = -1;
 const SA_ONSTACK = 0x08000000;
 const SA_RESTART = 0x10000000;
 
 /**
  * Makes each of `signals` write its number (one int) to `fd`, whatever thread takes it: code that needs no event loop.
- * Returns 0 or errno. Call it for one descriptor only.
+ * Returns 0 or errno. A forked child calls it again for a descriptor of its own.
  */
 export function signalsToPipe(signals: readonly number[], fd: number): number {
-  if (handlerCode === 0) {
+  if (handlerCode === 0 || handlerFd !== fd) {
+    handlerFd = fd;
     // push rdi; mov rsi,rsp; mov edi,fd; mov edx,4; mov eax,SYS_write; syscall; pop rdi; ret
     handlerCode = emitCode([
       0x57,

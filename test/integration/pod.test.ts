@@ -175,6 +175,12 @@ describe.runIf(existsSync(cliPath()) && process.geteuid?.() === 0)('a pod', () =
     expect(await creating(['run'], 'fg')).toBe(9);
     expect(read('fg.out')).toBe('in\n');
     expect(existsSync(join(state, 'fg'))).toBe(false);
+    // The command's signal pipe is not its waiter's: a signal to the command goes through both.
+    bundle('fg', ['sh', '-c', 'trap "exit 8" INT; echo up; while :; do sleep 0.05; done'], inPod(), { 'io.kubernetes.cri.container-type': 'container', 'io.kubernetes.cri.sandbox-id': 'pause' });
+    const running = creating(['run'], 'fg');
+    await until(() => read('fg.out') === 'up\n');
+    process.kill(Number(read('fg.pid')), 'SIGINT');
+    expect(await running).toBe(8);
     await add('one', 'trap "echo term; exit 3" TERM; echo up; while :; do sleep 0.05; done');
     await until(() => read('one.out') === 'up\n');
     process.kill(recordOf('one').waiter.pid, 'SIGTERM');
