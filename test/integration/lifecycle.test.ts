@@ -225,7 +225,7 @@ describe.runIf(existsSync(cliPath()))('lifecycle', () => {
     configure(['sleep', '100'], (config) => {
       config['hooks'] = { prestart: [hook('failing', 'exit 3')] };
     });
-    expect(await cli('create', 'c')).toMatchObject({ status: 1, stderr: expect.stringContaining('error running prestart hook #0: exit status 3, stdout: , stderr: ') });
+    expect(await cli('create', 'c')).toMatchObject({ status: 1, stderr: expect.stringContaining('error running prestart hook #0: exit status 3, stdout: , stderr:') });
     expect(readdirSync(state)).toEqual([]);
     configure(['sleep', '100'], (config) => {
       config['hooks'] = { prestart: [{ path: '/bin/sleep', args: ['sleep', '30'], timeout: 1 }] };
