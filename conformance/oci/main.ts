@@ -14,7 +14,7 @@
  * Ends with "N passed, N failed"; exits 1 when anything failed that is not expected to.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -70,11 +70,7 @@ function removeParents(): void {
     for (const name of readdirSync(at)) {
       const pid = /^oci-conformance-(\d+)-/.exec(name)?.[1];
       if (pid === undefined || (Number(pid) !== process.pid && existsSync(`/proc/${pid}`))) continue;
-      try {
-        rmdirSync(`${at}/${name}`);
-      } catch {
-        // Something is in it still.
-      }
+      spawnSync('find', [`${at}/${name}`, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'], { stdio: 'ignore' });
     }
   }
 }
